@@ -1,0 +1,1 @@
+"""Sources: surveys and rasters, opened read-only and read by window."""

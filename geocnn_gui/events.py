@@ -1,0 +1,60 @@
+"""Frozen events that a long task yields and both shells draw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a task is: `done` of `total` steps, in words, with seconds left where known."""
+
+    done: int
+    total: int
+    text: str
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EpochDone:
+    """One epoch of a training has ended.
+
+    `stage` is "holdout" (the run that gives the score and the step count) or "refit" (the run
+    on all labels). `loss` is the mean training loss of the epoch; `holdout_loss` and
+    `holdout_iou` (mean IoU, 0-1) are None while nothing is held out.
+    """
+
+    stage: str
+    epoch: int
+    epochs: int
+    loss: float
+    holdout_loss: float | None = None
+    holdout_iou: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TileDone:
+    """The cells `offset` .. `offset + size` (array order of the source) are predicted and on disk."""
+
+    offset: tuple[int, ...]
+    size: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A result stands under its final name; `what` is "model", "prediction", "confidence" ..."""
+
+    path: Path
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A sentence the user should read; `warning` when it may change what they do."""
+
+    text: str
+    warning: bool = False
+
+
+Event = Progress | EpochDone | TileDone | Saved | Note

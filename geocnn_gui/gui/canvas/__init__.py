@@ -1,0 +1,1 @@
+"""The picture of the data with labels and predictions over it."""

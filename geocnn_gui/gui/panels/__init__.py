@@ -1,0 +1,1 @@
+"""The docked panels: one task, one primary button each."""

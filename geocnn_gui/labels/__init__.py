@@ -1,0 +1,1 @@
+"""Classes, painted labels, and the edits that change them."""

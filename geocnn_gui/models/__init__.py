@@ -1,0 +1,1 @@
+"""Specs of networks, the networks themselves, and model files."""

@@ -1,0 +1,1 @@
+"""The folder in which the work on a source is kept."""
