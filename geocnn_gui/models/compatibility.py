@@ -1,0 +1,56 @@
+"""Compare what a model remembers of its training data with the data it meets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from geocnn_gui.errors import ModelMismatch
+
+if TYPE_CHECKING:
+    from geocnn_gui.data.source import Source
+    from geocnn_gui.models.weights import ModelCard
+
+#: Spacings that differ by less than this share are called equal.
+_TOLERANCE = 0.1
+
+
+def differences(card: ModelCard, source: Source) -> list[str]:
+    """Say in sentences where `source` differs from what the model was trained on.
+
+    Raises
+    ------
+    ModelMismatch
+        When the number of bands differs: the network cannot read the data.
+    """
+    if len(card.bands) != len(source.bands):
+        raise ModelMismatch(
+            f"The model reads {len(card.bands)} band(s) but {source.name} has {len(source.bands)}",
+            "choose data with the same bands or train a model on this file",
+        )
+    sentences = []
+    if card.domain != source.domain:
+        sentences.append(f"The model was trained on {card.domain}, {source.name} is {source.domain}.")
+    names = tuple(band.name for band in source.bands)
+    if card.domain == "imagery" and names != card.bands:
+        sentences.append(
+            f"Bands are named {', '.join(names)}; the model was trained on {', '.join(card.bands)}."
+        )
+    ours, theirs = source.spacing, card.spacing
+    if ours.sample_unit == theirs.sample_unit:
+        unit = f" {ours.sample_unit}".rstrip()
+        sentences += _compare(
+            "Sample interval", ours.sample_interval, theirs.sample_interval, unit
+        )
+    elif theirs.sample_unit and ours.sample_unit:
+        sentences.append(
+            f"Samples are in {ours.sample_unit}; the model was trained on {theirs.sample_unit}."
+        )
+    sentences += _compare("Trace spacing", ours.trace_spacing, theirs.trace_spacing, " m")
+    sentences += _compare("Pixel size", ours.pixel_size, theirs.pixel_size, " m")
+    return sentences
+
+
+def _compare(what: str, ours: float | None, theirs: float | None, unit: str) -> list[str]:
+    if ours is None or theirs is None or abs(ours - theirs) <= _TOLERANCE * abs(theirs):
+        return []
+    return [f"{what} is {ours:g}{unit}; the model was trained at {theirs:g}{unit}."]

@@ -1,0 +1,157 @@
+"""The networks behind the specs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from geocnn_gui.models.spec import CnnSpec, ModelSpec, UNetSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class SegmentationNet(nn.Module):
+    """What every network offers: logits for each pixel of a picture.
+
+    `halo`: pixels around a pixel that can change its logits (half the receptive field, rounded
+    up to the stride). `stride`: heights and widths given to `forward` are multiples of it.
+    `patch`: side of the pictures it is trained on. `jitter`: how far from its middle the label
+    that a training patch was drawn for may lie.
+    """
+
+    halo: int
+    stride: int
+    patch: int
+    jitter: int = 0
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Map float (n, bands, h, w) to logits (n, classes, h, w)."""
+        raise NotImplementedError
+
+    def training_logits(self, patches: Tensor) -> Tensor:
+        """Return the logits that enter the loss, (n, classes, h, w)."""
+        return self(patches)
+
+    def training_labels(self, labels: Tensor) -> Tensor:
+        """Return the part of labels (n, side, side) that belongs to `training_logits`."""
+        return labels
+
+
+def _double_conv(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class UNet(SegmentationNet):
+    """U-Net (Ronneberger, Fischer and Brox 2015) with batch norm and 'same' padding."""
+
+    def __init__(self, spec: UNetSpec, bands: int, classes: int) -> None:
+        super().__init__()
+        widths = [spec.width * 2**level for level in range(spec.depth + 1)]
+        self.stride = 2**spec.depth
+        self.patch = max(128, 4 * self.stride)
+        self.jitter = self.patch // 3
+        # Two 3x3 convolutions a level, one pixel of that level each, down (depth + 1 levels)
+        # and up (depth levels).
+        reach = sum(2 * 2**level for level in range(spec.depth + 1))
+        reach += sum(2 * 2**level for level in range(spec.depth))
+        self.halo = -(-reach // self.stride) * self.stride
+        self.down = nn.ModuleList(
+            _double_conv(a, b) for a, b in zip([bands, *widths[:-1]], widths, strict=True)
+        )
+        self.dropout = nn.Dropout2d(spec.dropout)
+        self.up = nn.ModuleList(
+            nn.ConvTranspose2d(b, a, 2, stride=2)
+            for a, b in zip(widths[-2::-1], widths[:0:-1], strict=True)
+        )
+        self.merge = nn.ModuleList(_double_conv(2 * a, a) for a in widths[-2::-1])
+        self.head = nn.Conv2d(widths[0], classes, 1)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Map float (n, bands, h, w) to logits (n, classes, h, w)."""
+        skips = []
+        features = pictures
+        for level, block in enumerate(self.down):
+            features = block(functional.max_pool2d(features, 2) if level else features)
+            skips.append(features)
+        features = self.dropout(skips.pop())
+        for up, merge in zip(self.up, self.merge, strict=True):
+            features = merge(torch.cat([skips.pop(), up(features)], dim=1))
+        return self.head(features)
+
+
+class PatchCnn(SegmentationNet):
+    """Names the class of the middle pixel of a patch; over a picture it runs fully convolutional.
+
+    Convolutions are unpadded, so sliding the whole network over a picture with dilated kernels
+    and dense pooling gives at every pixel exactly what cropping its patch would give.
+    """
+
+    def __init__(self, spec: CnnSpec, bands: int, classes: int) -> None:
+        super().__init__()
+        self.stride = 1
+        self.side = spec.patch | 1
+        self.halo = self.side // 2
+        self.patch = self.side
+        w = spec.width
+        self.convs = nn.ModuleList(
+            [nn.Conv2d(bands, w, 5), nn.Conv2d(w, 2 * w, 3), nn.Conv2d(2 * w, 4 * w, 3)]
+        )
+        # After 5x5, /2, 3x3, /2, 3x3 a patch of this side leaves `left` x `left` features.
+        left = ((self.side - 4) // 2 - 2) // 2 - 2
+        if left < 1:
+            raise ValueError(f"patch {self.side} is too small for the network")
+        self.dense = nn.Conv2d(4 * w, 8 * w, left)
+        self.dropout = nn.Dropout(spec.dropout)
+        self.head = nn.Conv2d(8 * w, classes, 1)
+
+    def training_logits(self, patches: Tensor) -> Tensor:
+        """Map patches (n, bands, side, side) to logits of their middles (n, classes, 1, 1)."""
+        return self._run(patches, dense=False)
+
+    def training_labels(self, labels: Tensor) -> Tensor:
+        """Return the labels of the middles, (n, 1, 1)."""
+        middle = self.side // 2
+        return labels[:, middle : middle + 1, middle : middle + 1]
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Map float (n, bands, h, w) to logits (n, classes, h, w); edges see reflected data."""
+        mode = "reflect" if min(pictures.shape[-2:]) > self.halo else "replicate"
+        return self._run(functional.pad(pictures, (self.halo,) * 4, mode=mode), dense=True)
+
+    def _run(self, x: Tensor, *, dense: bool) -> Tensor:
+        dilation = 1
+        for index, conv in enumerate(self.convs):
+            x = functional.relu(_conv(x, conv, dilation))
+            if index < len(self.convs) - 1:
+                if dense:
+                    x = functional.max_pool2d(x, 2, stride=1, dilation=dilation)
+                    dilation *= 2
+                else:
+                    x = functional.max_pool2d(x, 2)
+        x = functional.relu(_conv(x, self.dense, dilation))
+        return self.head(self.dropout(x))
+
+
+def _conv(x: Tensor, conv: nn.Module, dilation: int) -> Tensor:
+    assert isinstance(conv, nn.Conv2d)
+    return functional.conv2d(x, conv.weight, conv.bias, dilation=dilation)
+
+
+#: Spec class -> network class; the one place where a network is added.
+BUILDERS: dict[type, Callable[..., SegmentationNet]] = {UNetSpec: UNet, CnnSpec: PatchCnn}
+
+
+def build(spec: ModelSpec, bands: int, classes: int) -> SegmentationNet:
+    """Build the network of `spec` for `bands` inputs and `classes` outputs, randomly initialised."""
+    return BUILDERS[type(spec)](spec, bands, classes)

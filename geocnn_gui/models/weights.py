@@ -1,0 +1,145 @@
+"""Model files: one safetensors file with the card (spec, classes, scaling, spacing) inside."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from geocnn_gui.errors import ModelMismatch
+from geocnn_gui.files import write_bytes
+from geocnn_gui.labels.classes import LabelClass
+from geocnn_gui.models.scaling import Scaling
+from geocnn_gui.models.spec import CnnSpec, Spec, UNetSpec
+
+if TYPE_CHECKING:
+    from geocnn_gui.models.networks import SegmentationNet
+
+_KEY = "geocnn"
+_HEADER_LIMIT = 50_000_000
+
+
+class CardSpacing(Spec):
+    """What one cell of the training data measured; None where its file did not say."""
+
+    sample_interval: float | None = None
+    sample_unit: str = ""
+    trace_spacing: float | None = None
+    pixel_size: float | None = None
+
+
+class TrainingSummary(Spec):
+    """How a model came about: for the reader of its card, not for the program."""
+
+    data: tuple[str, ...] = ()
+    labels_digest: tuple[str, ...] = ()
+    labelled_cells: dict[int, int] = {}
+    seed: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    device: str = ""
+    stopped_early: bool = False
+    #: Mean IoU and per-class IoU on the held-out blocks; None where nothing could be held out.
+    holdout_iou: float | None = None
+    holdout_class_iou: dict[int, float] = {}
+    holdout_share: float = 0.0
+    refit: bool = False
+    software: str = ""
+
+
+class ModelCard(Spec):
+    """What a model knows of itself; saved as JSON in its file."""
+
+    version: Literal[1] = 1
+    spec: CnnSpec | UNetSpec = Field(discriminator="kind")
+    classes: tuple[LabelClass, ...] = Field(min_length=2)
+    bands: tuple[str, ...] = Field(min_length=1)
+    domain: Literal["seismic", "imagery"]
+    scaling: Scaling
+    spacing: CardSpacing = CardSpacing()
+    #: Axes of a cube along which the network saw sections, the first is predicted by default.
+    section_axes: tuple[int, ...] = ()
+    training: TrainingSummary = TrainingSummary()
+
+
+def save_model(path: Path, net: SegmentationNet, card: ModelCard) -> None:
+    """Write `net` and `card` to one file, all or nothing; raises `CannotWrite`."""
+    from safetensors.torch import save
+
+    state = {k: v.detach().cpu().contiguous() for k, v in net.state_dict().items()}
+    write_bytes(path, save(state, metadata={_KEY: card.model_dump_json()}))
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read the card of a model file without torch.
+
+    Raises
+    ------
+    ModelMismatch
+        When the file is no GeoCNN model, is damaged, or was written by a newer version.
+    """
+    data = _metadata(path).get(_KEY)
+    if data is None:
+        raise _not_a_model(path)
+    try:
+        content = json.loads(data)
+        if isinstance(content, dict) and content.get("version", 1) != 1:
+            raise ModelMismatch(
+                f"{path} was written by a newer version of GeoCNN", "update the program to use it"
+            )
+        return ModelCard.model_validate_json(data)
+    except (ValidationError, ValueError) as error:
+        raise ModelMismatch(
+            f"{path} is a GeoCNN model with a damaged description",
+            "train it again or ask for another copy",
+        ) from error
+
+
+def load_model(path: Path) -> tuple[SegmentationNet, ModelCard]:
+    """Load a network in eval mode on the CPU, with its card.
+
+    Raises
+    ------
+    ModelMismatch
+        As `read_card`, and when weights are missing, cut off or of other sizes.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from geocnn_gui.models.networks import build
+
+    card = read_card(path)
+    net = build(card.spec, len(card.bands), len(card.classes))
+    try:
+        net.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError) as error:
+        raise ModelMismatch(
+            f"{path} is a damaged GeoCNN model", "copy it again or train it again"
+        ) from error
+    return net.eval(), card
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    """Return the metadata of a safetensors file: 8 bytes little-endian length, then JSON."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= min(_HEADER_LIMIT, path.stat().st_size):
+                raise _not_a_model(path)
+            header = json.loads(file.read(length))
+    except FileNotFoundError as error:
+        raise ModelMismatch(f"{path} does not exist", "check the name and the folder") from error
+    except IsADirectoryError as error:
+        raise ModelMismatch(f"{path} is a folder", "choose a model file in it") from error
+    except ValueError as error:  # no JSON, no UTF-8
+        raise _not_a_model(path) from error
+    found = header.get("__metadata__") if isinstance(header, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _not_a_model(path: Path) -> ModelMismatch:
+    return ModelMismatch(
+        f"{path} is not a GeoCNN model", "choose a .safetensors file that this program has saved"
+    )

@@ -1,0 +1,93 @@
+"""Changes to patches that keep their meaning, by domain."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from geocnn_gui.data.source import Domain
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How far the patches of a domain may be changed.
+
+    `upright`: samples stay down and traces right, so only left-right flips are allowed;
+    otherwise all eight flips and quarter turns. `stretch`: log-range of the scale of either axis.
+    `shear`: columns a row may move (a change of dip). `gain`, `shift`, `noise`: log-range of a
+    factor, range of an offset, largest standard deviation; in scaled units.
+    """
+
+    upright: bool
+    stretch: float
+    shear: float
+    gain: float
+    shift: float
+    noise: float
+
+
+#: What is allowed where: a section upside down is no section; a map may lie any way round.
+CHANGES: dict[Domain, Changes] = {
+    "seismic": Changes(upright=True, stretch=0.25, shear=0.15, gain=0.3, shift=0.0, noise=0.15),
+    "imagery": Changes(upright=False, stretch=0.1, shear=0.0, gain=0.05, shift=0.05, noise=0.05),
+}
+#: Patches are cut this much wider than the network's, so that stretching does not run dry.
+MARGIN = 1.25
+
+
+def augment(
+    values: Tensor, labels: Tensor, side: int, *, changes: Changes, random: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Change a batch and cut it to `side`.
+
+    `values` float (n, bands, h, w) and `labels` int (n, h, w), both wider than `side`; cells
+    without data stay 0 and unlabelled cells stay unlabelled (nearest neighbour).
+    """
+    n = len(values)
+    grid = _grid(_matrices(n, changes, random), values.shape[-2:], side)
+    values = functional.grid_sample(values, grid, "bilinear", "zeros", align_corners=False)
+    turned = functional.grid_sample(
+        labels[:, None].float(), grid, "nearest", "zeros", align_corners=False
+    )
+    dead = values == 0
+    factor = torch.exp(_uniform((n, 1, 1, 1), changes.gain, random))
+    values = values * factor + _uniform((n, values.shape[1], 1, 1), changes.shift, random)
+    strength = torch.rand((n, 1, 1, 1), generator=random) * changes.noise
+    values = values + strength * torch.randn(values.shape, generator=random)
+    return values.masked_fill(dead, 0), turned[:, 0].long()
+
+
+def _uniform(shape: tuple[int, ...], half: float, random: torch.Generator) -> Tensor:
+    return (2 * torch.rand(shape, generator=random) - 1) * half
+
+
+def _matrices(n: int, changes: Changes, random: torch.Generator) -> Tensor:
+    """Return (n, 2, 2) maps from target to source offsets, rows of x (columns) and y (rows)."""
+    matrices = torch.zeros(n, 2, 2)
+    stretch = torch.exp(_uniform((n, 2), changes.stretch, random))
+    matrices[:, 0, 0], matrices[:, 1, 1] = stretch[:, 0], stretch[:, 1]
+    matrices[:, 1, 0] = _uniform((n,), changes.shear, random)  # traces move up or down: dip
+    flip = torch.where(torch.rand(n, generator=random) < 0.5, -1.0, 1.0)
+    matrices[:, :, 0] *= flip[:, None]
+    if not changes.upright:
+        turns = torch.randint(4, (n,), generator=random) * (math.pi / 2)
+        cos, sin = torch.cos(turns).round(), torch.sin(turns).round()
+        turn = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)
+        matrices = matrices @ turn
+    return matrices
+
+
+def _grid(matrices: Tensor, shape: tuple[int, int], side: int) -> Tensor:
+    """Return the sampling grid (n, side, side, 2) in grid_sample's units of [-1, 1]."""
+    offsets = torch.arange(side) - (side - 1) / 2
+    y, x = torch.meshgrid(offsets, offsets, indexing="ij")
+    target = torch.stack([x, y], -1)  # (side, side, 2)
+    source = torch.einsum("nij,hwj->nhwi", matrices, target)
+    half = torch.tensor([shape[1] / 2, shape[0] / 2])
+    return source / half

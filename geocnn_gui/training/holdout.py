@@ -1,0 +1,94 @@
+"""Score a network on the blocks that were held out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from geocnn_gui.inference.device import Device
+    from geocnn_gui.models.networks import SegmentationNet
+    from geocnn_gui.training.sampling import LabelledPicture
+
+#: At most about this many cells are predicted for one score, so that an epoch's end stays short.
+_CELLS = 3_000_000
+
+
+def score_holdout(
+    net: SegmentationNet, pictures: list[LabelledPicture], device: Device, classes: int
+) -> tuple[float, float, np.ndarray]:
+    """Return mean loss, mean IoU (over classes present in truth or prediction), confusion.
+
+    The confusion is int64 (classes, classes), rows are truth.
+    """
+    confusion = np.zeros((classes, classes), np.int64)
+    loss, cells = 0.0, 0
+    for picture, rows, columns in _parts(net, pictures):
+        truth = torch.from_numpy(picture.held_labels(rows, columns)).long() - 1
+        logits = _logits(net, picture, (rows, columns), device)
+        loss += float(functional.cross_entropy(
+            logits[None], truth[None], ignore_index=-1, reduction="sum"
+        ))  # fmt: skip
+        known = truth >= 0
+        cells += int(known.sum())
+        flat = truth[known] * classes + logits.permute(1, 2, 0)[known].argmax(-1)
+        confusion += np.bincount(flat.numpy(), minlength=classes**2).reshape(classes, classes)
+    return loss / max(cells, 1), mean_iou(confusion), confusion
+
+
+def mean_iou(confusion: np.ndarray) -> float:
+    """Return the mean IoU over classes present in truth or prediction."""
+    union = confusion.sum(0) + confusion.sum(1) - np.diag(confusion)
+    present = union > 0
+    return float(np.mean(np.diag(confusion)[present] / union[present])) if present.any() else 0.0
+
+
+def _parts(
+    net: SegmentationNet, pictures: list[LabelledPicture]
+) -> Iterator[tuple[LabelledPicture, slice, slice]]:
+    """Yield the windows to predict: whole small pictures, else their held-out blocks."""
+    left = _CELLS
+    for picture in pictures:
+        split = picture.split
+        if split is None or not split.held.any():
+            continue
+        height, width = picture.shape
+        block_cells = (split.side + 2 * net.halo) ** 2
+        if height * width <= min(left, split.held.sum() * block_cells):
+            left -= height * width
+            yield picture, slice(0, height), slice(0, width)
+            continue
+        for row, column in np.argwhere(split.held) * split.side:
+            if left < 0:
+                return
+            left -= block_cells
+            yield (
+                picture,
+                slice(row, min(row + split.side, height)),
+                slice(column, min(column + split.side, width)),
+            )
+
+
+def _logits(
+    net: SegmentationNet, picture: LabelledPicture, part: tuple[slice, slice], device: Device
+) -> torch.Tensor:
+    """Return logits float32 (classes, rows, columns) of a part, seen with its surroundings."""
+    wide, crop = [], []
+    for span, size in zip(part, picture.shape, strict=True):
+        start = max(0, (span.start - net.halo) // net.stride * net.stride)
+        stop = min(size, span.stop + net.halo)
+        wide.append(slice(start, stop))
+        crop.append(slice(span.start - start, span.stop - start))
+    values = torch.from_numpy(np.ascontiguousarray(picture.values(*wide)))[None]
+    pads = [-values.shape[axis] % net.stride for axis in (3, 2)]
+    mode = "reflect" if all(p < n for p, n in zip(pads, values.shape[:1:-1], strict=True)) else "replicate"
+    values = functional.pad(values, (0, pads[0], 0, pads[1]), mode=mode)
+    values = values.to(device.torch_name, memory_format=torch.channels_last)
+    with torch.inference_mode(), torch.autocast(device.kind, torch.bfloat16, enabled=device.bf16):
+        logits = net(values)
+    return logits[0, :, crop[0], crop[1]].float().cpu()

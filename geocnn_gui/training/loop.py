@@ -1,0 +1,173 @@
+"""The training loop: held-out run for score and step count, then a refit on all labels."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from geocnn_gui.events import EpochDone, Event, Note, Progress
+from geocnn_gui.models.networks import SegmentationNet, build
+from geocnn_gui.training.augment import CHANGES, MARGIN, augment
+from geocnn_gui.training.holdout import score_holdout
+from geocnn_gui.training.sampling import LabelledPicture, PatchSampler
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from geocnn_gui.data.source import Domain
+    from geocnn_gui.inference.device import Device
+    from geocnn_gui.models.spec import ModelSpec
+    from geocnn_gui.training.spec import TrainingSpec
+
+#: Weights are averaged over about this many last steps: a steadier network than the last one.
+_EMA_STEPS = 50
+_SMOOTHING = 0.05
+
+
+@dataclass
+class Fit:
+    """A training under way: the averaged network, the best one so far, and its score."""
+
+    net: SegmentationNet
+    best_state: dict[str, Tensor] = field(default_factory=dict)
+    best_epoch: int = 0
+    best_iou: float | None = None
+    best_confusion: np.ndarray | None = None
+    steps: int = 0
+    finished: bool = False
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that a fit needs and nothing it changes."""
+
+    model_spec: ModelSpec
+    training: TrainingSpec
+    domain: Domain
+    bands: int
+    classes: int
+    device: Device
+    buffer: int
+
+
+def fit(
+    task: Task, pictures: list[LabelledPicture], *, stage: str, epochs: int, result: Fit
+) -> Iterator[Event]:
+    """Fit a fresh network for `epochs`, writing the best weights so far into `result`.
+
+    With stage "holdout" the best are those of the highest mean IoU on the held-out blocks, and
+    it ends early after `patience` epochs without a better one; with "refit" they are the last.
+    Yields `Progress` after every step, so that closing the generator stops within one batch.
+    """
+    spec = task.training
+    torch.manual_seed(spec.seed)
+    random = torch.Generator().manual_seed(spec.seed)
+    net = _to_device(build(task.model_spec, task.bands, task.classes), task.device)
+    averaged = AveragedModel(
+        net, multi_avg_fn=get_ema_multi_avg_fn(1 - 1 / _EMA_STEPS), use_buffers=True
+    )
+    sampler = PatchSampler(
+        pictures, classes=task.classes, balance=spec.balance, buffer=task.buffer, seed=spec.seed
+    )
+    optimizer = torch.optim.AdamW(net.parameters(), lr=spec.learning_rate, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, spec.learning_rate, total_steps=epochs * spec.steps_per_epoch + 1,
+        pct_start=0.15, final_div_factor=100,
+    )  # fmt: skip
+    clock = _Clock(epochs * spec.steps_per_epoch)
+    for epoch in range(1, epochs + 1):
+        losses = []
+        net.train()
+        for _ in range(spec.steps_per_epoch):
+            values, labels = _batch(task, sampler, net, random)
+            losses.append(_step(task, net, optimizer, values, labels))
+            schedule.step()
+            averaged.update_parameters(net)
+            result.steps += 1
+            yield clock.progress(f"{_STAGES[stage]}: epoch {epoch} of {epochs}")
+        yield _close_epoch(task, pictures, averaged, stage, (epoch, epochs), losses, result)
+        if stage == "holdout" and epoch - result.best_epoch >= spec.patience:
+            yield Note(f"Stopped after epoch {epoch}: no better since epoch {result.best_epoch}.")
+            break
+    result.finished = True
+
+
+_STAGES = {"holdout": "Held-out run", "refit": "Refit on all labels"}
+
+
+class _Clock:
+    """Time left from the pace of the steps so far."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done, self._start = total, 0, time.monotonic()
+
+    def progress(self, text: str) -> Progress:
+        self._done += 1
+        pace = (time.monotonic() - self._start) / self._done
+        return Progress(self._done, self._total, text, pace * (self._total - self._done))
+
+
+def _to_device(net: SegmentationNet, device: Device) -> SegmentationNet:
+    return net.to(device.torch_name, memory_format=torch.channels_last)
+
+
+def _batch(
+    task: Task, sampler: PatchSampler, net: SegmentationNet, random: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    spec, side = task.training, net.patch
+    cut = -(-int(side * MARGIN) // 2) * 2 if spec.augment else side
+    drawn, numbers = sampler.draw(spec.batch, cut, jitter=net.jitter)
+    values, labels = torch.from_numpy(drawn), torch.from_numpy(numbers)
+    if spec.augment:
+        values, labels = augment(
+            values, labels, side, changes=CHANGES[task.domain], random=random
+        )
+    name = task.device.torch_name
+    return values.to(name, memory_format=torch.channels_last), labels.to(name, torch.long)
+
+
+def _step(
+    task: Task, net: SegmentationNet, optimizer: torch.optim.Optimizer, values: Tensor, labels: Tensor
+) -> float:
+    with torch.autocast(task.device.kind, torch.bfloat16, enabled=task.device.bf16):
+        logits = net.training_logits(values)
+    loss = _loss(logits.float(), net.training_labels(labels))
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+    optimizer.step()
+    return float(loss.detach())
+
+
+def _loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy over labelled cells; label 0 is unlabelled and enters nothing."""
+    if not bool((labels > 0).any()):
+        return logits.sum() * 0
+    return nn.functional.cross_entropy(
+        logits, labels - 1, ignore_index=-1, label_smoothing=_SMOOTHING
+    )
+
+
+def _close_epoch(
+    task: Task, pictures: list[LabelledPicture], averaged: AveragedModel,
+    stage: str, epoch: tuple[int, int], losses: list[float], result: Fit,
+) -> EpochDone:  # fmt: skip
+    net = averaged.module
+    assert isinstance(net, SegmentationNet)
+    held_loss = iou = None
+    if stage == "holdout":
+        net.eval()
+        held_loss, iou, confusion = score_holdout(net, pictures, task.device, task.classes)
+        if result.best_iou is None or iou > result.best_iou:
+            result.best_iou, result.best_epoch, result.best_confusion = iou, epoch[0], confusion
+            result.best_state = copy.deepcopy(net.state_dict())
+    else:
+        result.best_epoch, result.best_state = epoch[0], copy.deepcopy(net.state_dict())
+    return EpochDone(stage, *epoch, float(np.mean(losses)), held_loss, iou)
