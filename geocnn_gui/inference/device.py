@@ -1,0 +1,149 @@
+"""Choose where networks run, and how: found by itself, named, tested before it is trusted."""
+
+from __future__ import annotations
+
+import copy
+import os
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor, nn
+
+from geocnn_gui.errors import BadRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Wish = Literal["auto", "cpu", "cuda"]
+#: bf16 has to be this much faster, so that noise in the timing does not choose it.
+_GAIN = 1.15
+#: ... and has to name the same class for this share of the pixels of the probe.
+_AGREEMENT = 0.998
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where and how a network runs.
+
+    `name` is "cpu" or "cuda", `torch_name` what torch calls it, `description` what a user reads
+    ("CPU, 2 cores"). `channels_last` and `bf16` say which of the fast paths pay there.
+    """
+
+    name: str
+    torch_name: str
+    description: str
+    channels_last: bool = True
+    bf16: bool = False
+
+    @property
+    def kind(self) -> str:
+        """Return torch's device type, as `torch.autocast` wants it."""
+        return self.torch_name.partition(":")[0]
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """Return the layout of pictures and kernels that suits it."""
+        return torch.channels_last if self.channels_last else torch.contiguous_format
+
+
+def choose_device(wish: Wish = "auto") -> Device:
+    """Return the CUDA device where there is one that works, else the CPU.
+
+    Raises
+    ------
+    BadRequest
+        When CUDA is asked for and there is none, or it fails its self-test.
+    """
+    if wish == "cpu":
+        return _cpu()
+    missing = _why_no_cuda()
+    if missing is None:
+        return Device("cuda", "cuda:0", torch.cuda.get_device_name(0))
+    if wish == "cuda":
+        raise BadRequest(f"No CUDA device can be used: {missing}", "use the device cpu or auto")
+    return _cpu()
+
+
+def _cpu() -> Device:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return Device("cpu", "cpu", f"CPU, {cores} core{'' if cores == 1 else 's'}")
+
+
+def _why_no_cuda() -> str | None:
+    """Say what keeps CUDA from being used; None where a small computation comes out right."""
+    if not torch.backends.cuda.is_built():
+        return "this PyTorch is built for the CPU only"
+    if not torch.cuda.is_available():
+        return "PyTorch finds no working GPU and driver"
+    try:
+        ones = torch.ones(1, 1, 8, 8, device="cuda:0")
+        right = float(nn.functional.conv2d(ones, torch.ones_like(ones)).item()) == 64.0
+    except RuntimeError as error:  # a GPU too old for this build, a broken driver, no memory
+        return f"its self-test failed ({str(error).splitlines()[0]})"
+    return None if right else "its self-test gave a wrong result"
+
+
+def probe_fast_cpu(
+    net: nn.Module,
+    shape: tuple[int, ...],
+    *,
+    device: Device,
+    values: Tensor | None = None,
+    backward: bool = False,
+) -> Device:
+    """Return `device` with the fast paths that a short timing of `net` itself recommends.
+
+    `shape` is (n, bands, h, w) of the probe, `values` float32 of that shape where real ones
+    are at hand. With `backward` a training step is timed instead of a prediction. bf16 is taken
+    only where it is clearly faster and, for predictions, changes next to no pixel. Neither
+    `net` nor the state of the random numbers is changed.
+    """
+    with torch.random.fork_rng(devices=[]):
+        probe = copy.deepcopy(net).train(backward)
+        pictures = torch.randn(shape) if values is None else values
+        run = _training_step if backward else _forward
+        plain = replace(device, channels_last=False, bf16=False)
+        slow, truth = _time(lambda: run(probe, pictures, plain), device)
+        layout = replace(plain, channels_last=True)
+        fast, _ = _time(lambda: run(probe, pictures, layout), device)
+        best = layout if fast <= slow else plain
+        half = replace(best, bf16=True)
+        with_bf16, logits = _time(lambda: run(probe, pictures, half), device)
+    if with_bf16 * _GAIN > min(fast, slow) or not bool(logits.isfinite().all()):
+        return best
+    same = (logits.argmax(1) == truth.argmax(1)).float().mean()
+    return half if backward or float(same) >= _AGREEMENT else best
+
+
+def _place(probe: nn.Module, pictures: Tensor, device: Device) -> Tensor:
+    probe.to(device.torch_name, memory_format=device.memory_format)
+    return pictures.to(device.torch_name, memory_format=device.memory_format)
+
+
+def _forward(probe: nn.Module, pictures: Tensor, device: Device) -> Tensor:
+    pictures = _place(probe, pictures, device)
+    with torch.inference_mode(), torch.autocast(device.kind, torch.bfloat16, enabled=device.bf16):
+        return probe(pictures).float()
+
+
+def _training_step(probe: nn.Module, pictures: Tensor, device: Device) -> Tensor:
+    pictures = _place(probe, pictures, device)
+    with torch.autocast(device.kind, torch.bfloat16, enabled=device.bf16):
+        logits = getattr(probe, "training_logits", probe)(pictures)
+    logits.float().square().mean().backward()
+    probe.zero_grad(set_to_none=True)
+    return logits.detach().float()
+
+
+def _time(run: Callable[[], Tensor], device: Device) -> tuple[float, Tensor]:
+    """Return the better of two timings in seconds, after a warm-up, and the result."""
+    result, times = run(), []
+    for _ in range(2):
+        start = time.perf_counter()
+        result = run()
+        if device.kind == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return min(times), result

@@ -1,0 +1,198 @@
+"""Predict the classes of a source's sections, tile by tile, into a store on disk."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from geocnn_gui.data.source import Section
+from geocnn_gui.events import Event, Progress, TileDone
+from geocnn_gui.inference.device import probe_fast_cpu
+from geocnn_gui.inference.tiles import Tile, pad_to_stride, tile_count, tiles
+from geocnn_gui.models.scaling import scale_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from geocnn_gui.data.source import Source
+    from geocnn_gui.data.statistics import BandStatistics
+    from geocnn_gui.inference.device import Device
+    from geocnn_gui.inference.store import PredictionStore
+    from geocnn_gui.models.networks import SegmentationNet
+    from geocnn_gui.models.weights import ModelCard
+
+#: Small tiles go through the network together up to this many pixels.
+_BATCH_PIXELS = {"cpu": 2**18, "cuda": 2**22}
+#: Side of the picture on which the fast paths are tried.
+_PROBE = 256
+
+
+def sections_of(source: Source, card: ModelCard) -> list[Section]:
+    """Return the sections that make up a prediction of the whole source.
+
+    A cube is cut along the first axis along which the network saw sections in training.
+    """
+    if not source.section_axes:
+        return [Section()]
+    axis = next((a for a in card.section_axes if a in source.section_axes), 0)
+    return [Section(axis, index) for index in range(source.shape[axis])]
+
+
+def predict(
+    net: SegmentationNet,
+    card: ModelCard,
+    source: Source,
+    out: PredictionStore,
+    *,
+    device: Device,
+    sections: list[Section] | None = None,
+    flips: bool = False,
+) -> Iterator[Event]:
+    """Predict `sections` (default: the whole source) into `out`.
+
+    Yields `TileDone` for every tile on disk and `Progress` after every batch. Cells without
+    live data stay 0. With `flips` each tile is also seen mirrored left to right and the
+    probabilities are averaged. Closing the generator leaves what is done, marked incomplete.
+    `net` is moved to the device.
+    """
+    sections = sections_of(source, card) if sections is None else sections
+    total = sum(tile_count(source.picture_shape(s), stride=net.stride) for s in sections)
+    yield Progress(0, total, "Reading")
+    engine = _Engine(net.eval(), device, flips=flips)
+    ids = np.array([c.id for c in card.classes], np.uint8)
+    start, done = time.monotonic(), 0
+    try:
+        for batch in _batches(_looks(net, card, source, sections), device):
+            for look, (numbers, confidence) in zip(batch, engine.classify(batch), strict=True):
+                yield from _store(look, ids[numbers], confidence, source, out)
+            done += len(batch)
+            left = (time.monotonic() - start) / done * (total - done)
+            yield Progress(done, total, f"Predicting, tile {done} of {total}", left)
+    finally:
+        out.finish(complete=done == total)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A tile as the network sees it: `values` float32 (bands, h, w), `live` bool of its core.
+
+    `values` is None where the core has no live data and nothing is to be predicted.
+    """
+
+    section: Section
+    tile: Tile
+    values: np.ndarray | None
+    live: np.ndarray
+
+
+def _looks(
+    net: SegmentationNet, card: ModelCard, source: Source, sections: list[Section]
+) -> Iterator[_Look]:
+    statistics = card.scaling.for_source(source)
+    for section in sections:
+        shape = source.picture_shape(section)
+        for tile in tiles(shape, halo=net.halo, stride=net.stride):
+            yield _look(source, section, tile, statistics, net.stride)
+
+
+def _look(
+    source: Source,
+    section: Section,
+    tile: Tile,
+    statistics: tuple[BandStatistics, ...],
+    stride: int,
+) -> _Look:
+    picture = source.read_picture(section, tile.wide_rows, tile.wide_columns)
+    live = picture.live[tile.core]
+    if not live.any():
+        return _Look(section, tile, None, live)
+    return _Look(section, tile, pad_to_stride(scale_picture(picture, statistics), stride), live)
+
+
+def _batches(looks: Iterator[_Look], device: Device) -> Iterator[list[_Look]]:
+    """Group looks that follow each other and have one size; those without values stay alone."""
+    batch: list[_Look] = []
+    for look in looks:
+        if batch and not _fits(batch, look, _BATCH_PIXELS[device.kind]):
+            yield batch
+            batch = []
+        batch.append(look)
+    if batch:
+        yield batch
+
+
+def _fits(batch: list[_Look], look: _Look, pixels: int) -> bool:
+    first = batch[0].values
+    if first is None or look.values is None or first.shape != look.values.shape:
+        return False
+    return (len(batch) + 1) * first[0].size <= pixels
+
+
+def _store(
+    look: _Look, ids: np.ndarray, confidence: np.ndarray, source: Source, out: PredictionStore
+) -> Iterator[Event]:
+    plane = source.plane(look.section)
+    window = plane.window(look.tile.rows, look.tile.columns)
+    if look.values is not None:
+        ids = np.where(look.live, ids, 0)
+        out.write(window, plane.array(ids), plane.array(confidence))
+    yield TileDone(window.offset, window.size)
+
+
+class _Engine:
+    """A network at work; how it runs fastest is tried on the first tile."""
+
+    def __init__(self, net: SegmentationNet, device: Device, *, flips: bool) -> None:
+        self.net = net
+        self.device = device
+        self.flips = flips
+        self._tried = False
+
+    def classify(self, batch: list[_Look]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return class numbers uint8 and confidence float32 of each tile's core."""
+        if batch[0].values is None:
+            empty = batch[0].live
+            return [(np.zeros(empty.shape, np.uint8), np.zeros(empty.shape, np.float32))]
+        values = torch.from_numpy(
+            np.stack([look.values for look in batch if look.values is not None])
+        )
+        if not self._tried:
+            self._prepare(values)
+        values = values.to(self.device.torch_name, memory_format=self.device.memory_format)
+        logits = [self._logits(values)]
+        if self.flips:
+            logits.append(self._logits(values.flip(-1)).flip(-1))
+        return [_decide([part[i] for part in logits], look.tile) for i, look in enumerate(batch)]
+
+    def _prepare(self, values: Tensor) -> None:
+        side = _PROBE // self.net.stride * self.net.stride
+        rows, columns = (max(0, (size - side) // 2) for size in values.shape[-2:])
+        sample = values[:1, :, rows : rows + side, columns : columns + side].contiguous()
+        self.device = probe_fast_cpu(self.net, sample.shape, device=self.device, values=sample)
+        self.net.to(self.device.torch_name, memory_format=self.device.memory_format)
+        self._tried = True
+
+    def _logits(self, values: Tensor) -> Tensor:
+        device = self.device
+        with (
+            torch.inference_mode(),
+            torch.autocast(device.kind, torch.bfloat16, enabled=device.bf16),
+        ):
+            return self.net(values)
+
+
+def _decide(logits: list[Tensor], tile: Tile) -> tuple[np.ndarray, np.ndarray]:
+    """Return the likeliest class and its probability in the core of (classes, h, w) logits."""
+    rows, columns = tile.core
+    with torch.inference_mode():
+        # Classes last and side by side in memory: reducing over a leading axis is ten times slower.
+        cores = [part[:, rows, columns].permute(1, 2, 0).float().contiguous() for part in logits]
+        shares = torch.stack([core.softmax(-1) for core in cores]).mean(0)
+        confidence, number = shares.max(-1)
+    return number.to(torch.uint8).cpu().numpy(), confidence.cpu().numpy()

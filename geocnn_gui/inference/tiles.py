@@ -1,0 +1,78 @@
+"""Cut a picture into tiles whose cores, put together, equal a prediction of the whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Side of a tile's core in cells: one forward pass, and what Stop has to wait for.
+CORE = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A part of a picture to predict, `rows` x `columns`, and the wider part to look at for it.
+
+    `wide_rows` and `wide_columns` reach a halo further, as far as the picture goes.
+    """
+
+    rows: slice
+    columns: slice
+    wide_rows: slice
+    wide_columns: slice
+
+    @property
+    def core(self) -> tuple[slice, slice]:
+        """Return where `rows` and `columns` lie in an array that begins where the wide part does."""
+        top, left = self.wide_rows.start, self.wide_columns.start
+        return (
+            slice(self.rows.start - top, self.rows.stop - top),
+            slice(self.columns.start - left, self.columns.stop - left),
+        )
+
+
+def tiles(shape: tuple[int, int], *, halo: int, stride: int, core: int = CORE) -> Iterator[Tile]:
+    """Yield the tiles of a picture of `shape`, row by row; their cores cover it once.
+
+    Wide parts begin on the grid of the network's `stride`, as the whole picture does, and hold
+    all that can change the core: the `halo`, or the picture to its edge. So tiles need no
+    blending, and no padding but at the picture's own edge.
+    """
+    core = max(1, core // stride) * stride
+    halo = -(-halo // stride) * stride
+    for rows, wide_rows in _spans(shape[0], halo, core):
+        for columns, wide_columns in _spans(shape[1], halo, core):
+            yield Tile(rows, columns, wide_rows, wide_columns)
+
+
+def tile_count(shape: tuple[int, int], *, stride: int, core: int = CORE) -> int:
+    """Return how many tiles `tiles` yields."""
+    core = max(1, core // stride) * stride
+    return -(-shape[0] // core) * -(-shape[1] // core)
+
+
+def _spans(size: int, halo: int, core: int) -> list[tuple[slice, slice]]:
+    return [
+        (
+            slice(start, min(start + core, size)),
+            slice(max(0, start - halo), min(start + core + halo, size)),
+        )
+        for start in range(0, size, core)
+    ]
+
+
+def pad_to_stride(values: np.ndarray, stride: int) -> np.ndarray:
+    """Return (bands, h, w) reflected at bottom and right to multiples of `stride`.
+
+    Reflection repeats where the picture is smaller than what is missing; a single row or column
+    is repeated as it is.
+    """
+    pads = [(0, -size % stride) for size in values.shape[1:]]
+    if not any(after for _, after in pads):
+        return values
+    return np.pad(values, [(0, 0), *pads], mode="reflect")
