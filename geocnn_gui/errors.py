@@ -69,6 +69,7 @@ def writing(path: Path) -> Iterator[None]:
         facts = {
             errno.ENOSPC: ("the disk is full", "free some space or choose another folder"),
             errno.EDQUOT: ("the disk quota is used up", "free some space or choose another folder"),
+            errno.EFBIG: ("the file would be larger than allowed", "choose another folder or disk"),
             errno.EACCES: ("the folder may not be written to", "choose another folder"),
             errno.EROFS: ("the folder is read-only", "choose another folder"),
             errno.ENOENT: ("the folder does not exist", "create it or choose another one"),

@@ -47,6 +47,11 @@ class Device:
         """Return the layout of pictures and kernels that suits it."""
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
+    def place(self, net: nn.Module) -> None:
+        """Move `net` here, kernels in the layout that suits."""
+        # torch's own stubs leave `memory_format` out.
+        net.to(self.torch_name, memory_format=self.memory_format)  # pyright: ignore[reportCallIssue]
+
 
 def choose_device(wish: Wish = "auto") -> Device:
     """Return the CUDA device where there is one that works, else the CPU.
@@ -118,7 +123,7 @@ def probe_fast_cpu(
 
 
 def _place(probe: nn.Module, pictures: Tensor, device: Device) -> Tensor:
-    probe.to(device.torch_name, memory_format=device.memory_format)
+    device.place(probe)
     return pictures.to(device.torch_name, memory_format=device.memory_format)
 
 

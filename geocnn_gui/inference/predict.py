@@ -175,7 +175,7 @@ class _Engine:
         rows, columns = (max(0, (size - side) // 2) for size in values.shape[-2:])
         sample = values[:1, :, rows : rows + side, columns : columns + side].contiguous()
         self.device = probe_fast_cpu(self.net, sample.shape, device=self.device, values=sample)
-        self.net.to(self.device.torch_name, memory_format=self.device.memory_format)
+        self.device.place(self.net)
         self._tried = True
 
     def _logits(self, values: Tensor) -> Tensor:
