@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class SegmentationNet(nn.Module):
     """What every network offers: logits for each pixel of a picture.
 
-    `halo`: pixels around a pixel that can change its logits (half the receptive field, rounded
-    up to the stride). `stride`: heights and widths given to `forward` are multiples of it.
+    `halo`: pixels around a block on the stride grid that can change its logits (a multiple of
+    the stride). `stride`: heights and widths given to `forward` are multiples of it.
     `patch`: side of the pictures it is trained on. `jitter`: how far from its middle the label
     that a training patch was drawn for may lie.
     """
@@ -61,11 +61,7 @@ class UNet(SegmentationNet):
         self.stride = 2**spec.depth
         self.patch = max(128, 4 * self.stride)
         self.jitter = self.patch // 3
-        # Two 3x3 convolutions a level, one pixel of that level each, down (depth + 1 levels)
-        # and up (depth levels).
-        reach = sum(2 * 2**level for level in range(spec.depth + 1))
-        reach += sum(2 * 2**level for level in range(spec.depth))
-        self.halo = -(-reach // self.stride) * self.stride
+        self.halo = _unet_halo(spec.depth)
         self.down = nn.ModuleList(
             _double_conv(a, b) for a, b in zip([bands, *widths[:-1]], widths, strict=True)
         )
@@ -90,6 +86,19 @@ class UNet(SegmentationNet):
         return self.head(features)
 
 
+def _unet_halo(depth: int) -> int:
+    """Follow the pixels 0 .. stride - 1 back through the network to all that they depend on."""
+    stride = 2**depth
+    low, high = 0, stride - 1
+    for _ in range(depth):  # decoder: two 3x3 convolutions, then the coarser level
+        low, high = (low - 2) // 2, (high + 2) // 2
+    low, high = low - 2, high + 2  # the deepest level
+    for _ in range(depth):  # encoder: what was pooled, two 3x3 convolutions
+        low, high = 2 * low - 2, 2 * high + 1 + 2
+    reach = max(-low, high - stride + 1)
+    return -(-reach // stride) * stride
+
+
 class PatchCnn(SegmentationNet):
     """Names the class of the middle pixel of a patch; over a picture it runs fully convolutional.
 
@@ -100,34 +109,34 @@ class PatchCnn(SegmentationNet):
     def __init__(self, spec: CnnSpec, bands: int, classes: int) -> None:
         super().__init__()
         self.stride = 1
-        self.side = spec.patch | 1
-        self.halo = self.side // 2
-        self.patch = self.side
+        self.patch = spec.patch
+        self.halo = self.patch // 2
         w = spec.width
         self.convs = nn.ModuleList(
             [nn.Conv2d(bands, w, 5), nn.Conv2d(w, 2 * w, 3), nn.Conv2d(2 * w, 4 * w, 3)]
         )
-        # After 5x5, /2, 3x3, /2, 3x3 a patch of this side leaves `left` x `left` features.
-        left = ((self.side - 4) // 2 - 2) // 2 - 2
-        if left < 1:
-            raise ValueError(f"patch {self.side} is too small for the network")
+        # What 5x5, /2, 3x3, /2, 3x3 leave of a patch; its side is a multiple of 4, so that
+        # pooling drops nothing.
+        left = ((self.patch - 4) // 2 - 2) // 2 - 2
         self.dense = nn.Conv2d(4 * w, 8 * w, left)
         self.dropout = nn.Dropout(spec.dropout)
         self.head = nn.Conv2d(8 * w, classes, 1)
 
     def training_logits(self, patches: Tensor) -> Tensor:
-        """Map patches (n, bands, side, side) to logits of their middles (n, classes, 1, 1)."""
+        """Map patches (n, bands, patch, patch) to logits of their middles (n, classes, 1, 1)."""
         return self._run(patches, dense=False)
 
     def training_labels(self, labels: Tensor) -> Tensor:
         """Return the labels of the middles, (n, 1, 1)."""
-        middle = self.side // 2
+        middle = self.patch // 2
         return labels[:, middle : middle + 1, middle : middle + 1]
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Map float (n, bands, h, w) to logits (n, classes, h, w); edges see reflected data."""
         mode = "reflect" if min(pictures.shape[-2:]) > self.halo else "replicate"
-        return self._run(functional.pad(pictures, (self.halo,) * 4, mode=mode), dense=True)
+        before, after = self.halo, self.halo - 1  # the middle of an even patch
+        pads = (before, after, before, after)
+        return self._run(functional.pad(pictures, pads, mode=mode), dense=True)
 
     def _run(self, x: Tensor, *, dense: bool) -> Tensor:
         dilation = 1

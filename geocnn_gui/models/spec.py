@@ -25,8 +25,8 @@ class CnnSpec(Spec):
     """A small network that names the class of the pixel in the middle of a patch."""
 
     kind: Literal["cnn"] = Field("cnn", title="Patch CNN", json_schema_extra={"hidden": True})
-    patch: Annotated[int, Field(ge=17, le=129)] = Field(
-        33, title="Patch", description="Pixels across the square it looks at; odd."
+    patch: Annotated[int, Field(ge=20, le=128, multiple_of=4)] = Field(
+        32, title="Patch", description="Pixels across the square it looks at; a multiple of 4."
     )
     width: Annotated[int, Field(ge=4, le=128)] = Field(
         16, title="Width", description="Kernels in the first layer; doubled after each pooling."

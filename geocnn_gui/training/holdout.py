@@ -80,15 +80,15 @@ def _logits(
     """Return logits float32 (classes, rows, columns) of a part, seen with its surroundings."""
     wide, crop = [], []
     for span, size in zip(part, picture.shape, strict=True):
-        start = max(0, (span.start - net.halo) // net.stride * net.stride)
-        stop = min(size, span.stop + net.halo)
+        start = max(0, span.start // net.stride * net.stride - net.halo)
+        stop = min(size, -(-span.stop // net.stride) * net.stride + net.halo)
         wide.append(slice(start, stop))
         crop.append(slice(span.start - start, span.stop - start))
     values = torch.from_numpy(np.ascontiguousarray(picture.values(*wide)))[None]
     pads = [-values.shape[axis] % net.stride for axis in (3, 2)]
     mode = "reflect" if all(p < n for p, n in zip(pads, values.shape[:1:-1], strict=True)) else "replicate"
     values = functional.pad(values, (0, pads[0], 0, pads[1]), mode=mode)
-    values = values.to(device.torch_name, memory_format=torch.channels_last)
+    values = values.to(device.torch_name, memory_format=device.memory_format)
     with torch.inference_mode(), torch.autocast(device.kind, torch.bfloat16, enabled=device.bf16):
         logits = net(values)
     return logits[0, :, crop[0], crop[1]].float().cpu()

@@ -29,13 +29,14 @@ if TYPE_CHECKING:
 #: Weights are averaged over about this many last steps: a steadier network than the last one.
 _EMA_STEPS = 50
 _SMOOTHING = 0.05
+_WPOW = 0.0
+_DICE = 0.0
 
 
 @dataclass
 class Fit:
-    """A training under way: the averaged network, the best one so far, and its score."""
+    """What a fit has reached: the best weights so far (of the averaged network) and their score."""
 
-    net: SegmentationNet
     best_state: dict[str, Tensor] = field(default_factory=dict)
     best_epoch: int = 0
     best_iou: float | None = None
@@ -115,7 +116,7 @@ class _Clock:
 
 
 def _to_device(net: SegmentationNet, device: Device) -> SegmentationNet:
-    return net.to(device.torch_name, memory_format=torch.channels_last)
+    return net.to(device.torch_name, memory_format=device.memory_format)
 
 
 def _batch(
@@ -130,7 +131,8 @@ def _batch(
             values, labels, side, changes=CHANGES[task.domain], random=random
         )
     name = task.device.torch_name
-    return values.to(name, memory_format=torch.channels_last), labels.to(name, torch.long)
+    values = values.to(name, memory_format=task.device.memory_format)
+    return values, labels.to(name, torch.long)
 
 
 def _step(
@@ -150,9 +152,20 @@ def _loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy over labelled cells; label 0 is unlabelled and enters nothing."""
     if not bool((labels > 0).any()):
         return logits.sum() * 0
-    return nn.functional.cross_entropy(
-        logits, labels - 1, ignore_index=-1, label_smoothing=_SMOOTHING
+    w = None
+    if _WPOW:
+        c = torch.bincount(labels[labels > 0] - 1, minlength=logits.shape[1]).float() + 1
+        w = (c.sum() / c / len(c)).clamp(0.1, 10) ** _WPOW
+    l = nn.functional.cross_entropy(
+        logits, labels - 1, ignore_index=-1, label_smoothing=_SMOOTHING, weight=w
     )
+    if _DICE:
+        k = labels > 0
+        p = logits.softmax(1) * k[:, None]
+        t = torch.nn.functional.one_hot((labels - 1).clamp(min=0), logits.shape[1]).permute(0, 3, 1, 2) * k[:, None]
+        inter = (p * t).sum((0, 2, 3))
+        l = l + _DICE * (1 - (2 * inter + 1) / (p.sum((0, 2, 3)) + t.sum((0, 2, 3)) + 1)).mean()
+    return l
 
 
 def _close_epoch(
