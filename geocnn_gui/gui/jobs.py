@@ -1,0 +1,194 @@
+"""Run work off the GUI's thread: tasks of events (`Job`) and single calls (`Call`)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, QThread, QTimer, Signal
+
+from geocnn_gui.errors import GeoCNNError
+from geocnn_gui.events import Event, Progress, TileDone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+#: Emitting on every step starves the GUI's thread; so many milliseconds lie between two rounds.
+ROUND_MS = 50
+_log = logging.getLogger(__name__)
+
+
+class Job(QThread):
+    """Draws events from a generator on its own thread; emits them on the GUI's, in rounds.
+
+    The task knows nothing of Qt: it yields, returns or raises. Between two yields it can be
+    paused; stopping closes the generator there, so its `finally` blocks run. The worker only
+    appends to a queue; a timer of the GUI's thread empties it twenty times a second, keeps the
+    newest Progress, and hands tiles over together: none is lost.
+
+    Signals
+    -------
+    stepped: an Event other than TileDone. tiles_done: list of TileDone.
+    ended: exactly once and last: "succeeded", "stopped" or "failed"; `error` is set then.
+    """
+
+    stepped = Signal(object)
+    tiles_done = Signal(list)
+    pause_changed = Signal()
+    ended = Signal(str)
+
+    def __init__(self, task: Iterator[Event], *, title: str, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.title = title
+        self.outcome: str | None = None
+        self.error: Exception | None = None
+        self._task = task
+        self._events: deque[Event] = deque()
+        self._go_on = threading.Event()
+        self._go_on.set()
+        self._timer = QTimer(self)
+        self._timer.setInterval(ROUND_MS)
+        self._timer.timeout.connect(self._drain)
+        self.started.connect(self._timer.start)
+        self.finished.connect(self._on_finished)
+
+    @property
+    def paused(self) -> bool:
+        """Say whether the task rests before its next step."""
+        return not self._go_on.is_set()
+
+    @property
+    def stopping(self) -> bool:
+        """Say whether Stop was asked for."""
+        return self.isInterruptionRequested()
+
+    def pause(self) -> None:
+        """Let the task rest after the step in hand."""
+        self._go_on.clear()
+        self.pause_changed.emit()
+
+    def resume(self) -> None:
+        """Let the task go on."""
+        self._go_on.set()
+        self.pause_changed.emit()
+
+    def stop(self) -> None:
+        """Close the task after the step in hand; what it has is kept by its own `finally`."""
+        self.requestInterruption()
+        self._go_on.set()
+
+    def run(self) -> None:
+        """Drive the task; called by Qt on the new thread."""
+        try:
+            self.outcome = "stopped" if self._stopped_while_stepping() else "succeeded"
+        except Exception as error:  # noqa: BLE001  the one place where a task's errors surface
+            self.error, self.outcome = error, "failed"
+            _log_unexpected(self.title, error)
+
+    def _stopped_while_stepping(self) -> bool:
+        for event in self._task:
+            self._events.append(event)
+            self._go_on.wait()
+            if self.isInterruptionRequested():
+                _close(self._task)
+                return True
+        return self.isInterruptionRequested()
+
+    def _drain(self) -> None:
+        tiles: list[TileDone] = []
+        progress: Progress | None = None
+        for _ in range(len(self._events)):
+            match self._events.popleft():
+                case TileDone() as tile:
+                    tiles.append(tile)
+                case Progress() as progress:
+                    pass
+                case event:
+                    self.stepped.emit(event)
+        if tiles:
+            self.tiles_done.emit(tiles)
+        if progress is not None:
+            self.stepped.emit(progress)
+
+    def _on_finished(self) -> None:
+        self._timer.stop()
+        self._drain()
+        self.ended.emit(self.outcome or "failed")
+
+
+class Call(QThread):
+    """Calls one short function on its own thread; `done` brings the result, `failed` the error.
+
+    There is no way to stop it: whoever asked ignores an answer that is no longer wanted.
+    """
+
+    done = Signal(object)
+    failed = Signal(object)
+
+    def __init__(self, function: Callable[[], Any], *, title: str = "") -> None:
+        super().__init__()
+        self.title = title
+        self._function = function
+        self._result: Any = None
+        self._error: Exception | None = None
+        self.finished.connect(self._on_finished)
+
+    def run(self) -> None:
+        """Call the function; called by Qt on the new thread."""
+        try:
+            self._result = self._function()
+        except Exception as error:  # noqa: BLE001  handed to whoever asked
+            self._error = error
+            _log_unexpected(self.title, error)
+
+    def _on_finished(self) -> None:
+        if self._error is None:
+            self.done.emit(self._result)
+        else:
+            self.failed.emit(self._error)
+
+
+class Calls(QObject):
+    """Keeps running calls alive and waits for them at the end."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._running: set[Call] = set()
+
+    def start(
+        self,
+        function: Callable[[], Any],
+        done: Callable[[Any], None],
+        failed: Callable[[Exception], None],
+        *,
+        title: str = "",
+    ) -> Call:
+        """Run `function` in the background; bring its result or error on this thread."""
+        call = Call(function, title=title)
+        self._running.add(call)
+        call.done.connect(done)
+        call.failed.connect(failed)
+        call.finished.connect(lambda: self._running.discard(call))
+        call.start()
+        return call
+
+    def wait(self) -> None:
+        """Let running calls end; their answers are dropped."""
+        for call in tuple(self._running):
+            call.done.disconnect()
+            call.failed.disconnect()
+            call.wait()
+        self._running.clear()
+
+
+def _close(task: Iterator[Event]) -> None:
+    close: Callable[[], None] | None = getattr(task, "close", None)
+    if close is not None:
+        close()
+
+
+def _log_unexpected(title: str, error: Exception) -> None:
+    if not isinstance(error, GeoCNNError):
+        _log.error("%s failed", title or "A background call", exc_info=error)
