@@ -1,0 +1,118 @@
+"""The base file of a label book: a zip of chunks as .npy, readable by `numpy.load`.
+
+Members are "labels.json" (what the arrays mean) and one "I_J.npy" per chunk that holds a label,
+uint8, C order, numbered along the source's axes. No pickles.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from geocnn_gui.data.source import Window
+from geocnn_gui.errors import LabelsMismatch, UnreadableFile
+from geocnn_gui.files import replacing
+from geocnn_gui.labels.store import CHUNK_SHAPES, LabelSnapshot, LabelStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_ABOUT = "labels.json"
+
+
+class ArchiveHeader(BaseModel):
+    """What labels.json says; `axes` are the names in array order, "" where not known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = 1
+    shape: tuple[Annotated[int, Field(ge=1)], ...]
+    axes: tuple[str, ...] = ()
+    dtype: Literal["uint8"] = "uint8"
+    order: Literal["C"] = "C"
+    chunk_shape: tuple[Annotated[int, Field(ge=1)], ...]
+    generation: Annotated[int, Field(ge=0)] = 0
+
+
+def write_archive(
+    path: Path, snapshot: LabelSnapshot, *, generation: int = 0, axes: tuple[str, ...] = ()
+) -> None:
+    """Replace `path` by the labels of `snapshot`, all or nothing; raises `CannotWrite`."""
+    header = ArchiveHeader(
+        shape=snapshot.shape,
+        axes=axes,
+        chunk_shape=CHUNK_SHAPES[len(snapshot.shape)],
+        generation=generation,
+    )
+    with (
+        replacing(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+    ):
+        archive.writestr(_ABOUT, header.model_dump_json(indent=1))
+        for key, chunk in snapshot.chunks.items():
+            with archive.open("_".join(map(str, key)) + ".npy", "w") as member:
+                np.lib.format.write_array(member, np.asarray(chunk), allow_pickle=False)
+
+
+def read_archive(path: Path, shape: tuple[int, ...]) -> tuple[LabelStore, int]:
+    """Return the labels and the generation of a base file.
+
+    Raises
+    ------
+    UnreadableFile
+        When it is damaged or from a newer version.
+    LabelsMismatch
+        When it belongs to a source of another shape.
+    """
+    damaged = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, OSError)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            header = _header(path, json.loads(archive.read(_ABOUT)))
+            check_shape(path, header.shape, shape)
+            store = LabelStore(shape)
+            for name in archive.namelist():
+                if name != _ABOUT:
+                    _read_chunk(archive, name, header, store)
+    except damaged as error:
+        raise UnreadableFile(
+            f"{path} is damaged", "restore it from a backup, or move it away to start anew"
+        ) from error
+    return store, header.generation
+
+
+def _header(path: Path, data: dict[str, object]) -> ArchiveHeader:
+    try:
+        return ArchiveHeader.model_validate(data)
+    except ValidationError:
+        version = data.get("version")
+        if isinstance(version, int) and version > 1:
+            raise UnreadableFile(f"{path} was written by a newer GeoCNN", "update it") from None
+        raise
+
+
+def _read_chunk(
+    archive: zipfile.ZipFile, name: str, header: ArchiveHeader, store: LabelStore
+) -> None:
+    key = [int(number) for number in name.removesuffix(".npy").split("_")]
+    with archive.open(name) as member:
+        values = np.lib.format.read_array(member, allow_pickle=False)
+        member.read()  # to the end, so that the checksum is compared
+    if values.dtype != np.uint8:
+        raise ValueError(f"{name} is {values.dtype}")
+    offset = tuple(k * step for k, step in zip(key, header.chunk_shape, strict=True))
+    store.write(Window(offset, values.shape), values)
+
+
+def check_shape(path: Path, shape: tuple[int, ...], needed: tuple[int, ...]) -> None:
+    """Raise `LabelsMismatch` when stored labels have another shape than their source."""
+    if tuple(shape) != tuple(needed):
+        ours, theirs = (" x ".join(map(str, numbers)) for numbers in (shape, needed))
+        raise LabelsMismatch(
+            f"The labels in {path} are {ours} cells but the source now has {theirs}",
+            "open the file they were painted on, or move the labels away to start anew",
+        )

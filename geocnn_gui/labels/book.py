@@ -1,0 +1,146 @@
+"""The labels of one source on disk: a base file, and a journal of every edit since."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from threading import RLock
+from typing import TYPE_CHECKING
+
+from geocnn_gui.errors import CannotWrite, UnreadableFile, writing
+from geocnn_gui.labels.archive import check_shape, read_archive, write_archive
+from geocnn_gui.labels.journal import Journal
+from geocnn_gui.labels.store import LabelStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from geocnn_gui.labels.edit import LabelEdit
+
+#: Bytes of journal after which an edit also renews the base file; keeps reopening quick.
+JOURNAL_LIMIT = 64 * 2**20
+
+
+class LabelBook:
+    """Labels that are on disk as soon as they are in `store`.
+
+    Change them through `apply` only; an undo is `apply(edit.inverse())`. `recovered` is a
+    sentence when something of the journal could not be read, else None.
+    """
+
+    def __init__(self, folder: Path, shape: tuple[int, ...], *, axes: tuple[str, ...] = ()) -> None:
+        """Open the labels in `folder`, or none yet, for a source of `shape`.
+
+        `axes` are the names of the source's axes, written into the base file. Nothing is written
+        before the first edit.
+
+        Raises
+        ------
+        UnreadableFile
+            When the base file or the journal is damaged beyond its tail; both are left alone.
+        LabelsMismatch
+            When the labels belong to a source of another shape.
+        """
+        self.folder = folder
+        self.recovered: str | None = None
+        self._axes = axes
+        self._base = folder / "labels.npz"
+        self._journal_path = folder / "labels.journal"
+        self._journal: Journal | None = None
+        self._lock = RLock()
+        self._closed = False
+        self.store, self._generation = LabelStore(shape), 0
+        if self._base.exists():
+            self.store, self._generation = read_archive(self._base, tuple(shape))
+        if self._journal_path.exists():
+            self._replay()
+
+    def _replay(self) -> None:
+        journal = Journal(self._journal_path)
+        try:
+            check_shape(self._journal_path, journal.shape, self.store.shape)
+            if journal.generation > self._generation:
+                raise UnreadableFile(
+                    f"{self._base}, which {self._journal_path.name} continues, is missing or old",
+                    "restore it from a backup, or move the journal away to start anew",
+                )
+            if journal.generation < self._generation:  # the base file holds all of it
+                journal.close()
+                return
+            for edit in journal.replay():
+                edit.apply(self.store)
+        except BaseException:
+            journal.close()
+            raise
+        self._journal = journal
+        if journal.dropped:
+            kept = f"; all of it is kept in {journal.copy.name}" if journal.copy else ""
+            self.recovered = (
+                f"The end of {self._journal_path} was not whole ({journal.dropped} bytes): the"
+                f" labels are as they stood before it{kept}."
+            )
+
+    def apply(self, *edits: LabelEdit) -> None:
+        """Put the edits on disk as one, then into the store.
+
+        Raises
+        ------
+        CannotWrite
+            When they cannot be written; disk and store are then as before.
+        """
+        edits = tuple(edit for edit in edits if edit.cells)
+        if not edits:
+            return
+        with self._lock:
+            journal = self._open_journal()
+            journal.append(edits)
+            for edit in edits:
+                edit.apply(self.store)
+            if journal.size > JOURNAL_LIMIT:
+                with suppress(CannotWrite):  # the journal holds everything
+                    self.compact()
+
+    def _open_journal(self) -> Journal:
+        if self._closed:
+            raise ValueError(f"the labels in {self.folder} are closed")
+        if self._journal is None:
+            with writing(self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True)
+            Journal.create(self._journal_path, self.store.shape, self._generation)
+            self._journal = Journal(self._journal_path)
+        return self._journal
+
+    def compact(self) -> None:
+        """Write everything into a new base file and begin an empty journal.
+
+        A crash between the two is harmless: a journal older than the base file is not replayed.
+
+        Raises
+        ------
+        CannotWrite
+            When the disk is full or the like; nothing is lost.
+        """
+        with self._lock:
+            if self._journal is None or not self._journal.size:
+                return
+            generation = self._generation + 1
+            write_archive(self._base, self.store.snapshot(), generation=generation, axes=self._axes)
+            self._generation = generation
+            self._journal.close()
+            self._journal = None  # the next edit begins a new one
+            with suppress(OSError):  # it is older than the base file now, so never replayed
+                self._journal_path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Tidy the files and release them."""
+        with self._lock:
+            with suppress(CannotWrite):  # the journal holds everything
+                self.compact()
+            if self._journal is not None:
+                self._journal.close()
+            self._journal, self._closed = None, True
+
+    def __enter__(self) -> LabelBook:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
