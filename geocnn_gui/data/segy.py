@@ -1,0 +1,338 @@
+"""SEG-Y lines and cubes, read by window straight from the file."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from geocnn_gui.data.segy_geometry import Geometry, find_geometry
+from geocnn_gui.data.segy_headers import (
+    FileBytes,
+    FileHeader,
+    is_depth,
+    read_file_header,
+    read_words,
+)
+from geocnn_gui.data.segy_samples import (
+    FORMAT_NAMES,
+    IBM,
+    IEEE,
+    decode,
+    live_ranges,
+    looks_like,
+    nonzero,
+)
+from geocnn_gui.data.source import Axis, Band, Picture, Section, Source, Spacing, Window
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_BLOCK_BYTES = 16 << 20
+_SMALL_FILE_BYTES = 256 << 20
+_FEET = 0.3048
+
+
+def open_segy(
+    path: Path,
+    *,
+    vertical: Literal["time", "depth"] | None = None,
+    sample_format: Literal["ibm", "ieee"] | None = None,
+) -> SegySource:
+    """Open a SEG-Y line or cube; the choices override what the file says or seems to say.
+
+    Raises
+    ------
+    UnreadableFile
+        When the file is no SEG-Y, ends inside a trace, or has an unsupported sample format.
+    """
+    file = FileBytes(path)
+    try:
+        header = read_file_header(file)
+        geometry = find_geometry(file, header)
+        return SegySource(file, header, geometry, vertical=vertical, sample_format=sample_format)
+    except BaseException:
+        file.close()
+        raise
+
+
+class SegySource(Source):
+    """A line (trace, sample) or cube (inline, crossline, sample).
+
+    Runs of exact zeros at either end of a trace and dead (constant) traces are not live, nor
+    are NaN, infinity and missing traces. The range of live samples is kept per trace once the
+    trace has been read whole. Windows that cut traces short in a file over 256 MB (time slices
+    of a big cube) do not read whole traces for it: where a trace's range is not yet known, its
+    exact zeros are masked instead.
+
+    `choices` are the choices in force, `suggestion` those the data speak for, such as
+    `{"sample_format": "ieee"}`.
+    """
+
+    domain = "seismic"
+    format = "SEG-Y"
+
+    def __init__(
+        self,
+        file: FileBytes,
+        header: FileHeader,
+        geometry: Geometry,
+        *,
+        vertical: str | None,
+        sample_format: str | None,
+    ) -> None:
+        self.path, self.name = file.path, file.path.stem
+        self.header, self.geometry = header, geometry
+        self._file = file
+        self._code = header.code
+        if sample_format is not None and header.code in (IBM, IEEE):
+            self._code = {"ibm": IBM, "ieee": IEEE}[sample_format]
+        self._raw = np.dtype(
+            header.order + ("u4" if self._code == IBM else header.raw_type.str[1:])
+        )
+        if self._code == IEEE:
+            self._raw = np.dtype(header.order + "f4")
+        self.kind = "line" if len(geometry.axes) == 1 else "cube"
+        self.bands = (Band("amplitude"),)
+        self.dtype = decode(np.zeros(1, self._raw), self._code).dtype
+        # Live ranges per trace, counted from 1 so that fresh zeros mean "not known yet"; the
+        # pages of these arrays take memory only as traces become known.
+        self._start, self._stop = np.zeros((2, header.traces), np.int32)
+        self._lock = threading.Lock()
+        self._describe(vertical, chosen_format=sample_format is not None)
+
+    def _describe(self, vertical: str | None, *, chosen_format: bool) -> None:
+        """Set axes, spacing, notes, choices and suggestion."""
+        words = read_words(self._file, self.header, np.arange(min(2, self.header.traces)))
+        notes = [*self.header.notes, *self.geometry.notes]
+        axis, guess = _vertical_axis(self.header, words, vertical)
+        self.axes = (*self.geometry.axes, axis)
+        notes += guess
+        self.choices = {"vertical": axis.name}
+        self.suggestion: dict[str, str] = {}
+        if self._code in (IBM, IEEE):
+            self.choices["sample_format"] = "ibm" if self._code == IBM else "ieee"
+            if not chosen_format and (wrong := self._mislabelled()):
+                self.suggestion["sample_format"] = wrong
+                other = FORMAT_NAMES[IBM if wrong == "ibm" else IEEE]
+                notes.append(
+                    f"The file says {FORMAT_NAMES[self._code]}s but its samples look like "
+                    f"{other}s; open it with sample_format={wrong} to read them so."
+                )
+        known = axis.unit != ""
+        self.spacing = Spacing(
+            axis.step if known else None, axis.unit, self._trace_spacing(), pixel_size=None
+        )
+        self.notes = tuple(notes)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._file.close()
+
+    # -- samples -------------------------------------------------------------------------------
+
+    def trace_numbers(self, window: Window) -> np.ndarray:
+        """Return the number in the file (from 0; -1 missing) of each trace in `window`."""
+        return self.geometry.numbers(*window.slices[:-1])
+
+    def read(self, window: Window) -> np.ndarray:
+        """Read a window; missing traces are 0."""
+        numbers, samples = self.trace_numbers(window), window.slices[-1]
+        return decode(self._raw_traces(numbers, samples), self._code)
+
+    def live(self, window: Window) -> np.ndarray:
+        """Return which samples of a window are live."""
+        numbers, samples = self.trace_numbers(window), window.slices[-1]
+        return self._live(numbers, samples, None)
+
+    def read_picture(self, section: Section, rows: slice, columns: slice) -> Picture:
+        """Read part of a section at full resolution."""
+        return self._strided_picture(section, rows, columns, (1, 1))
+
+    def read_preview(
+        self, section: Section, rows: slice, columns: slice, shape: tuple[int, int]
+    ) -> Picture:
+        """Read part of a section decimated; traces between those shown are not read."""
+        sizes = rows.stop - rows.start, columns.stop - columns.start
+        steps = tuple(max(1, -(-n // m)) for n, m in zip(sizes, shape, strict=True))
+        return self._strided_picture(section, rows, columns, steps)
+
+    def _strided_picture(
+        self, section: Section, rows: slice, columns: slice, steps: tuple[int, ...]
+    ) -> Picture:
+        plane = self.plane(section)
+        window = plane.window(rows, columns)
+        by_axis = {plane.row_axis: steps[0], plane.column_axis: steps[1]}
+        *parts, samples = window.slices
+        strided = [slice(p.start, p.stop, by_axis.get(axis, 1)) for axis, p in enumerate(parts)]
+        numbers = self.geometry.numbers(*strided)
+        raw = self._raw_traces(numbers, samples)
+        live = self._live(numbers, samples, raw)
+        every = by_axis.get(len(parts), 1)
+        raw, live = raw[..., ::every], live[..., ::every]
+        values = plane.picture(decode(np.ascontiguousarray(raw), self._code))
+        live = np.ascontiguousarray(plane.picture(live))
+        values = np.ascontiguousarray(values[None], dtype=np.float32)
+        values[:, ~live] = 0
+        return Picture(values, live)
+
+    def _raw_traces(self, numbers: np.ndarray, samples: slice) -> np.ndarray:
+        """Return raw samples (*numbers.shape, samples), 0 for missing traces."""
+        count = samples.stop - samples.start
+        out = np.zeros((numbers.size, count), self._raw)
+        if not out.size:
+            return out.reshape(*numbers.shape, count)
+        flat = numbers.ravel()
+        for start, stop in _runs(flat):
+            if flat[start] >= 0:
+                self._read_run(out[start:stop], int(flat[start]), samples)
+        return out.reshape(*numbers.shape, count)
+
+    def _read_run(self, out: np.ndarray, first: int, samples: slice) -> None:
+        """Fill `out` from consecutive traces, by whole blocks or piece by piece."""
+        header, size = self.header, self._raw.itemsize
+        lead = header.header_bytes + samples.start * size
+        wanted = out.shape[1] * size
+        offset = header.first_byte + first * header.trace_bytes
+        if len(out) > 1 and (wanted * 4 > header.trace_bytes or header.trace_bytes <= 4096):
+            step = max(1, _BLOCK_BYTES // header.trace_bytes)
+            for at in range(0, len(out), step):
+                n = min(step, len(out) - at)
+                block = self._file.read(offset + at * header.trace_bytes, n * header.trace_bytes)
+                block = block.reshape(n, -1)[:, lead : lead + wanted]
+                out[at : at + n] = np.ascontiguousarray(block).view(self._raw)
+            return
+        rows = out.data.cast("B")
+        for row in range(len(out)):
+            self._file.read_into(
+                rows[row * wanted : (row + 1) * wanted], offset + row * header.trace_bytes + lead
+            )
+
+    # -- live samples --------------------------------------------------------------------------
+
+    def _live(self, numbers: np.ndarray, samples: slice, raw: np.ndarray | None) -> np.ndarray:
+        """Return which samples are live; `raw` are the samples where they are read already."""
+        flat, count = numbers.ravel(), samples.stop - samples.start
+        whole = count == self.header.samples
+        if not whole and (count * 4 > self.header.samples or self._small):
+            self._learn(flat)
+        elif whole and raw is not None:
+            self._keep(flat, raw.reshape(flat.size, count))
+        elif whole:
+            self._learn(flat)
+        known = (self._stop[flat] > 0) & (flat >= 0)
+        cells = np.arange(samples.start, samples.stop)
+        start, stop = self._start[flat] - 1, self._stop[flat] - 1
+        live = (cells >= start[:, None]) & (cells < stop[:, None]) & known[:, None]
+        if not known.all() or self._raw.kind == "f":
+            raw = self._raw_traces(numbers, samples) if raw is None else raw
+            raw = raw.reshape(flat.size, count)
+            unknown = ~known & (flat >= 0)
+            live[unknown] = nonzero(raw[unknown], self._code)
+            if self._raw.kind == "f":
+                live &= np.isfinite(raw)
+        return live.reshape(*numbers.shape, count)
+
+    @property
+    def _small(self) -> bool:
+        return self.header.traces * self.header.trace_bytes <= _SMALL_FILE_BYTES
+
+    def _learn(self, numbers: np.ndarray) -> None:
+        """Read whole the traces whose live range is not known yet."""
+        unknown = np.unique(numbers[(numbers >= 0) & (self._stop[numbers] == 0)])
+        step = max(1, _BLOCK_BYTES // self.header.trace_bytes)
+        for at in range(0, len(unknown), step):
+            part = unknown[at : at + step]
+            self._keep(part, self._raw_traces(part, slice(0, self.header.samples)))
+
+    def _keep(self, numbers: np.ndarray, raw: np.ndarray) -> None:
+        fresh = (numbers >= 0) & (self._stop[numbers] == 0)
+        if not fresh.any():
+            return
+        start, stop = live_ranges(raw[fresh], self._code)
+        with self._lock:
+            self._start[numbers[fresh]] = start + 1
+            self._stop[numbers[fresh]] = stop + 1
+
+    # -- places --------------------------------------------------------------------------------
+
+    def map_position(
+        self, section: Section, row: float, column: float
+    ) -> tuple[float, float] | None:
+        """Return x, y of the trace under a picture cell, from its header."""
+        plane = self.plane(section)
+        at = [0] * len(self.axes)
+        if section.axis is not None:
+            at[section.axis] = section.index
+        for axis, value in ((plane.row_axis, row), (plane.column_axis, column)):
+            at[axis] = int(np.clip(round(value), 0, self.shape[axis] - 1))
+        number = self.geometry.numbers(*(slice(i, i + 1) for i in at[:-1])).ravel()
+        if number[0] < 0:
+            return None
+        x, y = _coordinates(read_words(self._file, self.header, number))
+        return (float(x[0]), float(y[0])) if x[0] or y[0] else None
+
+    def _trace_spacing(self) -> float | None:
+        """Return the median distance in metres between neighbouring traces, None if not sane."""
+        last = self.geometry.axes[-1]
+        lines = self.geometry.axes[0].size if self.kind == "cube" else 1
+        columns = np.linspace(0, max(0, last.size - 2), min(100, last.size)).astype(int)
+        columns = np.unique(columns)
+        pairs = np.stack([columns, np.minimum(columns + 1, last.size - 1)])
+        if self.kind == "cube":
+            line = self.geometry.numbers(slice(lines // 2, lines // 2 + 1), slice(0, last.size))[0]
+        else:
+            line = self.geometry.numbers(slice(0, last.size))
+        numbers = line[pairs]
+        numbers = numbers[:, (numbers >= 0).all(axis=0)]
+        if numbers.size == 0 or last.size < 2:
+            return None
+        words = read_words(self._file, self.header, numbers.ravel())
+        if np.any((words["w89"] != 0) & (words["w89"] != 1)):
+            return None  # arc seconds or degrees
+        x, y = (c.reshape(2, -1) for c in _coordinates(words))
+        spacing = float(np.median(np.hypot(x[1] - x[0], y[1] - y[0])))
+        spacing *= _FEET if self.header.feet else 1
+        return round(spacing, 3) if 0.1 <= spacing <= 1000 else None
+
+    def _mislabelled(self) -> str | None:
+        """Return "ibm" or "ieee" when some 200 traces look like that and the file says otherwise."""
+        numbers = np.unique(np.linspace(0, self.header.traces - 1, 200).astype(np.int64))
+        count = min(self.header.samples, 2000)
+        seen = looks_like(self._raw_traces(numbers, slice(0, count)), self._code)
+        return None if seen == self._code else "ibm" if seen == IBM else "ieee"
+
+
+def _runs(numbers: np.ndarray) -> list[tuple[int, int]]:
+    """Return (start, stop) of the stretches of consecutive numbers; missing ones are alone."""
+    breaks = np.flatnonzero((np.diff(numbers) != 1) | (numbers[:-1] < 0)) + 1
+    edges = [0, *breaks.tolist(), len(numbers)]
+    return list(itertools.pairwise(edges))
+
+
+def _coordinates(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return x, y of traces: the CDP's where they vary, else the source's; scalar applied."""
+    scalar = words["w71"].astype(float)
+    factor = np.where(scalar < 0, -1 / np.minimum(scalar, -1), np.maximum(scalar, 1))
+    x, y = words["w181"], words["w185"]
+    return x * factor, y * factor
+
+
+def _vertical_axis(
+    header: FileHeader, words: np.ndarray, vertical: str | None
+) -> tuple[Axis, list[str]]:
+    """Return the sample axis, and a note where time or depth was guessed."""
+    interval = header.interval or float(words["w117"][0])
+    depth, why = is_depth(header, interval)
+    notes = [] if vertical else [f"Read as {'depth' if depth else 'time'}: {why}."]
+    depth = vertical == "depth" if vertical else depth
+    first = float(words["w109"][0])
+    if not interval:
+        notes.append("No header gives the sample interval; samples are counted instead.")
+        return Axis("depth" if depth else "time", "", 0.0, 1.0, header.samples), notes
+    # Some write milliseconds or metres where thousandths belong.
+    step = interval / 1000 if interval >= 100 else interval
+    unit = ("ft" if header.feet else "m") if depth else "ms"
+    return Axis("depth" if depth else "time", unit, first, step, header.samples), notes
