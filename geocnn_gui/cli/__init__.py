@@ -1,1 +1,9 @@
-"""The command line: one file per subcommand."""
+"""The command line: one small file per subcommand, loaded when it is called."""
+
+#: Subcommand -> "module:function"; the one table of them.
+COMMANDS: dict[str, str] = {
+    "info": "geocnn_gui.cli.info:info",
+    "train": "geocnn_gui.cli.train:train",
+    "predict": "geocnn_gui.cli.predict:predict",
+    "evaluate": "geocnn_gui.cli.evaluate:evaluate",
+}

@@ -16,7 +16,7 @@ from geocnn_gui.inference.tiles import Tile, pad_to_stride, tile_count, tiles
 from geocnn_gui.models.scaling import scale_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
@@ -51,7 +51,7 @@ def predict(
     out: PredictionStore,
     *,
     device: Device,
-    sections: list[Section] | None = None,
+    sections: Sequence[Section] | None = None,
     flips: bool = False,
 ) -> Iterator[Event]:
     """Predict `sections` (default: the whole source) into `out`.
@@ -92,7 +92,7 @@ class _Look:
 
 
 def _looks(
-    net: SegmentationNet, card: ModelCard, source: Source, sections: list[Section]
+    net: SegmentationNet, card: ModelCard, source: Source, sections: Sequence[Section]
 ) -> Iterator[_Look]:
     statistics = card.scaling.for_source(source)
     for section in sections:

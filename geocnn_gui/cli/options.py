@@ -1,0 +1,168 @@
+"""Options that need more than a type: settings, sections, files to write."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from pydantic import ValidationError
+
+from geocnn_gui.data.source import Section
+from geocnn_gui.models.spec import Spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from geocnn_gui.data.source import Source
+
+S = TypeVar("S", bound=Spec)
+_NUMBER = r"(-?\d+(?:\.\d+)?)"
+_SECTIONS = re.compile(rf"^([a-z]+):{_NUMBER}(?:-{_NUMBER})?(?::{_NUMBER})?$")
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --json to a command."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="One JSON object on standard output."
+    )(command)
+
+
+def device_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --device to a command."""
+    return click.option(
+        "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto",
+        show_default=True, help="Where the network runs; auto takes a GPU that works.",
+    )(command)  # fmt: skip
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Sort "training.epochs=20" into {"training": {"epochs": "20"}, "model": {}}.
+
+    Raises
+    ------
+    click.BadParameter
+        When a setting is not of that form.
+    """
+    found: dict[str, dict[str, str]] = {"training": {}, "model": {}}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        group, dot, key = name.strip().partition(".")
+        if not (equals and dot and key) or group not in found:
+            raise click.BadParameter(
+                f"{setting!r} is not of the form training.KEY=VALUE or model.KEY=VALUE.",
+                param_hint="--set",
+            )
+        found[group][key.strip()] = value.strip()
+    return found
+
+
+def make_spec(kind: type[S], group: str, values: dict[str, Any]) -> S:
+    """Return the spec with `values`, given as text.
+
+    Raises
+    ------
+    click.BadParameter
+        For an unknown key, with the nearest known one, or a value out of range, with the range.
+    """
+    fields = settable(kind)
+    for key in values:
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, 1)
+            hint = f"did you mean {group}.{near[0]}?" if near else f"known: {', '.join(fields)}."
+            raise click.BadParameter(f"{group}.{key} is unknown; {hint}", param_hint="--set")
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        key = str(error.errors()[0]["loc"][0])
+        raise click.BadParameter(
+            f"{group}.{key} must be {fields[key]}, not {values[key]!r}.", param_hint="--set"
+        ) from error
+
+
+def settable(kind: type[Spec]) -> dict[str, str]:
+    """Return what the fields of a spec accept, in words: {"epochs": "a whole number 1 to 1000"}."""
+    properties = kind.model_json_schema()["properties"]
+    return {key: _allowed(p) for key, p in properties.items() if not p.get("hidden")}
+
+
+def _allowed(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return " or ".join(schema["enum"])
+    if schema.get("type") == "boolean":
+        return "true or false"
+    text = "a whole number" if schema.get("type") == "integer" else "a number"
+    if "exclusiveMinimum" in schema:
+        text += f" above {schema['exclusiveMinimum']:g}"
+    if "minimum" in schema:
+        text += f" from {schema['minimum']:g}"
+    return text + (f" to {schema['maximum']:g}" if "maximum" in schema else "")
+
+
+@dataclass(frozen=True, slots=True)
+class SectionRange:
+    """Sections named by the axis' own numbers; `step` None takes every one."""
+
+    axis: str
+    first: float
+    last: float
+    step: float | None
+
+    def sections(self, source: Source) -> tuple[Section, ...]:
+        """Return the sections of `source` in the range.
+
+        Raises
+        ------
+        click.BadParameter
+            When the source has no such axis, or no section there.
+        """
+        names = [source.axes[number].name for number in source.section_axes]
+        if self.axis not in names:
+            has = f"it has {', '.join(names)}" if names else "it is one single section"
+            raise _bad_sections(f"{source.name} has no axis {self.axis}; {has}.")
+        number = names.index(self.axis)
+        axis = source.axes[number]
+        step = self.step or abs(axis.step)
+        found = []
+        for count in range(int((self.last - self.first) / step + 1e-6) + 1):
+            place = (self.first + count * step - axis.first) / axis.step
+            if abs(place - round(place)) < 1e-3 and 0 <= round(place) < axis.size:
+                found.append(Section(number, round(place)))
+        if not found:
+            raise _bad_sections(
+                f"{source.name} has no {self.axis} there; it has {axis.first:g} to "
+                f"{axis.at(axis.size - 1):g} in steps of {axis.step:g}."
+            )
+        return tuple(found)
+
+
+class SectionRangeType(click.ParamType):
+    """Read "inline:100-200:10" or "inline:150"."""
+
+    name = "AXIS:FIRST-LAST:STEP"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> SectionRange:
+        """Return the range that `value` writes."""
+        if isinstance(value, SectionRange):
+            return value
+        if (found := _SECTIONS.match(value)) is None:
+            self.fail(f"{value!r} is not of the form inline:100-200:10 or inline:150.", param, ctx)
+        axis, first, last, step = found.groups()
+        wanted = SectionRange(
+            axis, float(first), float(last or first), float(step) if step else None
+        )
+        if wanted.last < wanted.first or (wanted.step is not None and wanted.step <= 0):
+            self.fail(f"{value!r} runs backwards; write the smaller number first.", param, ctx)
+        return wanted
+
+
+def resolve_sections(ranges: Sequence[SectionRange], source: Source) -> tuple[Section, ...] | None:
+    """Return the sections of `source` in all `ranges`, once each; None where none were given."""
+    found = [section for wanted in ranges for section in wanted.sections(source)]
+    return tuple(dict.fromkeys(found)) or None
+
+
+def _bad_sections(text: str) -> click.BadParameter:
+    return click.BadParameter(text, param_hint="--sections")

@@ -1,0 +1,82 @@
+"""`geocnn predict`: model and data in, class map out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from geocnn_gui import workflow
+from geocnn_gui.cli.app import STOPPED
+from geocnn_gui.cli.console import follow, print_json
+from geocnn_gui.cli.options import (
+    SectionRange,
+    SectionRangeType,
+    device_option,
+    json_option,
+    resolve_sections,
+)
+from geocnn_gui.data.source import open_source
+from geocnn_gui.models.weights import read_card
+
+if TYPE_CHECKING:
+    from geocnn_gui.workflow import DeviceWish
+
+_OUTPUT = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("model", type=_OUTPUT)
+@click.argument("file")
+@click.option(
+    "--out", type=_OUTPUT, required=True,
+    help="Class map to write: .tif, .sgy (a copy of the SEG-Y with other samples) or .npy.",
+)  # fmt: skip
+@click.option("--confidence", type=_OUTPUT, help="Confidence, 0 to 1, to write as well.")
+@click.option(
+    "--sections", type=SectionRangeType(), multiple=True,
+    help="Only these sections of a cube: inline:100-200:10; the rest stays 0.",
+)  # fmt: skip
+@device_option
+@json_option
+@click.pass_context
+def predict(
+    ctx: click.Context,
+    model: Path,
+    file: str,
+    out: Path,
+    confidence: Path | None,
+    sections: tuple[SectionRange, ...],
+    device: DeviceWish,
+    as_json: bool,
+) -> None:
+    """Predict the classes of FILE with MODEL.
+
+    Cells without live data are 0. Ctrl-C stops; then nothing is written.
+    """
+    card = read_card(model)
+    with open_source(file) as source:
+        outcome = follow(
+            workflow.predict_to_file(
+                model, source, out, confidence,
+                sections=resolve_sections(sections, source), device=device,
+            )
+        )  # fmt: skip
+    if outcome.stopped:
+        click.echo("geocnn: stopped; nothing is written.", err=True)
+        ctx.exit(STOPPED)
+    if not as_json:
+        click.echo(f"{out}: predicted in {outcome.seconds:.1f} s")
+        return
+    print_json(
+        {
+            "prediction": str(out),
+            "confidence": None if confidence is None else str(confidence),
+            "model": str(model),
+            "source": file,
+            "classes": [{"id": c.id, "name": c.name, "color": c.color} for c in card.classes],
+            "seconds": outcome.seconds,
+            "notes": outcome.notes,
+        }
+    )

@@ -1,0 +1,147 @@
+"""`geocnn train`: labels in, model file out."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from geocnn_gui import workflow
+from geocnn_gui.cli.app import STOPPED
+from geocnn_gui.cli.console import Outcome, follow, print_json
+from geocnn_gui.cli.options import (
+    SectionRange,
+    SectionRangeType,
+    device_option,
+    json_option,
+    make_spec,
+    parse_settings,
+    resolve_sections,
+    settable,
+)
+from geocnn_gui.data.source import open_source
+from geocnn_gui.labels.files import read_label_file
+from geocnn_gui.models.spec import SPECS
+from geocnn_gui.models.weights import ModelCard, read_card
+from geocnn_gui.training.spec import TrainingSpec
+
+if TYPE_CHECKING:
+    from geocnn_gui.labels.classes import Classes
+    from geocnn_gui.workflow import DeviceWish
+
+
+def _settings_help() -> str:
+    groups = [("training", TrainingSpec, ""), *(("model", s, f" ({n})") for n, s in SPECS.items())]
+    lines = [
+        f"{group}.{key}{note}: {allowed}; {kind.model_fields[key].get_default()}"
+        for group, kind, note in groups
+        for key, allowed in settable(kind).items()
+    ]
+    return "\b\nSettings (--set KEY=VALUE) and their defaults:\n" + "\n".join(lines)
+
+
+@click.command(epilog=_settings_help())
+@click.option(
+    "--data", "data", nargs=2, multiple=True, required=True, metavar="FILE LABELS",
+    help="A data file and labels of the same grid (raster, PNG, SEG-Y or .npy; 0 is "
+    "unlabelled); may be given several times.",
+)  # fmt: skip
+@click.option("--model", "kind", type=click.Choice(list(SPECS)), required=True, help="Network.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, metavar="MODEL",
+    help="Model file to write (.safetensors).",
+)  # fmt: skip
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting, see below.")
+@click.option(
+    "--sections", type=SectionRangeType(), multiple=True,
+    help="Sections of a cube to train on, by the axis' own numbers: inline:100-200:10 or "
+    "inline:150. Default: those that hold the labels.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Same as --set training.seed=N.")
+@device_option
+@json_option
+@click.pass_context
+def train(
+    ctx: click.Context,
+    data: tuple[tuple[str, str], ...],
+    kind: str,
+    out: Path,
+    settings: tuple[str, ...],
+    sections: tuple[SectionRange, ...],
+    seed: int | None,
+    device: DeviceWish,
+    as_json: bool,
+) -> None:
+    """Train a network on labelled data and save it.
+
+    A part of the labels is held out for the score; then a fresh network is fitted to all of
+    them. Ctrl-C stops and keeps the best network so far.
+    """
+    values = parse_settings(settings)
+    if seed is not None:
+        values["training"]["seed"] = str(seed)
+    model_spec = make_spec(SPECS[kind], "model", values["model"])
+    training_spec = make_spec(TrainingSpec, "training", values["training"])
+    workflow.check_destination(out, inputs=tuple(Path(p) for pair in data for p in pair))
+    before = _stamp(out)
+    with ExitStack() as files:
+        pairs, classes = _open(data, sections, files)
+        outcome = follow(
+            workflow.train(pairs, model_spec, training_spec, classes, out=out, device=device)
+        )
+    _report(outcome, read_card(out) if _stamp(out) != before else None, out, as_json=as_json)
+    ctx.exit(STOPPED if outcome.stopped else 0)
+
+
+def _open(
+    data: tuple[tuple[str, str], ...], ranges: tuple[SectionRange, ...], files: ExitStack
+) -> tuple[list[workflow.Pair], Classes]:
+    pairs, classes = [], {}
+    for file, labels in data:
+        source = files.enter_context(open_source(file))
+        found = read_label_file(Path(labels), source)
+        pairs.append(workflow.Pair(source, found.snapshot, resolve_sections(ranges, source)))
+        classes |= {c.id: c for c in found.classes if c.id not in classes}
+    return pairs, tuple(classes[number] for number in sorted(classes))
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Return what changes when a file is replaced."""
+    if not path.exists():
+        return None
+    facts = path.stat()
+    return facts.st_ino, facts.st_mtime_ns
+
+
+def _report(outcome: Outcome, card: ModelCard | None, out: Path, *, as_json: bool) -> None:
+    if card is None:
+        click.echo("geocnn: stopped before there was anything to save.", err=True)
+        return
+    if outcome.stopped:
+        click.echo(f"geocnn: stopped; the best network so far is saved as {out}.", err=True)
+    if as_json:
+        print_json(_result(outcome, card, out))
+        return
+    score = card.training.holdout_iou
+    held = "no score" if score is None else f"held-out mean IoU {score:.3f}"
+    click.echo(f"{out}: {held}, {card.training.steps:,} steps, {outcome.seconds:.0f} s")
+
+
+def _result(outcome: Outcome, card: ModelCard, out: Path) -> dict[str, Any]:
+    training = card.training
+    return {
+        "model": str(out),
+        "holdout_iou": training.holdout_iou,
+        "holdout_class_iou": training.holdout_class_iou,
+        "holdout_share": training.holdout_share,
+        "refit": training.refit,
+        "stopped": outcome.stopped,
+        "steps": training.steps,
+        "seed": training.seed,
+        "classes": [{"id": c.id, "name": c.name, "color": c.color} for c in card.classes],
+        "seconds": outcome.seconds,
+        "device": training.device,
+        "notes": outcome.notes,
+    }

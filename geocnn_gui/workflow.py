@@ -1,0 +1,169 @@
+"""The verbs both shells call: generators of events, torch imported only when they run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from geocnn_gui.data.source import open_source
+from geocnn_gui.data.statistics import require_live
+from geocnn_gui.errors import BadRequest, CannotWrite, NotEnoughLabels, writing
+from geocnn_gui.events import Event, Note, Saved
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from geocnn_gui.data.source import Section, Source, Window
+    from geocnn_gui.scoring.metrics import Scores
+
+DeviceWish = Literal["auto", "cpu", "cuda"]
+
+
+def predict(
+    model: Path,
+    source: Source,
+    *,
+    folder: Path,
+    sections: Sequence[Section] | None = None,
+    device: DeviceWish = "auto",
+) -> Generator[Event]:
+    """Predict sections of `source` (default: all of it) into a `PredictionStore` in `folder`.
+
+    Says first where the data differ from what the model was trained on. Closing the generator
+    leaves a readable store with what is done. The last event is `Saved(folder, "prediction")`.
+
+    Raises
+    ------
+    ModelMismatch, NoLiveData, BadRequest, CannotWrite
+        When the model does not fit, nothing is live, the device is missing, the disk is full.
+    """
+    yield from _predict(model, source, folder, sections, device)
+    yield Saved(folder, "prediction")
+
+
+def _predict(
+    model: Path,
+    source: Source,
+    folder: Path,
+    sections: Sequence[Section] | None,
+    device: DeviceWish,
+) -> Generator[Event]:
+    from geocnn_gui.models.compatibility import differences
+    from geocnn_gui.models.weights import load_model, read_card
+
+    for sentence in differences(read_card(model), source):
+        yield Note(sentence, warning=True)
+    require_live(source)
+
+    from geocnn_gui.inference.device import choose_device
+    from geocnn_gui.inference.predict import predict as run
+    from geocnn_gui.inference.store import PredictionStore
+
+    chosen = choose_device(device)
+    yield Note(f"Predicting on {chosen.description}.")
+    net, card = load_model(model)
+    store = PredictionStore.create(folder, source, card.classes, model=model.name)
+    try:
+        yield from run(net, card, source, store, device=chosen, sections=sections)
+    finally:
+        store.close()
+
+
+def predict_to_file(
+    model: Path,
+    source: Source,
+    out: Path,
+    confidence: Path | None = None,
+    *,
+    sections: Sequence[Section] | None = None,
+    device: DeviceWish = "auto",
+) -> Generator[Event]:
+    """Predict `source` and write the classes to `out`, the confidence beside it where asked for.
+
+    The formats follow from the names. Nothing stands under a final name before all is
+    predicted. Raises as `predict`, and `BadRequest` where a name does not suit.
+    """
+    from geocnn_gui.export.table import check_output, export_prediction
+    from geocnn_gui.inference.store import PredictionStore
+
+    outputs = {out: "classes"} if confidence is None else {out: "classes", confidence: "confidence"}
+    if confidence == out:
+        raise BadRequest(f"{out} cannot hold both classes and confidence", "give two names")
+    for path in outputs:
+        check_output(source, path)
+        check_destination(path, inputs=(model,))
+    folder = Path(tempfile.mkdtemp(prefix=".geocnn-", dir=out.parent))
+    try:
+        yield from _predict(model, source, folder, sections, device)
+        store = PredictionStore.open(folder)
+        yield from export_prediction(store, source, store.classes, out)
+        if confidence is not None:
+            yield from export_prediction(store, source, store.classes, confidence, "confidence")
+        store.close()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_destination(path: Path, *, inputs: tuple[Path, ...] = ()) -> None:
+    """Make sure, before hours of work, that `path` can be written and is none of the `inputs`.
+
+    Raises
+    ------
+    CannotWrite, BadRequest
+        When the folder is missing or closed, `path` is a folder, or one of the inputs.
+    """
+    if path.is_dir():
+        raise CannotWrite(f"Cannot write {path}: it is a folder", "give the name of a file")
+    if path.exists() and any(each.exists() and path.samefile(each) for each in inputs):
+        raise BadRequest(f"{path} is one of the inputs", "choose another name")
+    with writing(path):
+        if not os.access(path.parent, os.W_OK):
+            path.parent.stat()
+            raise PermissionError(13, "no permission")
+
+
+def evaluate(prediction: Path, labels: Path) -> Scores:
+    """Compare a class map with labels of the same grid, both as files.
+
+    Raises
+    ------
+    UnreadableFile, LabelsMismatch, BadRequest, NotEnoughLabels
+        When a file cannot be read, the grids differ, the prediction holds no classes, or no
+        cell is labelled.
+    """
+    from geocnn_gui.labels.files import read_label_file
+    from geocnn_gui.scoring.metrics import Confusion
+
+    confusion = Confusion()
+    with open_source(prediction) as source:
+        truth = read_label_file(labels, source)
+        for window in truth.snapshot.labelled_windows():
+            confusion.add(truth.snapshot.read(window), _read_classes(source, window))
+    if not confusion.ids:
+        raise NotEnoughLabels(f"{labels} labels no cell", "choose a file with labels")
+    return confusion.scores({c.id: c.name for c in truth.classes})
+
+
+def _read_classes(source: Source, window: Window) -> np.ndarray:
+    values = source.read(window)
+    values = values[0] if source.banded else values
+    whole = np.nan_to_num(values, nan=0.0) if values.dtype.kind == "f" else values
+    if whole.size and (whole.min() < 0 or whole.max() > 254 or np.any(whole != np.rint(whole))):
+        raise BadRequest(
+            f"{source.path} holds other values than class ids 0 to 254",
+            "choose a file that a prediction was saved to",
+        )
+    return whole.astype(np.uint8)
+
+
+def describe(path: Path | str, **choices: Any) -> dict[str, Any]:
+    """Return the facts of a file as plain JSON values; raises `UnreadableFile`."""
+    from geocnn_gui.data.statistics import describe as facts
+
+    with open_source(path, **choices) as source:
+        return facts(source)
