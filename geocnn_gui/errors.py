@@ -54,6 +54,10 @@ class BadRequest(GeoCNNError):
     """What the user asked for contradicts itself or the data."""
 
 
+class ProjectInUse(GeoCNNError):
+    """Another window or process has the project open."""
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turn an `OSError` raised while writing `path` into `CannotWrite`.

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from geocnn_gui.errors import BadRequest
+
 UNLABELLED = 0
 #: Okabe and Ito's colour-blind-safe set, led by a neutral grey for the background class.
 PALETTE = (
@@ -27,12 +29,18 @@ class LabelClass(BaseModel):
 Classes = tuple[LabelClass, ...]
 
 
-def new_class(classes: Classes, name: str | None = None) -> LabelClass:
-    """Return a class with the next free id and colour; ids of deleted classes come back last."""
+def new_class(classes: Classes, name: str | None = None, *, above: int = 0) -> LabelClass:
+    """Return a class with the next free id and colour; ids of deleted classes come back last.
+
+    `above` is the highest id that was ever given, where the caller remembers it. Raises
+    `BadRequest` when all 254 are in use.
+    """
     used = {c.id for c in classes}
-    number = max(used, default=0) + 1
+    number = max(used | {above}) + 1
     if number > 254:
-        number = next(i for i in range(1, 255) if i not in used)
+        number = next((i for i in range(1, 255) if i not in used), 0)
+    if not number:
+        raise BadRequest("There are 254 classes already", "delete one that is not needed")
     colors = [c for c in PALETTE if c not in {k.color for k in classes}]
     return LabelClass(
         id=number, name=name or f"Class {number}",
