@@ -20,6 +20,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shlex
 import shutil
 import subprocess
@@ -305,9 +306,8 @@ def install_program(with_tests: bool, build: str) -> None:
     say(f"Installing GeoCNN into {VENV} (once; some minutes, up to a few GB)")
     pip = [str(venv_python()), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
     program = ["--editable", ".[test]" if with_tests else "."]
-    code, tail = run_quietly(
-        [*pip, *program, *torch_arguments(build)], show=("Collecting", "Installing")
-    )
+    command = [*pip, *program, *torch_arguments(build)]
+    code, tail = run_quietly(command, show=r" *(Downloading .* [MG]B|Installing)")
     if code:
         raise Trouble(
             "The installation failed. Is this machine online, and is there space on the disk? "
@@ -365,11 +365,11 @@ def say(text: str) -> None:
 
 
 def run_quietly(
-    command: list[str], environment: dict[str, str] | None = None, show: tuple[str, ...] = ()
+    command: list[str], environment: dict[str, str] | None = None, show: str | None = None
 ) -> tuple[int, str]:
     """Run `command` in the checkout; return its exit code and its last lines.
 
-    Lines that begin with one of `show` are printed as they come.
+    Lines that match the pattern `show` are printed as they come.
     """
     tail: deque[str] = deque(maxlen=12)
     process = subprocess.Popen(
@@ -386,8 +386,8 @@ def run_quietly(
     with process.stdout as lines:
         for line in lines:
             tail.append(line.rstrip())
-            if show and line.startswith(show):
-                say(line.rstrip())
+            if show and re.match(show, line):
+                say(line.strip())
     return process.wait(), "\n".join(tail)
 
 
