@@ -13,7 +13,7 @@ from geocnn_gui.errors import GeoCNNError
 from geocnn_gui.events import Event, Progress, TileDone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Iterator
 
 #: Emitting on every step starves the GUI's thread; so many milliseconds lie between two rounds.
 ROUND_MS = 50

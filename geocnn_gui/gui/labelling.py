@@ -1,0 +1,267 @@
+"""The session's hand on labels and classes: strokes, undo, label files."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geocnn_gui.data.source import Window
+from geocnn_gui.errors import GeoCNNError
+from geocnn_gui.gui.commands import Step, paint_step
+from geocnn_gui.gui.state import State
+from geocnn_gui.labels.classes import LabelClass, by_id, new_class
+from geocnn_gui.labels.edit import LabelEdit
+
+if TYPE_CHECKING:
+    from PySide6.QtCore import QObject
+
+    from geocnn_gui.data.source import Section
+    from geocnn_gui.labels.classes import Classes
+    from geocnn_gui.labels.files import LabelFile
+
+#: Part of a stroke: section, rows, columns, mask (rows, columns), value.
+_Part = tuple["Section", slice, slice, np.ndarray, int]
+
+
+class Labelling(State):
+    """State whose labels and classes can be changed; every change is an undo step."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._stroke: list[_Part] | None = None
+
+    def begin_stroke(self) -> None:
+        """Gather what is painted from now on into one undo step."""
+        self._stroke = []
+
+    def paint(
+        self, section: Section, rows: slice, columns: slice, mask: np.ndarray, value: int
+    ) -> None:
+        """Set masked cells (bool (rows, columns)) of a section to a class id, 0 to erase.
+
+        Within a stroke the cells are only gathered; `end_stroke` writes them.
+        """
+        part = (section, rows, columns, mask, value)
+        if self._stroke is not None:
+            self._stroke.append(part)
+        else:
+            self._paint([part])
+
+    def end_stroke(self) -> None:
+        """Write what the stroke has gathered to disk, as one undo step."""
+        parts, self._stroke = self._stroke, None
+        if parts:
+            self._paint(parts)
+
+    def abort_stroke(self) -> None:
+        """Forget what the stroke has gathered."""
+        parts, self._stroke = self._stroke, None
+        if parts and self.source is not None:
+            section, rows, columns, _ = _union(parts)
+            self.labels_changed.emit(self.source.plane(section).window(rows, columns))
+
+    def _paint(self, parts: list[_Part]) -> None:
+        if self.source is None or self.labels is None:
+            return
+        section, rows, columns, mask = _union(parts)
+        if not mask.any():
+            return
+        plane = self.source.plane(section)
+        window = plane.window(rows, columns)
+        edit = LabelEdit.paint(self.labels.store, window, plane.array(mask), parts[0][-1])
+        if not edit.cells:
+            self.labels_changed.emit(window)
+            return
+        self._push_edits("Erase" if parts[0][-1] == 0 else "Paint", (edit,), fallback=window)
+
+    def _push_edits(
+        self, text: str, edits: tuple[LabelEdit, ...], *, fallback: Window | None = None
+    ) -> None:
+        """Apply edits and put them on the undo stack; `fallback` is redrawn where that fails."""
+        if self._apply_edits(edits):
+            self.undo_stack.push(paint_step(text, edits, self._apply_edits))
+        elif fallback is not None:
+            self.labels_changed.emit(fallback)
+
+    def _apply_edits(self, edits: tuple[LabelEdit, ...]) -> bool:
+        if self.labels is None:
+            return False
+        try:
+            self.labels.apply(*edits)
+        except GeoCNNError as error:
+            self.report(error)
+            return False
+        self._note_saved()
+        for edit in edits if len(edits) < 20 else ():
+            self.labels_changed.emit(edit.window)
+        if len(edits) >= 20:
+            self.labels_changed.emit(Window.whole(self.labels.store.shape))
+        return True
+
+    def _note_saved(self) -> None:
+        self.saved_at = datetime.now()
+        self.saved_changed.emit()
+
+    def undo(self) -> None:
+        """Take the last change back."""
+        self.undo_stack.undo()
+
+    def redo(self) -> None:
+        """Make the change again that was taken back."""
+        self.undo_stack.redo()
+
+    def add_class(self, name: str | None = None) -> None:
+        """Add a class with the next id and colour, and paint with it from now on."""
+        if self.project is None:
+            return
+        added = self.project.new_class(name)
+        if self._change_classes("Add class", (*self.classes, added)):
+            self.set_current_class(added.id)
+
+    def rename_class(self, number: int, name: str) -> None:
+        """Give a class another name; an empty one changes nothing."""
+        self._replace_class("Rename class", number, name=name.strip()[:80])
+
+    def recolour_class(self, number: int, color: str) -> None:
+        """Give a class another colour ("#rrggbb")."""
+        self._replace_class("Colour class", number, color=color.lower())
+
+    def _replace_class(self, text: str, number: int, **changes: str) -> None:
+        old = by_id(self.classes, number)
+        if old is None or not all(changes.values()):
+            return
+        new = LabelClass(**{**old.model_dump(), **changes})
+        if new != old:
+            self._change_classes(text, tuple(new if c.id == number else c for c in self.classes))
+
+    def delete_class(self, number: int) -> None:
+        """Remove a class and its labels in the source in view."""
+        if by_id(self.classes, number) is None:
+            return
+        self.undo_stack.beginMacro("Delete class")
+        edits = self._edits_without(number)
+        if edits:
+            self._push_edits("Unlabel", edits)
+        self._change_classes("Delete class", tuple(c for c in self.classes if c.id != number))
+        self.undo_stack.endMacro()
+
+    def _edits_without(self, number: int) -> tuple[LabelEdit, ...]:
+        if self.labels is None:
+            return ()
+        store = self.labels.store
+        everywhere = (
+            LabelEdit.paint(store, window, store.read(window) == number, 0)
+            for window in store.snapshot().labelled_windows()
+        )
+        return tuple(edit for edit in everywhere if edit.cells)
+
+    def _change_classes(self, text: str, after: Classes) -> bool:
+        before = self.classes
+        done = self._set_classes(after)
+        if done:
+            step = Step(text, lambda: self._set_classes(after), lambda: self._set_classes(before))
+            self.undo_stack.push(step)
+        return done
+
+    def _set_classes(self, classes: Classes) -> bool:
+        if self.project is None:
+            return False
+        try:
+            self.project.set_classes(classes)
+        except GeoCNNError as error:
+            self.report(error)
+            return False
+        self.classes = classes
+        self._note_saved()
+        self.classes_changed.emit()
+        if self.current_class and by_id(classes, self.current_class) is None:
+            self.set_current_class(classes[0].id if classes else 0)
+        return True
+
+    def import_labels(self, path: Path | str) -> None:
+        """Read a label file of the same grid and lay it over the labels, as one undo step."""
+        from geocnn_gui.labels.files import read_label_file
+
+        source, path = self.source, Path(path)
+        if source is None:
+            return
+
+        def done(file: LabelFile) -> None:
+            self._set_busy("")
+            if self.source is source:
+                self._take_labels(file, path.name)
+
+        self._set_busy(f"Reading labels from {path.name}")
+        self._calls.start(lambda: read_label_file(path, source), done, self._on_call_failed)
+
+    def _take_labels(self, file: LabelFile, name: str) -> None:
+        if self.labels is None:
+            return
+        classes, mapping = merge_classes(self.classes, file.classes)
+        store = self.labels.store
+        edits = []
+        for window in file.snapshot.labelled_windows():
+            values = mapping[file.snapshot.read(window)]
+            edits.append(LabelEdit.replace(store, window, values))
+        edits = [edit for edit in edits if edit.cells]
+        self.undo_stack.beginMacro(f"Labels from {name}")
+        if classes != self.classes:
+            self._change_classes("Classes", classes)
+        if edits:
+            self._push_edits("Labels", tuple(edits))
+        self.undo_stack.endMacro()
+        cells = sum(edit.cells for edit in edits)
+        self.tell(f"{name}: {cells:,} pixels labelled.".replace(",", "\u202f"))
+
+    def save_labels(self, path: Path | str) -> None:
+        """Write the labels of the source in view to a file in a background call."""
+        from geocnn_gui.labels.files import save_labels
+
+        if self.source is None or self.labels is None:
+            return
+        source, snapshot, path = self.source, self.labels.store.snapshot(), Path(path)
+
+        def done(_: object) -> None:
+            self._set_busy("")
+            self.tell(f"Labels saved to {path}.")
+
+        self._set_busy(f"Writing {path.name}")
+        self._calls.start(lambda: save_labels(path, snapshot, source), done, self._on_call_failed)
+
+    def _on_call_failed(self, error: Exception) -> None:
+        self._set_busy("")
+        self.report(error)
+
+
+def merge_classes(ours: Classes, theirs: Classes) -> tuple[Classes, np.ndarray]:
+    """Return our classes with the new ones of a file, and a table from its ids to ours.
+
+    A class of the same name is the same class; one that has no name of its own ("Class 3") is
+    ours of that id; any other keeps its id where that is free. The table is uint8 (256,).
+    """
+    table = np.arange(256, dtype=np.uint8)
+    merged = ours
+    for theirs_one in theirs:
+        same = next((c for c in merged if c.name == theirs_one.name), None)
+        holder = by_id(merged, theirs_one.id)
+        if same is None and holder is not None and theirs_one.name == f"Class {theirs_one.id}":
+            same = holder
+        if same is None:
+            same = theirs_one if holder is None else new_class(merged, theirs_one.name)
+            merged = (*merged, same)
+        table[theirs_one.id] = same.id
+    return merged, table
+
+
+def _union(parts: list[_Part]) -> tuple[Section, slice, slice, np.ndarray]:
+    """Join the parts of one stroke into one mask over their bounding box."""
+    rows = slice(min(p[1].start for p in parts), max(p[1].stop for p in parts))
+    columns = slice(min(p[2].start for p in parts), max(p[2].stop for p in parts))
+    mask = np.zeros((rows.stop - rows.start, columns.stop - columns.start), bool)
+    for _, r, c, part, _ in parts:
+        mask[r.start - rows.start : r.stop - rows.start,
+             c.start - columns.start : c.stop - columns.start] |= part  # fmt: skip
+    return parts[0][0], rows, columns, mask

@@ -1,0 +1,344 @@
+"""The session's running tasks: training, prediction, export, scoring; one writes at a time."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from geocnn_gui.data.source import Window, open_source
+from geocnn_gui.errors import GeoCNNError
+from geocnn_gui.events import EpochDone, Note, Progress, Saved, TileDone
+from geocnn_gui.gui.jobs import Job
+from geocnn_gui.gui.labelling import Labelling
+from geocnn_gui.models.compatibility import differences
+from geocnn_gui.models.weights import read_card
+from geocnn_gui.scoring.metrics import Confusion, Scores
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from PySide6.QtCore import QObject
+
+    from geocnn_gui.data.source import Source
+    from geocnn_gui.events import Event
+    from geocnn_gui.inference.store import PredictionStore
+    from geocnn_gui.labels.classes import Classes
+    from geocnn_gui.labels.store import LabelSnapshot
+    from geocnn_gui.models.spec import ModelSpec
+    from geocnn_gui.project.project import Project
+    from geocnn_gui.training.spec import TrainingSpec
+
+Work = Literal["", "train", "predict", "export"]
+#: Name of the model file in the folder of a run.
+MODEL_FILE = "model.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Figures of a prediction against labels, and in words what the labels were."""
+
+    scores: Scores
+    against: str
+    caution: str = ""
+
+
+class Running(Labelling):
+    """State with tasks; `work` says what kind the job in hand is, "" when there is none."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.work: Work = ""
+        self.epochs: list[EpochDone] = []
+        self.progress: Progress | None = None
+        self.run_folder: Path | None = None
+        self._prediction_folder: Path | None = None
+        self._retired: list[Source] = []
+
+    # What can be asked for
+
+    def why_no_training(self) -> str:
+        """Say what a training still lacks; "" when it can start."""
+        if self.source is None or self.labels is None:
+            return "Open a file first."
+        if self.job is not None:
+            return "Wait for the running task, or stop it."
+        if len(self.labels.store.counts) < 2:
+            return "Paint a few strokes of at least two classes, then train."
+        return ""
+
+    def why_no_prediction(self) -> str:
+        """Say what a prediction still lacks; "" when it can start."""
+        if self.source is None:
+            return "Open a file first."
+        if self.job is not None:
+            return "Wait for the running task, or stop it."
+        if self.model_card is None:
+            return "Train a model or open one first."
+        try:
+            differences(self.model_card, self.source)
+        except GeoCNNError as error:
+            return str(error)
+        return ""
+
+    def why_no_export(self) -> str:
+        """Say what an export still lacks; "" when it can start."""
+        if self.prediction is None:
+            return "Predict first; there is nothing to write yet."
+        return "Wait for the running task, or stop it." if self.job is not None else ""
+
+    # Training
+
+    def start_training(self, model_spec: ModelSpec, training_spec: TrainingSpec) -> None:
+        """Train on all labels of the project as they are now; then predict what is in view."""
+        if self.project is None or self.source is None or self.labels is None:
+            return
+        try:
+            folder = self.project.new_run_folder()
+        except GeoCNNError as error:
+            self.report(error)
+            return
+        self.run_folder, self.epochs = folder, []
+        task = _training(
+            self.project, (self.entry_id, self.source, self.labels.store.snapshot()),
+            (model_spec, training_spec), self.classes, folder / MODEL_FILE,
+        )  # fmt: skip
+        self._start(task, "train", f"Training {model_spec.__class__.model_fields['kind'].title}")
+
+    def pause_job(self) -> None:
+        """Let the running task rest."""
+        if self.job is not None:
+            self.job.pause()
+
+    def resume_job(self) -> None:
+        """Let the paused task go on."""
+        if self.job is not None:
+            self.job.resume()
+
+    def stop_job(self) -> None:
+        """Stop the running task; what it has so far is kept."""
+        if self.job is not None and not self.job.stopping:
+            self.job.stop()
+            self.job_changed.emit()
+
+    # Prediction
+
+    def open_model(self, path: Path | str) -> None:
+        """Predict with a model file from now on."""
+        try:
+            self._set_model(Path(path))
+        except GeoCNNError as error:
+            self.report(error)
+
+    def _set_model(self, path: Path | None) -> None:
+        self.model_card = None if path is None else read_card(path)
+        self.model_path = path
+        self.model_changed.emit()
+
+    def start_prediction(self, *, whole: bool = False) -> None:
+        """Predict the section in view, or the whole source, with the model in hand."""
+        from geocnn_gui import workflow
+
+        if self.project is None or self.source is None or self.model_path is None:
+            return
+        folder = self.prediction_folder()
+        if folder is None:
+            return
+        sections = None if whole or self.section.axis is None else [self.section]
+        self._prediction_folder = folder
+        task = workflow.predict(self.model_path, self.source, folder=folder, sections=sections)
+        self._start(task, "predict", "Predicting")
+
+    def prediction_folder(self) -> Path | None:
+        """Return where the model in hand puts what it says of the source in view."""
+        if self.project is None or self.model_path is None or not self.entry_id:
+            return None
+        return self.project.prediction_folder(self.entry_id) / _state_of(self.model_path)
+
+    def show_prediction(self, store: PredictionStore | None) -> None:
+        """Draw another prediction over the data, or none."""
+        self.prediction = store
+        self.overlay_changed.emit()
+
+    def _on_tiles(self, tiles: list[TileDone]) -> None:
+        if self.prediction is None or self.prediction.folder != self._prediction_folder:
+            self._show_folder(self._prediction_folder)
+        for tile in tiles:
+            self.tile_done.emit(Window(tile.offset, tile.size))
+
+    def _show_folder(self, folder: Path | None) -> None:
+        from geocnn_gui.inference.store import PredictionStore
+
+        if folder is None or self.source is None:
+            return
+        try:
+            store = PredictionStore.open(folder)
+        except GeoCNNError as error:
+            self.report(error)
+            return
+        if store.shape == self.source.shape:
+            self.show_prediction(store)
+            self.set_view(overlay_visible=True)
+
+    # Export and score
+
+    def export_prediction(self, path: Path | str, what: Literal["classes", "confidence"]) -> None:
+        """Write the prediction in view to a file; the ending says the format."""
+        from geocnn_gui.export.table import export_prediction
+
+        if self.prediction is None or self.source is None:
+            return
+        store, path = self.prediction, Path(path)
+        task = export_prediction(store, self.source, store.classes, path, what)
+        self._start(task, "export", f"Writing {path.name}")
+
+    def start_scoring(self, path: Path | str | None = None) -> None:
+        """Compare the prediction with the labels of the project, or with a label file."""
+        if self.prediction is None or self.source is None or self.labels is None:
+            return
+        snapshot = None if path else self.labels.store.snapshot()
+        store, source = self.prediction, self.source
+        names = {c.id: c.name for c in (*store.classes, *self.classes)}
+        caution = "" if snapshot is None else _caution(self.model_card, snapshot)
+
+        def done(score: Score) -> None:
+            self._set_busy("")
+            self.scored.emit(score)
+
+        self._set_busy("Scoring")
+        self._calls.start(
+            lambda: _score(store, source, snapshot or Path(path or ""), names, caution),
+            done, self._on_call_failed,
+        )  # fmt: skip
+
+    # The job in hand
+
+    def _start(self, task: Iterator[Event], work: Work, title: str) -> None:
+        if self.job is not None:
+            self.tell("Wait for the running task, or stop it.", "warning")
+            return
+        job = Job(task, title=title, parent=self)
+        self.job, self.work, self.progress = job, work, None
+        job.stepped.connect(self._on_event)
+        job.tiles_done.connect(self._on_tiles)
+        job.pause_changed.connect(self.job_changed)
+        job.ended.connect(self._on_job_ended)
+        job.start()
+        self.job_changed.emit()
+
+    def _on_event(self, event: Event) -> None:
+        match event:
+            case Progress():
+                self.progress = event
+                self.progressed.emit(event)
+            case EpochDone():
+                self.epochs.append(event)
+                self.epoch_done.emit(event)
+            case Note(text, warning):
+                self.tell(text, "warning") if warning else self.noted.emit(text)
+            case Saved(path, what) if self.work == "export":
+                name = "Confidence" if what == "confidence" else "Prediction"
+                self.tell(f"{name} saved to {path}.")
+
+    def _on_job_ended(self, outcome: str) -> None:
+        job, work = self.job, self.work
+        self.job, self.work, self.progress = None, "", None
+        for source in self._retired:
+            source.close()
+        self._retired.clear()
+        if job is not None:
+            job.deleteLater()
+            if job.error is not None:
+                self.report(job.error)
+        self.job_changed.emit()
+        if work == "train":
+            self._after_training(outcome)
+
+    def _after_training(self, outcome: str) -> None:
+        self.runs_changed.emit()
+        if self.run_folder is None:  # of a project that was left meanwhile
+            self.tell("The training of the project you left has ended; its run is kept there.")
+            return
+        model = self.run_folder / MODEL_FILE
+        if not model.exists():
+            if outcome == "stopped":
+                self.tell("Stopped before the first epoch had ended: nothing was learned yet.")
+            return
+        self.open_model(model)
+        if outcome == "succeeded" and not self.why_no_prediction():
+            self.start_prediction()
+        elif outcome == "stopped":
+            predict = ("Predict", self.start_prediction)
+            self.tell("Stopped; the best weights so far are kept.", actions=(predict,))
+
+    def _retire(self, source: Source) -> None:
+        """Close a source now, or when the task that may read it has ended."""
+        if self.job is None:
+            source.close()
+        else:
+            self._retired.append(source)
+
+    def shut_down(self) -> None:
+        """Stop what runs and wait for it: the last step of the window."""
+        if self.job is not None:
+            self.job.stop()
+            self.job.wait()
+        self._calls.wait()
+
+
+def _training(
+    project: Project,
+    current: tuple[str, Source, LabelSnapshot],
+    specs: tuple[ModelSpec, TrainingSpec],
+    classes: Classes,
+    out: Path,
+) -> Iterator[Event]:
+    """Train on the labels in view and on those of the project's other sources like it."""
+    from geocnn_gui import workflow
+
+    entry_id, source, snapshot = current
+    with ExitStack() as stack:
+        pairs = [workflow.Pair(source, snapshot)]
+        for entry in project.sources:
+            if entry.id != entry_id:
+                other = stack.enter_context(open_source(entry.path, **entry.choices))
+                labels = project.labels(entry.id, other.shape)
+                alike = (other.domain, len(other.bands)) == (source.domain, len(source.bands))
+                if alike and labels.store.counts:
+                    pairs.append(workflow.Pair(other, labels.store.snapshot()))
+        yield from workflow.train(pairs, *specs, classes, out=out)
+
+
+def _state_of(model: Path) -> str:
+    """Return a folder name for this very state of a model file."""
+    state = f"{model.resolve()} {model.stat().st_mtime_ns}"
+    return hashlib.sha256(state.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _caution(card: object, snapshot: LabelSnapshot) -> str:
+    digests = getattr(getattr(card, "training", None), "labels_digest", ())
+    if snapshot.digest in digests:
+        return "The model was trained on these very labels: expect less where it has none."
+    return "Labels the model was trained on flatter it; the held-out score in Runs does not."
+
+
+def _score(
+    store: PredictionStore,
+    source: Source,
+    truth: LabelSnapshot | Path,
+    names: dict[int, str],
+    caution: str,
+) -> Score:
+    from geocnn_gui.labels.files import read_label_file
+
+    if isinstance(truth, Path):
+        file, against = read_label_file(truth, source), truth.name
+        snapshot, names = file.snapshot, {**{c.id: c.name for c in file.classes}, **names}
+    else:
+        snapshot, against = truth, "the labels of this project"
+    confusion = Confusion()
+    for window in snapshot.labelled_windows():
+        confusion.add(snapshot.read(window), store.read_classes(window))
+    return Score(confusion.scores(names), against, caution)

@@ -1,0 +1,226 @@
+"""What the session knows and says: its signals, its plain state, and how things are shown."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QUndoStack
+
+from geocnn_gui.data.source import Section
+from geocnn_gui.errors import GeoCNNError
+from geocnn_gui.gui.jobs import Calls
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from geocnn_gui.data.source import Source
+    from geocnn_gui.data.statistics import BandStatistics
+    from geocnn_gui.gui.jobs import Job
+    from geocnn_gui.inference.store import PredictionStore
+    from geocnn_gui.labels.book import LabelBook
+    from geocnn_gui.labels.classes import Classes
+    from geocnn_gui.models.weights import ModelCard
+    from geocnn_gui.project.project import Project
+
+Tool = Literal["pan", "brush", "eraser", "polygon"]
+Overlay = Literal["none", "classes", "confidence"]
+Kind = Literal["info", "warning", "error"]
+LARGEST_BRUSH = 200
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ViewState:
+    """How the data and what lies over it are drawn.
+
+    `bands` holds one band number, drawn through `colour_map`, or three (red, green, blue).
+    `low` and `high` clip in data units; None means from the statistics. Opacities are 0-1.
+    """
+
+    colour_map: str = "grey"
+    bands: tuple[int, ...] = (0,)
+    low: float | None = None
+    high: float | None = None
+    gain: float = 1.0
+    overlay: Overlay = "classes"
+    overlay_visible: bool = True
+    overlay_opacity: float = 0.5
+    labels_visible: bool = True
+    labels_opacity: float = 0.8
+    data_visible: bool = True
+    lock_aspect: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CursorReadout:
+    """What lies under the cursor: ready texts ("CDP 742", "TWT 1 232 ms") and plain values.
+
+    `values` are those of the bands in view, None where the sample is dead or not read yet;
+    `label` and `predicted` are class ids, 0 for none; `confidence` is 0-1.
+    """
+
+    coordinates: tuple[str, ...]
+    values: tuple[float, ...] | None = None
+    label: int = 0
+    predicted: int = 0
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A sentence for the bar above the canvas, with ways out as buttons."""
+
+    text: str
+    kind: Kind = "info"
+    details: str = ""
+    actions: tuple[tuple[str, Callable[[], object]], ...] = ()
+
+
+def first_view(source: Source) -> ViewState:
+    """Return how `source` is shown first: colours where the file names them, else grey."""
+    if source.domain == "seismic":
+        return ViewState()
+    return ViewState(bands=_colour_bands(source), lock_aspect=True)
+
+
+def _colour_bands(source: Source) -> tuple[int, ...]:
+    named = {band.colour: i for i, band in enumerate(source.bands)}
+    if {"red", "green", "blue"} <= named.keys():
+        return named["red"], named["green"], named["blue"]
+    return (0, 1, 2) if len(source.bands) >= 3 else (0,)
+
+
+class State(QObject):
+    """Everything that is open. Views read the attributes and listen to the signals.
+
+    Signals
+    -------
+    project_changed: another project or list of sources. source_changed: another source, or
+    none. section_changed, view_changed, tool_changed, classes_changed, overlay_changed: the
+    attribute of that name (`overlay_changed`: another prediction). labels_changed: a Window.
+    tile_done: a Window whose prediction is on disk. model_changed: another model to predict
+    with. job_changed: a job began, paused, resumed or ended. progressed, epoch_done: that event
+    of the running job. noted: a remark of it. runs_changed: the list of runs. scored: a Score.
+    busy_changed: `busy`. message: a Message. cursor_changed: a CursorReadout or None. saved_changed: `saved_at`.
+    """
+
+    project_changed = Signal()
+    source_changed = Signal()
+    section_changed = Signal()
+    view_changed = Signal()
+    statistics_changed = Signal()
+    labels_changed = Signal(object)
+    classes_changed = Signal()
+    tool_changed = Signal()
+    overlay_changed = Signal()
+    tile_done = Signal(object)
+    model_changed = Signal()
+    job_changed = Signal()
+    progressed = Signal(object)
+    epoch_done = Signal(object)
+    runs_changed = Signal()
+    noted = Signal(str)
+    scored = Signal(object)
+    busy_changed = Signal(str)
+    message = Signal(object)
+    cursor_changed = Signal(object)
+    saved_changed = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.project: Project | None = None
+        self.source: Source | None = None
+        self.entry_id = ""
+        self.section = Section()
+        self.labels: LabelBook | None = None
+        self.classes: Classes = ()
+        self.current_class = 1
+        self.tool: Tool = "pan"
+        self.brush_size = 12
+        self.statistics: tuple[BandStatistics, ...] | None = None
+        self.view = ViewState()
+        self.prediction: PredictionStore | None = None
+        self.model_path: Path | None = None
+        self.model_card: ModelCard | None = None
+        self.job: Job | None = None
+        self.busy = ""
+        self.saved_at: datetime | None = None
+        self.undo_stack = QUndoStack(self)
+        self.undo_stack.setUndoLimit(200)
+        self._calls = Calls(self)
+
+    def set_section(self, section: Section) -> None:
+        """Show another section; one outside the source is clipped to it."""
+        if self.source is None:
+            return
+        if section.axis is not None:
+            last = self.source.shape[section.axis] - 1
+            section = replace(section, index=min(max(section.index, 0), last))
+        if section != self.section:
+            self.section = section
+            self.section_changed.emit()
+
+    def step_section(self, steps: int) -> None:
+        """Go `steps` sections on (or back) along the axis in view."""
+        if self.section.axis is not None:
+            self.set_section(replace(self.section, index=self.section.index + steps))
+
+    def set_view(self, **changes: Any) -> None:
+        """Change fields of `view`."""
+        view = replace(self.view, **changes)
+        if view != self.view:
+            self.view = view
+            self.view_changed.emit()
+
+    def set_tool(self, tool: Tool) -> None:
+        """Take another tool in hand."""
+        if tool != self.tool:
+            self.tool = tool
+            self.tool_changed.emit()
+
+    def set_brush_size(self, cells: int) -> None:
+        """Set the width of brush and eraser in cells."""
+        cells = min(max(int(cells), 1), LARGEST_BRUSH)
+        if cells != self.brush_size:
+            self.brush_size = cells
+            self.tool_changed.emit()
+
+    def step_brush_size(self, direction: int) -> None:
+        """Make the brush about a quarter wider (1) or narrower (-1), by one cell at least."""
+        step = max(1, math.floor(self.brush_size / 4))
+        self.set_brush_size(self.brush_size + direction * step)
+
+    def set_current_class(self, number: int) -> None:
+        """Paint with another class from now on; 0 paints "unlabelled"."""
+        known = number == 0 or any(c.id == number for c in self.classes)
+        if known and number != self.current_class:
+            self.current_class = number
+            self.tool_changed.emit()
+
+    def set_cursor(self, readout: CursorReadout | None) -> None:
+        """Pass on what lies under the cursor; None when it has left the picture."""
+        self.cursor_changed.emit(readout)
+
+    def tell(self, text: str, kind: Kind = "info", **more: Any) -> None:
+        """Put a sentence into the message bar; `more` are fields of `Message`."""
+        self.message.emit(Message(text, kind, **more))
+
+    def report(self, error: BaseException) -> None:
+        """Tell the user of an error: its own sentence, or that it is a bug, with details."""
+        if isinstance(error, GeoCNNError):
+            self.tell(str(error), "error")
+            return
+        _log.error("reported to the user", exc_info=error)
+        details = f"{type(error).__name__}: {error}"
+        self.tell("Something went wrong that should not; the log holds more.", "error",
+                  details=details)  # fmt: skip
+
+    def _set_busy(self, text: str) -> None:
+        self.busy = text
+        self.busy_changed.emit(text)
