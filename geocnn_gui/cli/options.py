@@ -98,7 +98,9 @@ def _allowed(schema: dict[str, Any]) -> str:
         text += f" above {schema['exclusiveMinimum']:g}"
     if "minimum" in schema:
         text += f" from {schema['minimum']:g}"
-    return text + (f" to {schema['maximum']:g}" if "maximum" in schema else "")
+    if "maximum" in schema:
+        text += f" to {schema['maximum']:g}"
+    return text + (f", a multiple of {schema['multipleOf']:g}" if "multipleOf" in schema else "")
 
 
 @dataclass(frozen=True, slots=True)

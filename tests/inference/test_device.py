@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from geocnn_gui.errors import BadRequest
+from geocnn_gui.inference import device as devices
+from geocnn_gui.inference.device import choose_device, probe_fast_cpu
+from geocnn_gui.models.spec import UNetSpec
+
+SHAPE = (1, 1, 64, 64)
+
+
+@pytest.fixture
+def no_gpu(monkeypatch):
+    monkeypatch.setattr(devices, "_why_no_cuda", lambda: "this PyTorch is built for the CPU only")
+
+
+@pytest.fixture
+def net(make_net):
+    return make_net(UNetSpec(depth=2, width=8))
+
+
+def test_that_auto_takes_the_cpu_where_there_is_no_gpu(no_gpu):
+    device = choose_device("auto")
+    assert (device.name, device.torch_name, device.kind) == ("cpu", "cpu", "cpu")
+    assert device.description.startswith("CPU, ")
+
+
+def test_that_asking_for_a_missing_gpu_says_why(no_gpu):
+    with pytest.raises(BadRequest, match=r"No CUDA device .*built for the CPU only; use"):
+        choose_device("cuda")
+
+
+def test_that_a_gpu_that_fails_its_self_test_is_not_taken(monkeypatch):
+    monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+
+    def broken(*_, **__):
+        raise RuntimeError("no kernel image\nmore lines")
+
+    monkeypatch.setattr(torch, "ones", broken)
+    assert choose_device("auto").name == "cpu"
+    with pytest.raises(BadRequest, match=r"self-test failed \(no kernel image\);"):
+        choose_device("cuda")
+
+
+def test_that_a_gpu_that_computes_wrongly_is_not_taken(monkeypatch):
+    monkeypatch.setattr(torch.backends.cuda, "is_built", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    wrong = torch.full((1, 1, 8, 8), 3.0)
+    monkeypatch.setattr(torch, "ones", lambda *_, **__: wrong)
+    with pytest.raises(BadRequest, match="wrong result"):
+        choose_device("cuda")
+
+
+def _timed(monkeypatch, times):
+    """Let plain, channels-last and bf16 take `times` seconds."""
+    left = iter(times)
+    real = devices._time
+    monkeypatch.setattr(devices, "_time", lambda *args: (next(left), real(*args)[1]))
+
+
+@pytest.mark.parametrize(
+    ("times", "channels_last", "bf16"),
+    [((3, 2, 1), True, True), ((2, 3, 1), False, True), ((3, 2, 1.9), True, False),
+     ((2, 3, 4), False, False)],
+)  # fmt: skip
+def test_that_the_fastest_way_is_taken(no_gpu, net, monkeypatch, times, channels_last, bf16):
+    monkeypatch.setattr(devices, "_AGREEMENT", 0.0)
+    _timed(monkeypatch, times)
+    found = probe_fast_cpu(net, SHAPE, device=choose_device())
+    assert (found.channels_last, found.bf16) == (channels_last, bf16)
+
+
+def test_that_bf16_is_refused_where_it_changes_the_classes(no_gpu, net, monkeypatch):
+    _timed(monkeypatch, (3, 3, 1))
+    monkeypatch.setattr(devices, "_AGREEMENT", 1.1)
+    assert not probe_fast_cpu(net, SHAPE, device=choose_device()).bf16
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_that_the_probe_leaves_network_and_random_numbers_alone(no_gpu, net, backward):
+    net.train()
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    probe_fast_cpu(net, SHAPE, device=choose_device(), backward=backward)
+    assert torch.equal(torch.rand(4), expected)
+    assert all(torch.equal(before[key], value) for key, value in net.state_dict().items())
+    assert net.training
+    assert all(p.grad is None for p in net.parameters())

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from geocnn_gui.inference.tiles import pad_to_stride, tile_count, tiles
+from geocnn_gui.models.spec import CnnSpec, UNetSpec
+
+sides = st.integers(1, 150)
+strides = st.sampled_from([1, 2, 4, 16, 64])
+
+
+@settings(deadline=None)
+@given(sides, sides, st.integers(0, 100), strides, st.integers(16, 128))
+def test_that_cores_cover_every_cell_once(height, width, halo, stride, core):
+    seen = np.zeros((height, width), int)
+    found = list(tiles((height, width), halo=halo, stride=stride, core=core))
+    for tile in found:
+        seen[tile.rows, tile.columns] += 1
+    assert (seen == 1).all()
+    assert len(found) == tile_count((height, width), stride=stride, core=core)
+
+
+@settings(deadline=None)
+@given(sides, sides, st.integers(0, 100), strides, st.integers(16, 128))
+def test_that_a_tile_looks_a_halo_further_or_to_the_edge(height, width, halo, stride, core):
+    for tile in tiles((height, width), halo=halo, stride=stride, core=core):
+        pairs = ((tile.rows, tile.wide_rows, height), (tile.columns, tile.wide_columns, width))
+        for part, wide, size in pairs:
+            assert wide.start % stride == 0
+            assert wide.start == 0 or part.start - wide.start >= halo
+            assert wide.stop == size or wide.stop - part.stop >= halo
+            assert wide.stop == size or (wide.stop - wide.start) % stride == 0
+        wide = np.arange(height * width).reshape(height, width)[tile.wide_rows, tile.wide_columns]
+        whole = np.arange(height * width).reshape(height, width)[tile.rows, tile.columns]
+        np.testing.assert_array_equal(wide[tile.core], whole)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), strides)
+def test_that_padding_reaches_the_stride_and_keeps_the_picture(height, width, stride):
+    values = np.arange(height * width, dtype=np.float32).reshape(1, height, width)
+    padded = pad_to_stride(values, stride)
+    for size, before in zip(padded.shape[1:], (height, width), strict=True):
+        assert size % stride == 0
+        assert size - before < stride
+    np.testing.assert_array_equal(padded[:, :height, :width], values)
+    assert set(np.unique(padded)) <= set(np.unique(values))
+
+
+def _forward(net, values: np.ndarray) -> np.ndarray:
+    with torch.inference_mode():
+        return net(torch.from_numpy(pad_to_stride(values, net.stride))[None])[0].numpy()
+
+
+SPECS = (
+    CnnSpec(patch=20, width=4), CnnSpec(patch=32, width=4),
+    UNetSpec(depth=2, width=8), UNetSpec(depth=3, width=8), UNetSpec(depth=4, width=8),
+)  # fmt: skip
+
+
+SHAPES = ((1, 100), (7, 31), (31, 7), (64, 131), (100, 1), (131, 256))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("spec", SPECS, ids=lambda s: s.model_dump_json(exclude={"dropout"}))
+def test_that_tiles_put_together_equal_the_whole_picture(make_net, spec, shape):
+    net = make_net(spec)
+    values = np.random.default_rng(1).normal(size=(1, *shape)).astype(np.float32)
+    whole = _forward(net, values)
+    for tile in tiles(shape, halo=net.halo, stride=net.stride, core=48):
+        part = _forward(net, values[:, tile.wide_rows, tile.wide_columns])
+        np.testing.assert_allclose(
+            part[:, *tile.core], whole[:, tile.rows, tile.columns], atol=1e-4
+        )
