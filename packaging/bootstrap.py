@@ -36,6 +36,8 @@ STAMP = VENV / "geocnn.json"
 OLDEST, NEWEST = (3, 11), (3, 14)
 TORCH_INDEX = "https://download.pytorch.org/whl/"
 SECONDS_FOR_INDEX = 10
+#: What the program does in the terminal alone.
+WITHOUT_WINDOW = ("info", "train", "predict", "evaluate", "--help", "--version")
 
 #: What Qt and the readers load from a Linux system, and the Debian package that holds it.
 LIBRARIES = {
@@ -406,12 +408,12 @@ def hand_over(arguments: list[str], cwd: Path | None = None, **environment: str)
 
 def run(arguments: list[str]) -> int:
     """Open the window, or make the demo where there is no display."""
-    if has_display() or (arguments and not Path(arguments[0]).exists()):
+    if has_display() or (arguments and arguments[0] in WITHOUT_WINDOW):
         return hand_over(["-m", "geocnn_gui", *arguments])
     if arguments:
         raise Trouble(
-            f"There is no display here to open {arguments[0]} on; the subcommands info, train, "
-            "predict and evaluate work without one."
+            f"There is no display here to open {arguments[0]} on; only these work without one: "
+            f"{', '.join(WITHOUT_WINDOW)}."
         )
     say("There is no display here: making the demo offscreen, in ./geocnn-demo/")
     return hand_over(["-m", "geocnn_gui.gui.demo"], QT_QPA_PLATFORM="offscreen")

@@ -201,6 +201,12 @@ def test_that_subcommands_need_no_display_and_files_do(script, machine, capsys):
     assert "no display" in capsys.readouterr().err
 
 
+def test_that_every_subcommand_runs_without_a_display(script):
+    from geocnn_gui.cli import COMMANDS
+
+    assert set(COMMANDS) <= set(script.WITHOUT_WINDOW)
+
+
 def test_that_a_missing_library_is_named_with_its_command(
     script, machine, display, monkeypatch, capsys
 ):
