@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _TILE = 512
 #: GDAL holds back at most about this much of what it was given before it writes.
-_HELD_BACK = 64_000_000
+_HELD_BACK = 256 << 20
 
 
 def export_raster(layer: Layer, source: Source, out: Path) -> Iterator[Event]:
