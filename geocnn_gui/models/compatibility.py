@@ -29,7 +29,9 @@ def differences(card: ModelCard, source: Source) -> list[str]:
         )
     sentences = []
     if card.domain != source.domain:
-        sentences.append(f"The model was trained on {card.domain}, {source.name} is {source.domain}.")
+        sentences.append(
+            f"The model was trained on {card.domain}, {source.name} is {source.domain}."
+        )
     names = tuple(band.name for band in source.bands)
     if card.domain == "imagery" and names != card.bands:
         sentences.append(
@@ -38,9 +40,7 @@ def differences(card: ModelCard, source: Source) -> list[str]:
     ours, theirs = source.spacing, card.spacing
     if ours.sample_unit == theirs.sample_unit:
         unit = f" {ours.sample_unit}".rstrip()
-        sentences += _compare(
-            "Sample interval", ours.sample_interval, theirs.sample_interval, unit
-        )
+        sentences += _compare("Sample interval", ours.sample_interval, theirs.sample_interval, unit)
     elif theirs.sample_unit and ours.sample_unit:
         sentences.append(
             f"Samples are in {ours.sample_unit}; the model was trained on {theirs.sample_unit}."

@@ -56,9 +56,7 @@ class UNetSpec(Spec):
 ModelSpec = CnnSpec | UNetSpec
 #: Name on the command line and in the Model panel -> spec class.
 SPECS: dict[str, type[CnnSpec] | type[UNetSpec]] = {"unet": UNetSpec, "cnn": CnnSpec}
-_ADAPTER: TypeAdapter[ModelSpec] = TypeAdapter(
-    Annotated[ModelSpec, Field(discriminator="kind")]
-)
+_ADAPTER: TypeAdapter[ModelSpec] = TypeAdapter(Annotated[ModelSpec, Field(discriminator="kind")])
 
 
 def spec_from_json(data: dict[str, Any]) -> ModelSpec:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError
@@ -15,6 +14,8 @@ from geocnn_gui.models.scaling import Scaling
 from geocnn_gui.models.spec import CnnSpec, Spec, UNetSpec
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from geocnn_gui.models.networks import SegmentationNet
 
 _KEY = "geocnn"
@@ -35,7 +36,7 @@ class TrainingSummary(Spec):
 
     data: tuple[str, ...] = ()
     labels_digest: tuple[str, ...] = ()
-    labelled_cells: dict[int, int] = {}
+    labelled_cells: dict[int, int] = Field(default={})
     seed: int = 0
     steps: int = 0
     seconds: float = 0.0
@@ -43,7 +44,7 @@ class TrainingSummary(Spec):
     stopped_early: bool = False
     #: Mean IoU and per-class IoU on the held-out blocks; None where nothing could be held out.
     holdout_iou: float | None = None
-    holdout_class_iou: dict[int, float] = {}
+    holdout_class_iou: dict[int, float] = Field(default={})
     holdout_share: float = 0.0
     refit: bool = False
     software: str = ""

@@ -112,9 +112,7 @@ def _draw(counts: np.ndarray, share: float, rng: np.random.Generator) -> np.ndar
     return best
 
 
-def _as_splits(
-    places: np.ndarray, shapes: list[tuple[int, int]], side: int
-) -> list[BlockSplit]:
+def _as_splits(places: np.ndarray, shapes: list[tuple[int, int]], side: int) -> list[BlockSplit]:
     splits = [BlockSplit(side, np.zeros(_grid(shape, side), bool)) for shape in shapes]
     for number, row, column in places:
         splits[number].held[row, column] = True

@@ -86,7 +86,11 @@ def _logits(
         crop.append(slice(span.start - start, span.stop - start))
     values = torch.from_numpy(np.ascontiguousarray(picture.values(*wide)))[None]
     pads = [-values.shape[axis] % net.stride for axis in (3, 2)]
-    mode = "reflect" if all(p < n for p, n in zip(pads, values.shape[:1:-1], strict=True)) else "replicate"
+    mode = (
+        "reflect"
+        if all(p < n for p, n in zip(pads, values.shape[:1:-1], strict=True))
+        else "replicate"
+    )
     values = functional.pad(values, (0, pads[0], 0, pads[1]), mode=mode)
     values = values.to(device.torch_name, memory_format=device.memory_format)
     with torch.inference_mode(), torch.autocast(device.kind, torch.bfloat16, enabled=device.bf16):

@@ -12,25 +12,24 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from geocnn_gui.data.source import Domain
 from geocnn_gui.events import EpochDone, Event, Note, Progress
+from geocnn_gui.inference.device import Device
 from geocnn_gui.models.networks import SegmentationNet, build
+from geocnn_gui.models.spec import ModelSpec
 from geocnn_gui.training.augment import CHANGES, MARGIN, augment
 from geocnn_gui.training.holdout import score_holdout
 from geocnn_gui.training.sampling import LabelledPicture, PatchSampler
+from geocnn_gui.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from geocnn_gui.data.source import Domain
-    from geocnn_gui.inference.device import Device
-    from geocnn_gui.models.spec import ModelSpec
-    from geocnn_gui.training.spec import TrainingSpec
 
 #: Weights are averaged over about this many last steps: a steadier network than the last one.
 _EMA_STEPS = 50
 _SMOOTHING = 0.05
-_WPOW = 0.0
-_DICE = 0.0
+_MOST_WEIGHT = 10.0
 
 
 @dataclass
@@ -59,12 +58,14 @@ class Task:
 
 
 def fit(
-    task: Task, pictures: list[LabelledPicture], *, stage: str, epochs: int, result: Fit
-) -> Iterator[Event]:
+    task: Task, pictures: list[LabelledPicture], *, stage: str, epochs: int, result: Fit,
+    alone: bool = False,
+) -> Iterator[Event]:  # fmt: skip
     """Fit a fresh network for `epochs`, writing the best weights so far into `result`.
 
     With stage "holdout" the best are those of the highest mean IoU on the held-out blocks, and
-    it ends early after `patience` epochs without a better one; with "refit" they are the last.
+    it ends early after `patience` epochs without a better one; with "refit" they are the last
+    (`alone`: no held-out run went before).
     Yields `Progress` after every step, so that closing the generator stops within one batch.
     """
     spec = task.training
@@ -82,7 +83,7 @@ def fit(
         optimizer, spec.learning_rate, total_steps=epochs * spec.steps_per_epoch + 1,
         pct_start=0.15, final_div_factor=100,
     )  # fmt: skip
-    clock = _Clock(epochs * spec.steps_per_epoch)
+    clock = _Clock(epochs * spec.steps_per_epoch, stage, alone=alone)
     for epoch in range(1, epochs + 1):
         losses = []
         net.train()
@@ -104,15 +105,22 @@ _STAGES = {"holdout": "Held-out run", "refit": "Refit on all labels"}
 
 
 class _Clock:
-    """Time left from the pace of the steps so far."""
+    """Time left from the pace of the steps so far.
 
-    def __init__(self, total: int) -> None:
-        self._total, self._done, self._start = total, 0, time.monotonic()
+    The two stages count as one task of two equal parts: a held-out run has the refit ahead of
+    it, a refit after one has it behind it.
+    """
+
+    def __init__(self, steps: int, stage: str, *, alone: bool) -> None:
+        self._steps, self._start = 0, time.monotonic()
+        self._before = steps if stage == "refit" and not alone else 0
+        self._total = steps if alone else 2 * steps
 
     def progress(self, text: str) -> Progress:
-        self._done += 1
-        pace = (time.monotonic() - self._start) / self._done
-        return Progress(self._done, self._total, text, pace * (self._total - self._done))
+        self._steps += 1
+        pace = (time.monotonic() - self._start) / self._steps
+        done = self._before + self._steps
+        return Progress(done, self._total, text, pace * (self._total - done))
 
 
 def _to_device(net: SegmentationNet, device: Device) -> SegmentationNet:
@@ -127,20 +135,22 @@ def _batch(
     drawn, numbers = sampler.draw(spec.batch, cut, jitter=net.jitter)
     values, labels = torch.from_numpy(drawn), torch.from_numpy(numbers)
     if spec.augment:
-        values, labels = augment(
-            values, labels, side, changes=CHANGES[task.domain], random=random
-        )
+        values, labels = augment(values, labels, side, changes=CHANGES[task.domain], random=random)
     name = task.device.torch_name
     values = values.to(name, memory_format=task.device.memory_format)
     return values, labels.to(name, torch.long)
 
 
 def _step(
-    task: Task, net: SegmentationNet, optimizer: torch.optim.Optimizer, values: Tensor, labels: Tensor
+    task: Task,
+    net: SegmentationNet,
+    optimizer: torch.optim.Optimizer,
+    values: Tensor,
+    labels: Tensor,
 ) -> float:
     with torch.autocast(task.device.kind, torch.bfloat16, enabled=task.device.bf16):
         logits = net.training_logits(values)
-    loss = _loss(logits.float(), net.training_labels(labels))
+    loss = _loss(logits.float(), net.training_labels(labels), balance=task.training.balance)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -148,24 +158,21 @@ def _step(
     return float(loss.detach())
 
 
-def _loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy over labelled cells; label 0 is unlabelled and enters nothing."""
-    if not bool((labels > 0).any()):
+def _loss(logits: Tensor, labels: Tensor, *, balance: bool) -> Tensor:
+    """Return the cross-entropy over labelled cells; label 0 is unlabelled and enters nothing.
+
+    With `balance` every class in the batch weighs the same, up to a factor of `_MOST_WEIGHT`
+    against its share: thin classes (faults) would be passed over otherwise.
+    """
+    counts = torch.bincount(labels.flatten(), minlength=logits.shape[1] + 1)[1:].float()
+    if not bool(counts.any()):
         return logits.sum() * 0
-    w = None
-    if _WPOW:
-        c = torch.bincount(labels[labels > 0] - 1, minlength=logits.shape[1]).float() + 1
-        w = (c.sum() / c / len(c)).clamp(0.1, 10) ** _WPOW
-    l = nn.functional.cross_entropy(
-        logits, labels - 1, ignore_index=-1, label_smoothing=_SMOOTHING, weight=w
+    weights = None
+    if balance:
+        weights = (counts.sum() / (counts + 1) / len(counts)).clamp(1 / _MOST_WEIGHT, _MOST_WEIGHT)
+    return nn.functional.cross_entropy(
+        logits, labels - 1, weights, ignore_index=-1, label_smoothing=_SMOOTHING
     )
-    if _DICE:
-        k = labels > 0
-        p = logits.softmax(1) * k[:, None]
-        t = torch.nn.functional.one_hot((labels - 1).clamp(min=0), logits.shape[1]).permute(0, 3, 1, 2) * k[:, None]
-        inter = (p * t).sum((0, 2, 3))
-        l = l + _DICE * (1 - (2 * inter + 1) / (p.sum((0, 2, 3)) + t.sum((0, 2, 3)) + 1)).mean()
-    return l
 
 
 def _close_epoch(

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geocnn_gui import __version__
+from geocnn_gui.data.source import Section, Source
 from geocnn_gui.data.statistics import BandStatistics, estimate_statistics, require_live
 from geocnn_gui.errors import BadRequest, NotEnoughLabels
 from geocnn_gui.events import Event, Note, Saved
 from geocnn_gui.inference.device import probe_fast_cpu
+from geocnn_gui.labels.store import LabelSnapshot
 from geocnn_gui.models.networks import build
 from geocnn_gui.models.scaling import Scaling, default_mode
 from geocnn_gui.models.weights import CardSpacing, ModelCard, TrainingSummary, save_model
@@ -25,10 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from geocnn_gui.data.source import Section, Source
     from geocnn_gui.inference.device import Device
     from geocnn_gui.labels.classes import Classes
-    from geocnn_gui.labels.store import LabelSnapshot
     from geocnn_gui.models.spec import ModelSpec
     from geocnn_gui.training.spec import TrainingSpec
 
@@ -98,7 +98,8 @@ class _Run:
         task = self._task()
         yield Note(f"Training on {task.device.description}.")
         epochs = self._training.epochs
-        if self._hold_out():
+        scored = self._hold_out()
+        if scored:
             yield Note(f"{self._share:.0%} of the labels are held out, in blocks, for the score.")
             yield from fit(task, self._pictures, stage="holdout", epochs=epochs, result=self._held)
             epochs = self._held.best_epoch
@@ -110,7 +111,9 @@ class _Run:
                 picture.split = None
         else:
             yield Note("Labels lie too close together to hold any out: no score.", warning=True)
-        yield from fit(task, self._pictures, stage="refit", epochs=epochs, result=self._refit)
+        yield from fit(
+            task, self._pictures, stage="refit", epochs=epochs, result=self._refit, alone=not scored
+        )
 
     def _task(self) -> Task:
         source = self._pairs[0].source
@@ -262,6 +265,4 @@ def _class_iou(confusion: np.ndarray | None, classes: Classes) -> dict[int, floa
     if confusion is None:
         return {}
     union = confusion.sum(0) + confusion.sum(1) - np.diag(confusion)
-    return {
-        c.id: float(confusion[i, i] / union[i]) for i, c in enumerate(classes) if union[i] > 0
-    }
+    return {c.id: float(confusion[i, i] / union[i]) for i, c in enumerate(classes) if union[i] > 0}

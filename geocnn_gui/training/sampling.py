@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geocnn_gui.data.source import Section, Source
+from geocnn_gui.data.statistics import BandStatistics
+from geocnn_gui.labels.store import LabelSnapshot
 from geocnn_gui.models.scaling import scale_picture
 from geocnn_gui.scoring.split import BlockSplit, LabelledCells
-
-if TYPE_CHECKING:
-    from geocnn_gui.data.source import Section, Source
-    from geocnn_gui.data.statistics import BandStatistics
-    from geocnn_gui.labels.store import LabelSnapshot
 
 #: Sections up to this many values are kept in memory; of wider ones patches are read as needed.
 _KEPT_VALUES = 32_000_000
@@ -119,7 +116,13 @@ class PatchSampler:
     """Draw patches whose middle lies on a labelled cell; same seed, same patches."""
 
     def __init__(
-        self, pictures: list[LabelledPicture], *, classes: int, balance: bool, buffer: int, seed: int
+        self,
+        pictures: list[LabelledPicture],
+        *,
+        classes: int,
+        balance: bool,
+        buffer: int,
+        seed: int,
     ) -> None:
         self._pictures = pictures
         self._buffer = buffer

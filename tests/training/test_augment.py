@@ -29,7 +29,10 @@ def test_that_sections_flip_left_right_only() -> None:
 
 def test_that_imagery_takes_all_eight() -> None:
     _, labels = augment(
-        *a_batch(256), 32, changes=still(CHANGES["imagery"]), random=torch.Generator().manual_seed(0)
+        *a_batch(256),
+        32,
+        changes=still(CHANGES["imagery"]),
+        random=torch.Generator().manual_seed(0),
     )
     assert len(corners(labels)) == 8
 
