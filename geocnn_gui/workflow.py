@@ -14,14 +14,44 @@ from geocnn_gui.data.source import open_source
 from geocnn_gui.data.statistics import require_live
 from geocnn_gui.errors import BadRequest, CannotWrite, NotEnoughLabels, writing
 from geocnn_gui.events import Event, Note, Saved
+from geocnn_gui.training.sections import Pair
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from geocnn_gui.data.source import Section, Source, Window
+    from geocnn_gui.labels.classes import Classes
+    from geocnn_gui.models.spec import ModelSpec
     from geocnn_gui.scoring.metrics import Scores
+    from geocnn_gui.training.spec import TrainingSpec
+
+__all__ = ["DeviceWish", "Pair", "check_destination", "describe", "evaluate", "predict",
+           "predict_to_file", "train"]  # fmt: skip
 
 DeviceWish = Literal["auto", "cpu", "cuda"]
+
+
+def train(
+    pairs: Sequence[Pair],
+    model_spec: ModelSpec,
+    training: TrainingSpec,
+    classes: Classes,
+    *,
+    out: Path,
+    device: DeviceWish = "auto",
+) -> Generator[Event]:
+    """Train a network on `pairs` and save it to `out`; see `training.run.train`.
+
+    Raises
+    ------
+    NotEnoughLabels, NoLiveData, CannotWrite, BadRequest
+        Before anything is computed, or when the model cannot be written.
+    """
+    check_destination(out)
+    from geocnn_gui.inference.device import choose_device
+    from geocnn_gui.training.run import train as run
+
+    yield from run(pairs, model_spec, training, classes, out=out, device=choose_device(device))
 
 
 def predict(

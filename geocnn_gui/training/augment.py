@@ -83,7 +83,7 @@ def _matrices(n: int, changes: Changes, random: torch.Generator) -> Tensor:
     return matrices
 
 
-def _grid(matrices: Tensor, shape: tuple[int, int], side: int) -> Tensor:
+def _grid(matrices: Tensor, shape: torch.Size, side: int) -> Tensor:
     """Return the sampling grid (n, side, side, 2) in grid_sample's units of [-1, 1]."""
     offsets = torch.arange(side) - (side - 1) / 2
     y, x = torch.meshgrid(offsets, offsets, indexing="ij")

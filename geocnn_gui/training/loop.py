@@ -124,7 +124,8 @@ class _Clock:
 
 
 def _to_device(net: SegmentationNet, device: Device) -> SegmentationNet:
-    return net.to(device.torch_name, memory_format=device.memory_format)
+    net.to(device.torch_name)
+    return net.to(memory_format=device.memory_format)
 
 
 def _batch(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +20,7 @@ from geocnn_gui.models.weights import CardSpacing, ModelCard, TrainingSummary, s
 from geocnn_gui.scoring.split import choose_blocks
 from geocnn_gui.training.loop import Fit, Task, fit
 from geocnn_gui.training.sampling import LabelledPicture
-from geocnn_gui.training.sections import labelled_sections
+from geocnn_gui.training.sections import Pair, labelled_sections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,15 +33,6 @@ if TYPE_CHECKING:
 
 #: Labels this close to a held-out block are not trained on.
 _BUFFER = 8
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A source and labels on its grid; `sections` None means those that hold the labels."""
-
-    source: Source
-    labels: LabelSnapshot
-    sections: tuple[Section, ...] | None = None
 
 
 def train(

@@ -1,7 +1,8 @@
-"""Which sections of a source a training looks at."""
+"""What a training looks at: sources with labels, and which sections of them. Torch-free."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
 _MOST_SECTIONS = 64
 _MOST_CELLS = 500_000
 _ENOUGH = 0.95
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A source and labels on its grid; `sections` None means those that hold the labels."""
+
+    source: Source
+    labels: LabelSnapshot
+    sections: tuple[Section, ...] | None = None
 
 
 def labelled_sections(source: Source, labels: LabelSnapshot) -> tuple[Section, ...]:

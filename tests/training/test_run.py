@@ -19,8 +19,8 @@ from geocnn_gui.labels.store import LabelSnapshot
 from geocnn_gui.models.spec import CnnSpec, UNetSpec
 from geocnn_gui.models.weights import load_model, read_card
 from geocnn_gui.training import loop
-from geocnn_gui.training.run import Pair, train
-from geocnn_gui.training.sections import labelled_sections
+from geocnn_gui.training.run import train
+from geocnn_gui.training.sections import Pair, labelled_sections
 from geocnn_gui.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
