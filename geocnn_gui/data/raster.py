@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import rasterio
@@ -64,7 +64,7 @@ class RasterSource(Source):
         self._pool = pool
         with pool.handle() as dataset:
             _refuse_unusable(path, dataset)
-            self.format = _FORMATS.get(dataset.driver, dataset.driver)
+            self.format = _FORMATS.get(str(dataset.driver), str(dataset.driver))
             alpha = [i for i, c in enumerate(dataset.colorinterp, 1) if c == ColorInterp.alpha]
             self._alpha = alpha[0] if alpha and dataset.count > 1 else None
             self._indexes = [i for i in range(1, dataset.count + 1) if i != self._alpha]
@@ -186,8 +186,10 @@ class RasterSource(Source):
             [_is_nodata(v, nodata) for v, nodata in zip(values, self._nodata, strict=True)]
         )
         ordinary = all(_is_ordinary(nodata, self.dtype) for nodata in self._nodata)
-        valid = ~(missing.all(axis=0) if ordinary else missing.any(axis=0))
-        return valid & np.isfinite(values).all(axis=0) if values.dtype.kind == "f" else valid
+        valid = ~np.asarray(missing.all(axis=0) if ordinary else missing.any(axis=0))
+        if values.dtype.kind == "f":
+            valid &= np.isfinite(values).all(axis=0)
+        return valid
 
     def _picture(self, values: np.ndarray, live: np.ndarray) -> Picture:
         physical = self.to_physical(values)
@@ -278,7 +280,7 @@ class _Pool:
 
     def _open(self, level: int | None) -> DatasetReader:
         set_gdal_config("GDAL_CACHEMAX", _CACHE_BYTES)
-        choices = {} if level is None else {"overview_level": level}
+        choices: dict[str, Any] = {} if level is None else {"overview_level": level}
         try:
             with self._opening, warnings.catch_warnings():
                 warnings.simplefilter("ignore", NotGeoreferencedWarning)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 from typing import TYPE_CHECKING, Literal
 
@@ -20,7 +19,9 @@ from geocnn_gui.data.segy_samples import (
     FORMAT_NAMES,
     IBM,
     IEEE,
+    RAW_TYPES,
     decode,
+    finite,
     live_ranges,
     looks_like,
     nonzero,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BLOCK_BYTES = 16 << 20
+#: Traces so short that reading past them costs less than skipping them.
+_SHORT_TRACE_BYTES = 8192
 _SMALL_FILE_BYTES = 256 << 20
 _FEET = 0.3048
 
@@ -88,12 +91,8 @@ class SegySource(Source):
         self._file = file
         self._code = header.code
         if sample_format is not None and header.code in (IBM, IEEE):
-            self._code = {"ibm": IBM, "ieee": IEEE}[sample_format]
-        self._raw = np.dtype(
-            header.order + ("u4" if self._code == IBM else header.raw_type.str[1:])
-        )
-        if self._code == IEEE:
-            self._raw = np.dtype(header.order + "f4")
+            self._code = IBM if sample_format == "ibm" else IEEE
+        self._raw = np.dtype(header.order + RAW_TYPES[self._code])
         self.kind = "line" if len(geometry.axes) == 1 else "cube"
         self.bands = (Band("amplitude"),)
         self.dtype = decode(np.zeros(1, self._raw), self._code).dtype
@@ -121,6 +120,7 @@ class SegySource(Source):
                     f"The file says {FORMAT_NAMES[self._code]}s but its samples look like "
                     f"{other}s; open it with sample_format={wrong} to read them so."
                 )
+        self._coordinates = self._coordinate_words()
         known = axis.unit != ""
         self.spacing = Spacing(
             axis.step if known else None, axis.unit, self._trace_spacing(), pixel_size=None
@@ -180,35 +180,43 @@ class SegySource(Source):
 
     def _raw_traces(self, numbers: np.ndarray, samples: slice) -> np.ndarray:
         """Return raw samples (*numbers.shape, samples), 0 for missing traces."""
-        count = samples.stop - samples.start
-        out = np.zeros((numbers.size, count), self._raw)
-        if not out.size:
-            return out.reshape(*numbers.shape, count)
-        flat = numbers.ravel()
-        for start, stop in _runs(flat):
-            if flat[start] >= 0:
-                self._read_run(out[start:stop], int(flat[start]), samples)
+        flat, count = numbers.ravel(), samples.stop - samples.start
+        out = np.zeros((flat.size, count), self._raw)
+        present = np.flatnonzero(flat >= 0)
+        if out.size and present.size:
+            runs = np.flatnonzero(np.diff(flat[present]) != 1) + 1
+            dense = count * self._raw.itemsize * 4 > self.header.trace_bytes
+            short = self.header.trace_bytes <= _SHORT_TRACE_BYTES
+            if (dense or short) and len(runs) < len(present) // 4:
+                for part in np.split(present, runs):
+                    self._read_run(out, part, int(flat[part[0]]), samples)
+            else:
+                out[present] = self._read_pieces(flat[present], samples)
         return out.reshape(*numbers.shape, count)
 
-    def _read_run(self, out: np.ndarray, first: int, samples: slice) -> None:
-        """Fill `out` from consecutive traces, by whole blocks or piece by piece."""
-        header, size = self.header, self._raw.itemsize
-        lead = header.header_bytes + samples.start * size
-        wanted = out.shape[1] * size
-        offset = header.first_byte + first * header.trace_bytes
-        if len(out) > 1 and (wanted * 4 > header.trace_bytes or header.trace_bytes <= 4096):
-            step = max(1, _BLOCK_BYTES // header.trace_bytes)
-            for at in range(0, len(out), step):
-                n = min(step, len(out) - at)
-                block = self._file.read(offset + at * header.trace_bytes, n * header.trace_bytes)
-                block = block.reshape(n, -1)[:, lead : lead + wanted]
-                out[at : at + n] = np.ascontiguousarray(block).view(self._raw)
-            return
-        rows = out.data.cast("B")
-        for row in range(len(out)):
-            self._file.read_into(
-                rows[row * wanted : (row + 1) * wanted], offset + row * header.trace_bytes + lead
-            )
+    def _read_run(self, out: np.ndarray, rows: np.ndarray, first: int, samples: slice) -> None:
+        """Fill `rows` of `out` from consecutive traces, block by block with their headers."""
+        header = self.header
+        lead, wanted = self._span(samples)
+        step = max(1, _BLOCK_BYTES // header.trace_bytes)
+        for at in range(0, len(rows), step):
+            part = rows[at : at + step]
+            offset = header.first_byte + (first + at) * header.trace_bytes
+            block = self._file.read(offset, len(part) * header.trace_bytes)
+            block = block.reshape(len(part), -1)[:, lead : lead + wanted]
+            out[part] = np.ascontiguousarray(block).view(self._raw)
+
+    def _read_pieces(self, numbers: np.ndarray, samples: slice) -> np.ndarray:
+        """Return the samples of traces anywhere in the file, one read each."""
+        lead, wanted = self._span(samples)
+        offsets = self.header.first_byte + lead + numbers * self.header.trace_bytes
+        return self._file.gather(offsets, wanted).view(self._raw)
+
+    def _span(self, samples: slice) -> tuple[int, int]:
+        """Return where in a trace `samples` begin and how many bytes they take."""
+        size = self._raw.itemsize
+        lead = self.header.header_bytes + samples.start * size
+        return lead, (samples.stop - samples.start) * size
 
     # -- live samples --------------------------------------------------------------------------
 
@@ -226,13 +234,14 @@ class SegySource(Source):
         cells = np.arange(samples.start, samples.stop)
         start, stop = self._start[flat] - 1, self._stop[flat] - 1
         live = (cells >= start[:, None]) & (cells < stop[:, None]) & known[:, None]
-        if not known.all() or self._raw.kind == "f":
-            raw = self._raw_traces(numbers, samples) if raw is None else raw
+        unknown = ~known & (flat >= 0)
+        if raw is None and (unknown.any() or self._raw.kind == "f" or self._code == IBM):
+            raw = self._raw_traces(numbers, samples)
+        if raw is not None:
             raw = raw.reshape(flat.size, count)
-            unknown = ~known & (flat >= 0)
             live[unknown] = nonzero(raw[unknown], self._code)
-            if self._raw.kind == "f":
-                live &= np.isfinite(raw)
+            if (sane := finite(raw, self._code)) is not None:
+                live &= sane
         return live.reshape(*numbers.shape, count)
 
     @property
@@ -269,33 +278,45 @@ class SegySource(Source):
         for axis, value in ((plane.row_axis, row), (plane.column_axis, column)):
             at[axis] = int(np.clip(round(value), 0, self.shape[axis] - 1))
         number = self.geometry.numbers(*(slice(i, i + 1) for i in at[:-1])).ravel()
-        if number[0] < 0:
+        if number[0] < 0 or self._coordinates is None:
             return None
-        x, y = _coordinates(read_words(self._file, self.header, number))
+        words = read_words(self._file, self.header, number)
+        x, y = _scaled(words, self._coordinates)
         return (float(x[0]), float(y[0])) if x[0] or y[0] else None
 
     def _trace_spacing(self) -> float | None:
         """Return the median distance in metres between neighbouring traces, None if not sane."""
-        last = self.geometry.axes[-1]
-        lines = self.geometry.axes[0].size if self.kind == "cube" else 1
-        columns = np.linspace(0, max(0, last.size - 2), min(100, last.size)).astype(int)
-        columns = np.unique(columns)
-        pairs = np.stack([columns, np.minimum(columns + 1, last.size - 1)])
-        if self.kind == "cube":
-            line = self.geometry.numbers(slice(lines // 2, lines // 2 + 1), slice(0, last.size))[0]
-        else:
-            line = self.geometry.numbers(slice(0, last.size))
-        numbers = line[pairs]
-        numbers = numbers[:, (numbers >= 0).all(axis=0)]
-        if numbers.size == 0 or last.size < 2:
+        line = self._middle_line()
+        first = np.unique(np.linspace(0, max(0, len(line) - 2), 100).astype(int))
+        pairs = line[np.stack([first, np.minimum(first + 1, len(line) - 1)])]
+        pairs = pairs[:, (pairs >= 0).all(axis=0)]
+        if self._coordinates is None or pairs.size == 0:
             return None
-        words = read_words(self._file, self.header, numbers.ravel())
-        if np.any((words["w89"] != 0) & (words["w89"] != 1)):
+        words = read_words(self._file, self.header, pairs.ravel())
+        if np.any(words["w89"] > 1):
             return None  # arc seconds or degrees
-        x, y = (c.reshape(2, -1) for c in _coordinates(words))
+        x, y = (c.reshape(2, -1) for c in _scaled(words, self._coordinates))
         spacing = float(np.median(np.hypot(x[1] - x[0], y[1] - y[0])))
         spacing *= _FEET if self.header.feet else 1
         return round(spacing, 3) if 0.1 <= spacing <= 1000 else None
+
+    def _coordinate_words(self) -> tuple[str, str] | None:
+        """Return the words of x and y: the CDP's, else the source's; None where neither varies."""
+        numbers = np.unique(np.linspace(0, self.header.traces - 1, 50).astype(np.int64))
+        words = read_words(self._file, self.header, numbers)
+        for x, y in (("w181", "w185"), ("w73", "w77")):
+            taken = int(x[1:]) in (self.geometry.layout or ())  # these hold line numbers here
+            if not taken and (np.ptp(words[x]) or np.ptp(words[y])):
+                return x, y
+        return None
+
+    def _middle_line(self) -> np.ndarray:
+        """Return the trace numbers of the line, or of a cube's middle inline."""
+        last = slice(0, self.geometry.axes[-1].size)
+        if self.kind == "line":
+            return self.geometry.numbers(last)
+        middle = self.geometry.axes[0].size // 2
+        return self.geometry.numbers(slice(middle, middle + 1), last)[0]
 
     def _mislabelled(self) -> str | None:
         """Return "ibm" or "ieee" when some 200 traces look like that and the file says otherwise."""
@@ -305,19 +326,11 @@ class SegySource(Source):
         return None if seen == self._code else "ibm" if seen == IBM else "ieee"
 
 
-def _runs(numbers: np.ndarray) -> list[tuple[int, int]]:
-    """Return (start, stop) of the stretches of consecutive numbers; missing ones are alone."""
-    breaks = np.flatnonzero((np.diff(numbers) != 1) | (numbers[:-1] < 0)) + 1
-    edges = [0, *breaks.tolist(), len(numbers)]
-    return list(itertools.pairwise(edges))
-
-
-def _coordinates(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return x, y of traces: the CDP's where they vary, else the source's; scalar applied."""
+def _scaled(words: np.ndarray, names: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return x and y with the coordinate scalar applied: > 0 multiplies, < 0 divides."""
     scalar = words["w71"].astype(float)
-    factor = np.where(scalar < 0, -1 / np.minimum(scalar, -1), np.maximum(scalar, 1))
-    x, y = words["w181"], words["w185"]
-    return x * factor, y * factor
+    multiplier, divisor = np.maximum(scalar, 1), np.maximum(-scalar, 1)
+    return words[names[0]] * multiplier / divisor, words[names[1]] * multiplier / divisor
 
 
 def _vertical_axis(

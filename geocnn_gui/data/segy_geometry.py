@@ -45,7 +45,8 @@ class Geometry:
         """Return the trace numbers (int64, -1 where missing) of the cells in `parts`."""
         if self.table is not None:
             return self.table[parts]
-        cells = [np.arange(a.size)[p] * s for a, p, s in zip(self.axes, parts, self.strides)]  # noqa: B905
+        places = zip(self.axes, parts, self.strides, strict=True)
+        cells = [np.arange(axis.size)[part] * stride for axis, part, stride in places]
         return cells[0] if len(cells) == 1 else cells[0][:, None] + cells[1]
 
 

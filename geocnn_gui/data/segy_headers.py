@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 TEXT_BYTES, BINARY_BYTES, TRACE_HEADER_BYTES = 3200, 400, 240
 _END_OF_TEXT = "((SEG: EndText))"
 _BYTE_ORDER_CONSTANT = 16909060
+_HAS_PREADV = hasattr(os, "preadv")  # not on Windows
 #: First byte of a trace header word, counted from 1 -> its type.
 TRACE_WORDS = {
     5: "i4", 9: "i4", 17: "i4", 21: "i4", 25: "i4", 37: "i4", 71: "i2", 73: "i4", 77: "i4",
@@ -28,54 +29,71 @@ TRACE_WORDS = {
 
 
 class FileBytes:
-    """Bytes of a file at given places; may be used from several threads at once."""
+    """Bytes of a file at given places; may be used from several threads at once.
+
+    Plain reads rather than a memory map: the pages of a map count as this program's memory, and
+    a map of a file that shrinks ends the program.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = path.open("rb", buffering=0)
+        try:
+            self._file = path.open("rb", buffering=0)
+        except OSError as error:
+            raise self._unreadable(error) from error
         self._lock = threading.Lock()
         self.size = os.fstat(self._file.fileno()).st_size
 
-    def read_into(self, buffer: memoryview, offset: int) -> None:
-        """Fill `buffer` from `offset`; raises `UnreadableFile` where the file ends early."""
-        done = 0
-        while done < len(buffer):
-            count = self._read_some(buffer[done:], offset + done)
-            if count == 0:
-                raise UnreadableFile(
-                    f"{self.path} ended while it was read", "copy or download it again"
-                )
-            done += count
-
-    def _read_some(self, buffer: memoryview, offset: int) -> int:
-        try:
-            if hasattr(os, "preadv"):
-                return os.preadv(self._file.fileno(), [buffer], offset)
-            with self._lock:
-                self._file.seek(offset)
-                return self._file.readinto(buffer) or 0
-        except OSError as error:
-            raise UnreadableFile(
-                f"{self.path} cannot be read ({error.strerror})", "check the disk or the network"
-            ) from error
-
     def read(self, offset: int, size: int) -> np.ndarray:
-        """Return `size` bytes from `offset`."""
-        data = np.empty(size, np.uint8)
-        self.read_into(data.data, offset)
-        return data
+        """Return `size` bytes from `offset` (uint8)."""
+        return self.gather(np.array([offset]), size)[0]
 
     def gather(self, offsets: np.ndarray, size: int) -> np.ndarray:
-        """Return (len(offsets), size) bytes, one row per offset."""
+        """Return (len(offsets), size) bytes, one row per offset.
+
+        Raises
+        ------
+        UnreadableFile
+            When the file has become shorter, or the disk fails.
+        """
         data = np.empty((len(offsets), size), np.uint8)
-        view = data.data.cast("B") if data.size else memoryview(b"")
-        for row, offset in enumerate(offsets.tolist()):
-            self.read_into(view[row * size : (row + 1) * size], offset)
+        if data.size == 0:
+            return data
+        rows = data.data.cast("B")
+        try:
+            for at, offset in zip(range(0, data.size, size), offsets.tolist(), strict=True):
+                row = rows[at : at + size]
+                if (count := self._read_some(row, offset)) != size:
+                    self._read_rest(row[count:], offset + count)
+        except OSError as error:
+            raise self._unreadable(error) from error
         return data
 
     def close(self) -> None:
         """Close the file; may be called twice."""
         self._file.close()
+
+    def _read_some(self, buffer: memoryview, offset: int) -> int:
+        if _HAS_PREADV:
+            return os.preadv(self._file.fileno(), (buffer,), offset)
+        with self._lock:
+            self._file.seek(offset)
+            return self._file.readinto(buffer) or 0
+
+    def _read_rest(self, buffer: memoryview, offset: int) -> None:
+        """Go on where the system read less than asked for."""
+        while buffer:
+            if (count := self._read_some(buffer, offset)) == 0:
+                raise UnreadableFile(
+                    f"{self.path} ended while it was read", "copy or download it again"
+                )
+            buffer, offset = buffer[count:], offset + count
+
+    def _unreadable(self, error: OSError) -> UnreadableFile:
+        return UnreadableFile(
+            f"{self.path} cannot be read ({error.strerror})",
+            "check that it may be read and that its disk or network is there",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +131,7 @@ def read_file_header(file: FileBytes) -> FileHeader:
     UnreadableFile
         When the file is no SEG-Y, ends inside a trace, or has a sample format nobody reads.
     """
-    if file.size < TEXT_BYTES + BINARY_BYTES + TRACE_HEADER_BYTES:
+    if file.size < TEXT_BYTES + BINARY_BYTES:
         raise _not_segy(file.path, "it is too short for the headers")
     text = _decode_text(file.read(0, TEXT_BYTES).tobytes())
     binary = _Binary(file.read(TEXT_BYTES, BINARY_BYTES).tobytes())
@@ -230,7 +248,7 @@ def _first_trace(file: FileBytes, binary: _Binary) -> int:
     extra = binary.word(3505, "i2")
     if extra >= 0:
         return min(start + extra * TEXT_BYTES, file.size)
-    for number in range(1, (file.size - start) // TEXT_BYTES):
+    for number in range(1, (file.size - start) // TEXT_BYTES + 1):
         text = _decode_text(file.read(start + (number - 1) * TEXT_BYTES, TEXT_BYTES).tobytes())
         if text.upper().startswith(_END_OF_TEXT.upper()) or number > 200:
             return start + number * TEXT_BYTES

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import segyio._segyio  # binds the name that segyio.tools.native looks up
 
 #: Format code -> NumPy type of the raw samples (without byte order).
 RAW_TYPES = {
@@ -16,7 +15,17 @@ FORMAT_NAMES = {
     11: "unsigned 16-bit integer", 12: "unsigned 64-bit integer", 16: "unsigned 8-bit integer",
 }  # fmt: skip
 IBM, IEEE = 1, 5
+#: The bits of a 32-bit float that tell it from zero.
+_VALUE_BITS = {IBM: 0x00FFFFFF, IEEE: 0x7FFFFFFF}
 _ENOUGH_VALUES = 200
+#: Sign and power of 16 of an IBM float, by its first byte; kept finite so that 0 times it is 0.
+_IBM_POWERS = np.ldexp(
+    np.where(np.arange(256) < 128, 1.0, -1.0),
+    np.minimum(4 * (np.arange(256) % 128 - 64) - 24, 127),
+).astype(np.float32)
+_IBM_BLOCK = 1 << 16
+#: 16 to the power 32 is 2 to the power 128, where float32 ends.
+_LAST_IBM_EXPONENT = 64 + 32
 
 
 def decode(raw: np.ndarray, code: int) -> np.ndarray:
@@ -25,25 +34,50 @@ def decode(raw: np.ndarray, code: int) -> np.ndarray:
     `raw` may be of either byte order; it is left as it is.
     """
     if code == IBM:
-        flat = np.array(raw, dtype=">u4").ravel()
-        return segyio.tools.native(flat.view(np.float32), copy=False).reshape(raw.shape)
+        return _decode_ibm(raw)
     native = RAW_TYPES[code]
     if raw.dtype == np.dtype(native):
         return raw
     return raw.view(raw.dtype.str[0] + native).astype(native)
 
 
+def _decode_ibm(raw: np.ndarray) -> np.ndarray:
+    """Return IBM floats as float32: a sign, seven bits of a power of 16, a fraction of 24 bits.
+
+    Exact, but for numbers beyond float32: they become infinite or 0. Libraries that shift bits
+    instead get fractions wrong that do not begin with their first digit.
+    """
+    out = np.empty(raw.shape, np.float32)
+    flat_in, flat_out = raw.reshape(-1), out.reshape(-1)
+    with np.errstate(over="ignore", under="ignore"):
+        for start in range(0, raw.size, _IBM_BLOCK):
+            part = slice(start, start + _IBM_BLOCK)
+            bits = flat_in[part].astype(np.uint32)
+            power = _IBM_POWERS.take(bits >> np.uint32(24))
+            bits &= np.uint32(0x00FFFFFF)
+            np.multiply(bits.astype(np.float32), power, out=flat_out[part])
+    return out
+
+
+def finite(raw: np.ndarray, code: int) -> np.ndarray | None:
+    """Return where raw samples are finite as float32 or float64; None where all must be."""
+    if code == IBM:
+        exponent = raw.view(np.uint8)[..., _leading_byte(raw) :: 4] & 0x7F
+        return exponent <= _LAST_IBM_EXPONENT
+    return np.isfinite(raw) if raw.dtype.kind == "f" else None
+
+
+def _leading_byte(raw: np.ndarray) -> int:
+    """Return where the byte with the sign lies among a sample's four."""
+    return 0 if raw.dtype.str[0] == ">" else 3
+
+
 def nonzero(raw: np.ndarray, code: int) -> np.ndarray:
-    """Return where raw samples are not zero (minus zero counts as zero)."""
-    if code in (IBM, IEEE):
-        bits = raw.view(raw.dtype.str[0] + "u4")
-        return (bits << np.uint32(1)) != 0 if bits.dtype.isnative else _magnitude(bits) != 0
-    return raw != 0
-
-
-def _magnitude(bits: np.ndarray) -> np.ndarray:
-    """Return the bits of swapped 32-bit floats without their sign (the low byte's top bit)."""
-    return bits.view("<u4" if bits.dtype.str[0] == ">" else ">u4") & np.uint32(0xFFFFFF7F)
+    """Return where raw samples are not zero (nor minus zero, nor an IBM zero with exponent)."""
+    if code not in _VALUE_BITS:
+        return raw != 0
+    mask = np.array(_VALUE_BITS[code], raw.dtype.str[0] + "u4").view(np.uint32)
+    return (raw.view(np.uint32) & mask) != 0
 
 
 def live_ranges(raw: np.ndarray, code: int) -> tuple[np.ndarray, np.ndarray]:
@@ -58,7 +92,8 @@ def live_ranges(raw: np.ndarray, code: int) -> tuple[np.ndarray, np.ndarray]:
     stop = samples - alive[:, ::-1].argmax(axis=1)
     dead = ~alive[np.arange(len(raw)), start]
     if samples > 1:
-        dead |= (raw == raw[:, :1]).all(axis=1)
+        bits = raw.view(f"u{raw.itemsize}")  # quicker to compare than swapped floats, and NaN-safe
+        dead |= (bits == bits[:, :1]).all(axis=1)
     start[dead] = stop[dead] = 0
     return start, stop
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from geocnn_gui.data.source import Section, Window
+from geocnn_gui.data.source import Section, Source, Window
 from geocnn_gui.errors import NoLiveData
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from geocnn_gui.data.source import Picture, Source
+    from geocnn_gui.data.source import Picture
 
 #: Up to here (cells times bands) every sample counts and the figures are exact.
 EXACT_SAMPLES = 4_000_000
@@ -21,6 +22,9 @@ _SAMPLE_SIDE = 768
 _SAMPLE_SECTIONS = 5
 #: Width of the 5th to 95th percentile of a normal distribution, in standard deviations.
 _NORMAL_WIDTH = 3.29
+#: Live samples (bands, n), the share of live cells, and whether that is all of them.
+_Sample = tuple[np.ndarray, float, bool]
+_latest: WeakKeyDictionary[Source, tuple[Section | None, _Sample]] = WeakKeyDictionary()
 
 
 class BandStatistics(BaseModel):
@@ -127,8 +131,15 @@ def _json_number(value: float | None) -> float | str | None:
     return str(value) if value is not None and not np.isfinite(value) else value
 
 
-def _collect(source: Source, section: Section | None) -> tuple[list[np.ndarray], float, bool]:
-    """Return the live samples per band, the share of live cells, and whether that is all."""
+def _collect(source: Source, section: Section | None) -> _Sample:
+    """Return the sample of a source or section; each source's latest one is remembered."""
+    kept = _latest.get(source)
+    if kept is None or kept[0] != section:
+        kept = _latest[source] = section, _collect_anew(source, section)
+    return kept[1]
+
+
+def _collect_anew(source: Source, section: Section | None) -> _Sample:
     values, live_cells, cells = [], 0, 0
     pictures, exact = _pictures(source, section)
     for picture in pictures:
@@ -137,7 +148,7 @@ def _collect(source: Source, section: Section | None) -> tuple[list[np.ndarray],
         live_cells += int(live.sum())
         cells += live.size
     joined = np.concatenate(values, axis=1)
-    return list(joined), live_cells / max(1, cells), exact
+    return joined, live_cells / max(1, cells), exact
 
 
 def _pictures(source: Source, section: Section | None) -> tuple[Iterator[Picture], bool]:
