@@ -13,8 +13,8 @@ import platformdirs
 def data_home() -> Path:
     """Return the folder of projects and settings: $GEOCNN_HOME, else the system's place."""
     if home := os.environ.get("GEOCNN_HOME"):
-        return Path(home)
-    return Path(platformdirs.user_data_dir("geocnn", appauthor=False))
+        return Path(home).resolve()
+    return Path(platformdirs.user_data_dir("geocnn", appauthor=False)).resolve()
 
 
 def default_folder(source: str | Path) -> Path:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -78,6 +80,27 @@ def test_that_a_later_write_copies_only_the_chunk_it_touches():
     after = store.snapshot()
     shared = {k for k, chunk in snapshot.chunks.items() if chunk is after.chunks[k]}
     assert set(snapshot.chunks) - shared == {(0, 0)}
+
+
+def test_that_a_thread_never_sees_half_a_write():
+    store = LabelStore((300, 600))
+    done, mixed = threading.Event(), []
+
+    def look() -> None:
+        while not done.is_set():
+            snapshot = store.snapshot()
+            for labels in (whole(snapshot), whole(store)):
+                mixed.append(len(np.unique(labels)) != 1)
+            mixed.append(sum(snapshot.counts.values()) not in (0, 300 * 600))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    for number in range(300):
+        store.write(Window.whole((300, 600)), number % 254 + 1)
+    done.set()
+    thread.join()
+    assert mixed
+    assert not any(mixed)
 
 
 def test_that_a_store_can_start_from_a_snapshot_and_leaves_it_alone():

@@ -35,6 +35,7 @@ def survey(tmp_path: Path) -> Path:
 def test_that_a_reopened_project_shows_the_last_state(survey):
     with Project.for_source(survey, choices={"vertical": "depth"}) as project:
         folder = project.folder
+        assert folder == default_folder(survey)
         project.set_classes((SALT, SHALE))
         book = project.labels("s1", (3, 4), axes=("trace", "time"))
         edit = LabelEdit.paint(book.store, Window((0, 0), (3, 4)), np.eye(3, 4) > 0, 2)
@@ -74,11 +75,20 @@ def test_that_any_file_name_makes_a_project(tmp_path, name):
     path = tmp_path / f"{name}.npy"
     path.write_bytes(b"data")
     with Project.for_source(path) as project:
-        assert project.folder.parent == (data_home() / "projects").resolve()
+        assert project.folder.parent == data_home() / "projects"
         assert len(project.folder.name.encode()) < 200
         assert project.sources[0].path == str(path)
     with Project.for_source(path) as project:
         assert len(project.sources) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_that_a_home_behind_a_link_is_one_place(survey, tmp_path, monkeypatch):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    monkeypatch.setenv("GEOCNN_HOME", str(tmp_path / "link"))
+    with Project.for_source(survey) as project:
+        assert project.folder == default_folder(survey)
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are text there")
