@@ -1,0 +1,94 @@
+"""Read labels and predictions of a part of a section as levels for an `IndexItem`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from geocnn_gui.gui.canvas.index_item import aligned, thinned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from geocnn_gui.data.source import Plane, Window
+    from geocnn_gui.gui.canvas.parts import Part
+    from geocnn_gui.inference.store import PredictionStore
+    from geocnn_gui.labels.store import LabelStore
+
+_AT_ONCE = 4_000_000
+
+
+#: Reads uint8 levels of a window, in the source's array order.
+Levels: TypeAlias = "Callable[[Window], np.ndarray]"
+
+
+def label_levels(store: LabelStore, plane: Plane, part: Part) -> np.ndarray:
+    """Return class ids uint8 of `part.shape`; where the step is above 1 the largest id wins.
+
+    Of a large part only the chunks that hold labels are read.
+    """
+    if part.step == (1, 1) or _cells(part) <= _AT_ONCE:
+        window = plane.window(part.rows, part.columns)
+        return thinned(plane.picture(store.read(window)), part.step)
+    levels = np.zeros(part.shape, np.uint8)
+    whole = plane.window(part.rows, part.columns)
+    for chunk in store.snapshot().labelled_windows():
+        if (window := chunk.intersection(whole)) is not None:
+            _add_block(levels, part, plane, plane.picture(store.read(window)), window)
+    return levels
+
+
+def class_levels(store: PredictionStore) -> Levels:
+    """Return a reader of predicted class ids; 0 is not predicted."""
+    return store.read_classes
+
+
+def confidence_levels(store: PredictionStore) -> Levels:
+    """Return a reader of confidence as levels 1-255 for 0 to 1; 0 is not predicted."""
+
+    def read(window: Window) -> np.ndarray:
+        confidence = store.read_confidence(window) * np.float32(254) + np.float32(1.5)
+        return np.where(store.read_classes(window) > 0, confidence.astype(np.uint8), 0)
+
+    return read
+
+
+def picture_levels(read: Levels, plane: Plane, part: Part) -> np.ndarray:
+    """Return levels uint8 of `part.shape`, every `part.step`-th cell.
+
+    Above step 1 only every so-manyth line of the array is read, along its slower axis.
+    """
+    if part.step == (1, 1):
+        return plane.picture(read(plane.window(part.rows, part.columns)))
+    if plane.row_axis < plane.column_axis:
+        lines = _lines(part.rows, part.step[0], lambda at: plane.window(at, part.columns))
+        rows = [plane.picture(read(window))[:, :: part.step[1]] for window in lines]
+        return np.concatenate(rows, axis=0)
+    lines = _lines(part.columns, part.step[1], lambda at: plane.window(part.rows, at))
+    columns = [plane.picture(read(window))[:: part.step[0]] for window in lines]
+    return np.concatenate(columns, axis=1)
+
+
+def _lines(cells: slice, step: int, window: Callable[[slice], Window]) -> list[Window]:
+    return [window(slice(at, at + 1)) for at in range(cells.start, cells.stop, step)]
+
+
+def _add_block(
+    levels: np.ndarray, part: Part, plane: Plane, block: np.ndarray, window: Window
+) -> None:
+    """Put the labels of one chunk into the thinned levels; chunks may share an edge block."""
+    cells = plane.cells(window)
+    target = aligned(part, *cells) if cells else None
+    if target is None or cells is None:
+        return
+    before = (cells[0].start - target.rows.start, cells[1].start - target.columns.start)
+    block = thinned(np.pad(block, ((before[0], 0), (before[1], 0))), part.step)
+    row = (target.rows.start - part.rows.start) // part.step[0]
+    column = (target.columns.start - part.columns.start) // part.step[1]
+    view = levels[row : row + block.shape[0], column : column + block.shape[1]]
+    np.maximum(view, block, out=view)
+
+
+def _cells(part: Part) -> int:
+    return (part.rows.stop - part.rows.start) * (part.columns.stop - part.columns.start)
