@@ -176,7 +176,7 @@ def draw_faults(rng: np.random.Generator) -> tuple[Fault, ...]:
                 strike=rng.uniform(-0.22, 0.22),
                 dip=rng.uniform(0.09, 0.14) * (-1 if against else 1),
                 bend=rng.uniform(-0.0012, 0.0012),
-                throw=rng.uniform(9, 15) if not against else rng.uniform(6, 9),
+                throw=rng.uniform(7, 12) if not against else rng.uniform(5, 8),
                 centre=rng.uniform(30, 66),
                 length=rng.uniform(55, 110),
                 height=rng.uniform(62, 95),
