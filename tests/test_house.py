@@ -12,11 +12,11 @@ import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-import click
 import pytest
 
 from geocnn_gui import resources
 from geocnn_gui.cli import COMMANDS
+from geocnn_gui.cli.options import make_spec, parse_settings
 from geocnn_gui.models.spec import SPECS
 from geocnn_gui.training.spec import TrainingSpec
 
@@ -201,13 +201,15 @@ def test_that_the_commands_in_the_documents_exist():
 
 
 def _check_subcommand(words: list[str]) -> None:
+    """Parse the words as the subcommand would, without running it."""
     if words[0].startswith("-"):
         return
     module, _, name = COMMANDS[words[0]].partition(":")
     command = getattr(importlib.import_module(module), name)
-    with click.Context(command, info_name=words[0]) as context:
-        if "--help" not in words:
-            command.make_parser(context).parse_args(list(words[1:]))
+    context = command.make_context(words[0], list(words[1:]))
+    settings = parse_settings(context.params.get("settings", ()))
+    make_spec(TrainingSpec, "training", settings["training"])
+    make_spec(SPECS[context.params.get("kind", "unet")], "model", settings["model"])
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
