@@ -174,9 +174,20 @@ def evaluate(prediction: Path, labels: Path) -> Scores:
         truth = read_label_file(labels, source)
         for window in truth.snapshot.labelled_windows():
             confusion.add(truth.snapshot.read(window), _read_classes(source, window))
+        names = _names(source, truth.classes)
     if not confusion.ids:
         raise NotEnoughLabels(f"{labels} labels no cell", "choose a file with labels")
-    return confusion.scores({c.id: c.name for c in truth.classes})
+    return confusion.scores(names)
+
+
+def _names(prediction: Source, classes: Classes) -> dict[int, str]:
+    """Return the names that the labels give, and the prediction's own where they give none."""
+    from geocnn_gui.labels.rasters import names_and_colors
+
+    given = {c.id: c.name for c in classes if c.name != f"Class {c.id}"}
+    if prediction.format != "GeoTIFF" or prediction.path is None:
+        return given
+    return names_and_colors(prediction.path)[0] | given
 
 
 def _read_classes(source: Source, window: Window) -> np.ndarray:

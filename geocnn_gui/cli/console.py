@@ -166,5 +166,6 @@ def _left(event: Progress) -> str:
 
 
 def _epoch(event: EpochDone) -> str:
-    text = f"{event.stage} {event.epoch}/{event.epochs}: loss {event.loss:.3f}"
+    stage = {"holdout": "Held-out run", "refit": "Refit"}.get(event.stage, event.stage)
+    text = f"{stage}, epoch {event.epoch} of {event.epochs}: loss {event.loss:.3f}"
     return text if event.holdout_iou is None else f"{text}, held-out IoU {event.holdout_iou:.3f}"
