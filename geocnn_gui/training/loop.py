@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 #: Weights are averaged over about this many last steps: a steadier network than the last one.
 _EMA_STEPS = 50
 _SMOOTHING = 0.05
+#: Held-out scores closer than this are called equal; of equal epochs the latest is taken.
+_EQUAL_IOU = 0.02
 _MOST_WEIGHT = 10.0
 
 
@@ -39,6 +41,7 @@ class Fit:
     best_state: dict[str, Tensor] = field(default_factory=dict)
     best_epoch: int = 0
     best_iou: float | None = None
+    top_iou: float = 0.0
     best_confusion: np.ndarray | None = None
     steps: int = 0
     finished: bool = False
@@ -63,15 +66,15 @@ def fit(
 ) -> Iterator[Event]:  # fmt: skip
     """Fit a fresh network for `epochs`, writing the best weights so far into `result`.
 
-    With stage "holdout" the best are those of the highest mean IoU on the held-out blocks, and
-    it ends early after `patience` epochs without a better one; with "refit" they are the last
-    (`alone`: no held-out run went before).
-    Yields `Progress` after every step, so that closing the generator stops within one batch.
+    With stage "holdout" the best are the latest with about the highest mean IoU on the held-out
+    blocks, and it ends early after `patience` epochs without a better one. With "refit" they
+    are the last; `alone` says that no held-out run went before. Yields `Progress` after every step, so that closing the generator stops within one batch.
     """
     spec = task.training
     torch.manual_seed(spec.seed)
     random = torch.Generator().manual_seed(spec.seed)
-    net = _to_device(build(task.model_spec, task.bands, task.classes), task.device)
+    net = build(task.model_spec, task.bands, task.classes)
+    task.device.place(net)
     averaged = AveragedModel(
         net, multi_avg_fn=get_ema_multi_avg_fn(1 - 1 / _EMA_STEPS), use_buffers=True
     )
@@ -121,11 +124,6 @@ class _Clock:
         pace = (time.monotonic() - self._start) / self._steps
         done = self._before + self._steps
         return Progress(done, self._total, text, pace * (self._total - done))
-
-
-def _to_device(net: SegmentationNet, device: Device) -> SegmentationNet:
-    net.to(device.torch_name)
-    return net.to(memory_format=device.memory_format)
 
 
 def _batch(
@@ -186,7 +184,8 @@ def _close_epoch(
     if stage == "holdout":
         net.eval()
         held_loss, iou, confusion = score_holdout(net, pictures, task.device, task.classes)
-        if result.best_iou is None or iou > result.best_iou:
+        result.top_iou = max(result.top_iou, iou)
+        if iou >= result.top_iou - _EQUAL_IOU:
             result.best_iou, result.best_epoch, result.best_confusion = iou, epoch[0], confusion
             result.best_state = copy.deepcopy(net.state_dict())
     else:

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geocnn_gui import __version__
-from geocnn_gui.data.source import Section, Source
 from geocnn_gui.data.statistics import BandStatistics, estimate_statistics, require_live
 from geocnn_gui.errors import BadRequest, NotEnoughLabels
 from geocnn_gui.events import Event, Note, Saved
 from geocnn_gui.inference.device import probe_fast_cpu
-from geocnn_gui.labels.store import LabelSnapshot
 from geocnn_gui.models.networks import build
 from geocnn_gui.models.scaling import Scaling, default_mode
 from geocnn_gui.models.weights import CardSpacing, ModelCard, TrainingSummary, save_model

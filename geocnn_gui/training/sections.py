@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geocnn_gui.data.source import Section
-
-if TYPE_CHECKING:
-    from geocnn_gui.data.source import Source
-    from geocnn_gui.labels.store import LabelSnapshot
+from geocnn_gui.data.source import Section, Source
+from geocnn_gui.labels.store import LabelSnapshot
 
 _MOST_SECTIONS = 64
 _MOST_CELLS = 500_000

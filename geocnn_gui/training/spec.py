@@ -13,10 +13,10 @@ class TrainingSpec(Spec):
     """How long, how fast and with which changes to the data a network is trained."""
 
     epochs: Annotated[int, Field(ge=1, le=1000)] = Field(
-        20, title="Epochs", description="Rounds over the labels; stops early when it stops helping."
+        12, title="Epochs", description="Rounds over the labels; stops early when it stops helping."
     )
     steps_per_epoch: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        30, title="Steps per epoch", description="Batches in a round.", json_schema_extra=ADVANCED
+        28, title="Steps per epoch", description="Batches in a round.", json_schema_extra=ADVANCED
     )
     batch: Annotated[int, Field(ge=1, le=1024)] = Field(
         16, title="Batch", description="Patches in a step.", json_schema_extra=ADVANCED

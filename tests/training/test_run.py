@@ -69,10 +69,9 @@ def test_that_a_training_holds_out_then_refits_and_saves_one_file(tmp_path: Path
     assert events[-1] == Saved(out, "model")
     assert list(tmp_path.iterdir()) == [out]
     card = read_card(out)
-    best = max(
-        (e for e in events if isinstance(e, EpochDone) and e.stage == "holdout"),
-        key=lambda e: e.holdout_iou or 0,
-    )
+    scores = [e for e in events if isinstance(e, EpochDone) and e.stage == "holdout"]
+    top = max(e.holdout_iou or 0 for e in scores)
+    best = [e for e in scores if (e.holdout_iou or 0) >= top - 0.02][-1]
     assert card.training.holdout_iou == best.holdout_iou
     assert best.holdout_iou is not None
     assert best.holdout_iou > 0.8
