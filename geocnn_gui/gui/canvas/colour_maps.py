@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,6 +39,7 @@ CONFIDENCE_MAP = "viridis"
 _UNKNOWN_CLASS = (128, 128, 128)
 
 
+@cache
 def colour_table(name: str) -> np.ndarray:
     """Return the 256 colours of a map, uint8 (256, 3), RGB; an unknown name gives grey."""
     anchors = np.array([_rgb(c) for c in COLOUR_MAPS.get(name, COLOUR_MAPS["grey"])], float)

@@ -99,8 +99,8 @@ class ImageItem:
 
     def paint(self, painter: QPainter, viewport: Viewport, size: QSizeF) -> None:
         """Draw what is in view onto a widget of `size`."""
-        for piece in (self._coarse, self._fine):
-            if piece is None or self._rendering is None or piece.part.empty:
+        for piece in self._shown(viewport, size):
+            if self._rendering is None or piece.part.empty:
                 continue
             if len(piece.picture.values) != len(self._rendering.limits):
                 continue  # of another choice of bands; the new one is on its way
@@ -111,6 +111,17 @@ class ImageItem:
             painter.setRenderHint(hint, not sharp)
             draw_part(painter, piece.image, piece.part, viewport, size)
             painter.setRenderHint(hint, False)
+
+    def _shown(self, viewport: Viewport, size: QSizeF) -> list[_Piece]:
+        """Return the pieces to draw; the coarse one only where the fine one leaves something."""
+        fine, coarse = self._fine, self._coarse
+        if fine is not None:
+            if coarse is None:
+                return [fine]
+            shape = coarse.part.rows.stop, coarse.part.columns.stop
+            if fine.part.holds(*viewport.visible(size, shape)):
+                return [fine]
+        return [piece for piece in (coarse, fine) if piece is not None]
 
 
 def rendered(picture: Picture, rendering: Rendering) -> QImage:
@@ -182,8 +193,13 @@ def _indexed(levels: np.ndarray, live: np.ndarray, colours: tuple[int, ...]) -> 
     rows, columns = levels.shape
     image = QImage(levels.data, columns, rows, columns, QImage.Format.Format_Indexed8)
     image.setColorTable([0, *colours[1:]])
-    # Qt scales this format several times faster than an indexed one.
-    return image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
+    return image.convertToFormat(_screen_format(live))
+
+
+def _screen_format(live: np.ndarray) -> QImage.Format:
+    """Return the format that Qt scales fastest; an indexed one takes several times as long."""
+    kinds = QImage.Format
+    return kinds.Format_RGB32 if live.all() else kinds.Format_ARGB32_Premultiplied
 
 
 def _true_colour(levels: list[np.ndarray], live: np.ndarray) -> QImage:
@@ -194,4 +210,4 @@ def _true_colour(levels: list[np.ndarray], live: np.ndarray) -> QImage:
     pixels[..., 3] = live * np.uint8(255)
     kind = QImage.Format.Format_RGBA8888_Premultiplied
     image = QImage(pixels.data, columns, rows, columns * 4, kind)
-    return image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
+    return image.convertToFormat(_screen_format(live))

@@ -23,8 +23,6 @@ from geocnn_gui.gui.widgets.legend import Legend
 from geocnn_gui.gui.widgets.section_bar import SectionBar
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QResizeEvent
-
     from geocnn_gui.data.source import Window
     from geocnn_gui.gui.session import Session
 
@@ -69,11 +67,6 @@ class CanvasView(QWidget):
         """End the threads that read for the screen; for the end of the window."""
         self.feed.close()
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Keep what lies over the canvas in its corners."""
-        super().resizeEvent(event)
-        self._place_overlays()
-
     def _lay_out(self) -> None:
         grid = QGridLayout()
         grid.setSpacing(0)
@@ -112,6 +105,7 @@ class CanvasView(QWidget):
             lambda factor, y: self.canvas.zoom(QPointF(0, y), 1.0, factor)
         )
         self.canvas.viewport_changed.connect(self._show_view)
+        self.canvas.viewport_changed.connect(self._place_overlays)
         self.canvas.cursor_moved.connect(self._mark_axes)
         self.canvas.opacity_turned.connect(self._turn_opacity)
         self.feed.pictured.connect(self._show_histogram)
@@ -142,6 +136,7 @@ class CanvasView(QWidget):
         self.section_bar.set_sections([source.axes[i] for i in sections] if source else ())
         title = source.name if source else ""
         self.section_bar.set_title(title, str(source.path or "") if source else "")
+        self.colour_bar.reset()
         self.feed.take_source()
         self._show_section()
         self._show_look()

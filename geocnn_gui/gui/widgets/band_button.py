@@ -35,6 +35,7 @@ class BandButton(QToolButton):
         super().__init__(parent)
         self._names: tuple[str, ...] = ()
         self._natural: tuple[int, ...] | None = None
+        self._bands: tuple[int, ...] = ()
         self._combos: tuple[QComboBox, ...] = ()
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.setToolTip("Bands to draw: one through the colour map, or three as colours")
@@ -42,14 +43,27 @@ class BandButton(QToolButton):
 
     def set_choices(self, names: Sequence[str], natural: tuple[int, ...] | None = None) -> None:
         """Offer these bands; `natural` are those the metadata calls red, green and blue."""
-        self._names, self._natural = tuple(names), natural
+        if (tuple(names), natural) != (self._names, self._natural):
+            self._names, self._natural = tuple(names), natural
+            self._bands = ()
 
     def set_bands(self, bands: tuple[int, ...]) -> None:
         """Show which bands are drawn."""
+        if bands == self._bands:
+            return
+        self._bands = bands
         names = [self._names[band] for band in bands if band < len(self._names)]
-        self.setText(_shortened(" ".join(names)))
+        self.setText(self._title(bands))
         self.setToolTip("Bands drawn: " + ", ".join(names))
         self._fill(bands)
+
+    def _title(self, bands: tuple[int, ...]) -> str:
+        if bands == self._natural:
+            return "Natural colours"
+        if len(bands) == 3:
+            return "Bands " + " ".join(str(band + 1) for band in bands)
+        name = self._names[bands[0]] if bands[0] < len(self._names) else ""
+        return name if len(name) <= 18 else name[:17] + "\u2026"
 
     def _fill(self, bands: tuple[int, ...]) -> None:
         menu = self.menu()
@@ -84,7 +98,3 @@ class BandButton(QToolButton):
 
     def _choose_three(self) -> None:
         self.bands_chosen.emit(tuple(combo.currentIndex() for combo in self._combos))
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 18 else text[:17] + "\u2026"

@@ -41,6 +41,7 @@ class HistogramBar(QWidget):
         self._limits = (0.0, 1.0)
         self._range = (0.0, 1.0)
         self._symmetric = False
+        self._width = 0
         self._drag: tuple[str, float, tuple[float, float]] | None = None
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
         self.setMouseTracking(True)
@@ -51,6 +52,12 @@ class HistogramBar(QWidget):
     def limits(self) -> tuple[float, float]:
         """Return (low, high)."""
         return self._limits
+
+    def reset(self) -> None:
+        """Forget what was shown, for another source."""
+        self._histograms, self._width = (), 0
+        self.updateGeometry()
+        self.update()
 
     def set_histograms(self, histograms: Sequence[Histogram], inks: Sequence[str] = ()) -> None:
         """Show (counts, edges) of the bands; `inks` are their colours, else one quiet one."""
@@ -154,8 +161,11 @@ class HistogramBar(QWidget):
             self._draw_handle(painter, left - 2, self.y_of(limit))
 
     def _strip_left(self) -> int:
-        texts = [text for _, text in self._ticks()] or ["-0000"]
-        return max(self.fontMetrics().horizontalAdvance(text) for text in texts) + 10
+        """Return where the strip begins; it only moves right, so that the picture rests."""
+        texts = ["\u22120000", *(text for _, text in self._ticks())]
+        widest = max(self.fontMetrics().horizontalAdvance(text) for text in texts)
+        self._width = max(self._width, widest + 10)
+        return self._width
 
     def _ticks(self) -> list[tuple[float, str]]:
         low, high = self._range
