@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -64,6 +65,7 @@ def predict(
 ) -> Generator[Event]:
     """Predict sections of `source` (default: all of it) into a `PredictionStore` in `folder`.
 
+    Sections that the same model has predicted there before are kept.
     Says first where the data differ from what the model was trained on. Closing the generator
     leaves a readable store with what is done. The last event is `Saved(folder, "prediction")`.
 
@@ -97,11 +99,17 @@ def _predict(
     chosen = choose_device(device)
     yield Note(f"Predicting on {chosen.description}.")
     net, card = load_model(model)
-    store = PredictionStore.create(folder, source, card.classes, model=model.name)
+    store = PredictionStore.create(folder, source, card.classes, model=_fingerprint(model))
     try:
         yield from run(net, card, source, store, device=chosen, sections=sections)
     finally:
         store.close()
+
+
+def _fingerprint(model: Path) -> str:
+    """Return the name of a model file with a digest of what is in it."""
+    with model.open("rb") as file:
+        return f"{model.name} {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
 
 
 def predict_to_file(

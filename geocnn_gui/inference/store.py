@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -57,10 +58,22 @@ class PredictionStore:
     def create(
         cls, folder: Path, source: Source, classes: Classes, *, model: str = ""
     ) -> PredictionStore:
-        """Create an empty prediction of `source` in a fresh `folder`; raises `CannotWrite`."""
+        """Open a prediction of `source` for writing; raises `CannotWrite`.
+
+        What `folder` already holds is kept where it is a prediction of the same source by the
+        same `model`, so that section after section can be added; otherwise it is replaced.
+        """
         card = _Card(shape=source.shape, classes=classes, source=source.name, model=model)
+        if model and _read_card(folder) == card:
+            with suppress(OSError, ValueError):
+                store = cls(folder, card, writable=True)
+                store._write_card()
+                return store
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
+            for name in (_CARD, _CLASSES, _CONFIDENCE):
+                # A new file, not the old one emptied: someone may still be looking at that.
+                (folder / name).unlink(missing_ok=True)
             for name in (_CLASSES, _CONFIDENCE):
                 # Sparse: cells take room on disk when they are written.
                 np.lib.format.open_memmap(folder / name, "w+", np.uint8, card.shape)
@@ -130,6 +143,14 @@ class PredictionStore:
 
     def _write_card(self) -> None:
         write_bytes(self.folder / _CARD, self._card.model_dump_json(indent=1).encode())
+
+
+def _read_card(folder: Path) -> _Card | None:
+    """Return what is said of the prediction in `folder`, as of one that is not complete."""
+    with suppress(OSError, ValidationError):
+        card = _Card.model_validate_json((folder / _CARD).read_bytes())
+        return card.model_copy(update={"complete": False})
+    return None
 
 
 def _reserve(path: Path, shape: tuple[int, ...], window: Window) -> None:

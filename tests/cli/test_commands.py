@@ -11,6 +11,7 @@ import rasterio
 from geocnn_gui import __version__
 from geocnn_gui.data.source import open_source
 from geocnn_gui.models.weights import read_card
+from geocnn_gui.training.spec import TrainingSpec
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 
@@ -167,7 +168,8 @@ def test_that_version_and_help_are_there(process):
 
 def test_that_help_of_train_lists_every_setting_with_its_range(geocnn):
     shown = geocnn("train", "--help").out
-    assert "training.epochs: a whole number from 1 to 1000; 20" in shown
+    epochs = TrainingSpec().epochs
+    assert f"training.epochs: a whole number from 1 to 1000; {epochs}" in shown
     assert "model.depth (unet)" in shown
     assert "model.patch (cnn)" in shown
 

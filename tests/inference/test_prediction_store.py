@@ -21,7 +21,9 @@ def windows(draw, shape):
 
 
 @pytest.mark.parametrize("shape", [(5, 7), (4, 5, 6)])
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30
+)
 @given(data=st.data())
 def test_that_what_is_written_is_read_and_the_rest_is_0(
     shape, data, make_source, make_card, tmp_path_factory
@@ -81,3 +83,33 @@ def test_that_a_damaged_store_is_refused(damage, make_source, make_card, tmp_pat
         np.save(folder / "confidence.npy", np.zeros((3, 3), np.uint8))
     with pytest.raises(UnreadableFile, match="no whole prediction"):
         PredictionStore.open(folder)
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "kept"),
+    [("a 1", (4, 4), True), ("a 2", (4, 4), False), ("a 1", (4, 5), False), ("", (4, 4), False)],
+)
+def test_that_cells_are_added_only_to_a_prediction_by_the_same_model(
+    model, shape, kept, make_source, make_card, tmp_path
+):
+    folder, first = tmp_path / "run", Window((0, 0), (2, 2))
+    store = PredictionStore.create(folder, make_source((4, 4)), make_card().classes, model="a 1")
+    store.write(first, np.full((2, 2), 5), np.ones((2, 2)))
+    store.finish(complete=True)
+    again = PredictionStore.create(folder, make_source(shape), make_card().classes, model=model)
+    assert not PredictionStore.open(folder).complete
+    again.write(Window((3, 3), (1, 1)), np.full((1, 1), 9), np.ones((1, 1)))
+    opened = PredictionStore.open(folder)
+    assert opened.shape == shape
+    assert (opened.read_classes(first) == (5 if kept else 0)).all()
+    assert opened.read_classes(Window((3, 3), (1, 1))) == 9
+
+
+def test_that_who_looks_at_a_prediction_survives_its_replacement(make_source, make_card, tmp_path):
+    """A mapped file that is cut short kills whoever reads it."""
+    folder, whole = tmp_path / "run", Window.whole((300, 400))
+    store = PredictionStore.create(folder, make_source((300, 400)), make_card().classes)
+    store.write(whole, np.full((300, 400), 5), np.ones((300, 400)))
+    looking = PredictionStore.open(folder)
+    PredictionStore.create(folder, make_source((2, 2)), make_card().classes)
+    assert (looking.read_classes(whole) == 5).all()
