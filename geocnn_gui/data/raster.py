@@ -62,7 +62,7 @@ class RasterSource(Source):
     def __init__(self, path: Path, pool: _Pool) -> None:
         self.path, self.name = path, path.stem
         self._pool = pool
-        with pool.handle() as dataset:
+        with self._reading() as dataset:
             _refuse_unusable(path, dataset)
             self.format = _FORMATS.get(str(dataset.driver), str(dataset.driver))
             alpha = [i for i, c in enumerate(dataset.colorinterp, 1) if c == ColorInterp.alpha]
@@ -155,7 +155,7 @@ class RasterSource(Source):
             with self._pool.handle(level) as dataset:
                 yield dataset
         except RasterioError as error:
-            raise _damaged(self.path, error) from error
+            raise _damaged(self.path) from error
 
     def _check_last_block(self, dataset: DatasetReader) -> None:
         """Read the last cell, which a truncated file does not have, where that is cheap."""
@@ -163,10 +163,7 @@ class RasterSource(Source):
         cells = dataset.width * dataset.height if dataset.driver != "GTiff" else 0
         if block_bytes <= 64 << 20 and cells <= 16_000_000:
             last = RasterWindow(dataset.width - 1, dataset.height - 1, 1, 1)  # type: ignore[call-arg]
-            try:
-                dataset.read(self._indexes, window=last)
-            except RasterioError as error:
-                raise _damaged(self.path, error) from error
+            dataset.read(self._indexes, window=last)
 
     def _read_both(
         self, dataset: DatasetReader, window: RasterWindow
@@ -292,17 +289,8 @@ class _Pool:
             ) from error
 
 
-def _damaged(path: Path | None, error: RasterioError) -> UnreadableFile:
-    return UnreadableFile(
-        f"{path} is damaged or cut short ({_first_cause(error)})", "copy or download it again"
-    )
-
-
-def _first_cause(error: BaseException) -> str:
-    """Return GDAL's own words, which rasterio chains below its general ones."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return str(error).strip().rstrip(".").splitlines()[0] if str(error) else "read failed"
+def _damaged(path: Path | None) -> UnreadableFile:
+    return UnreadableFile(f"{path} is damaged or cut short", "copy or download it again")
 
 
 def _refuse_unusable(path: Path, dataset: DatasetReader) -> None:
@@ -342,7 +330,7 @@ def _grid(dataset: DatasetReader) -> tuple[tuple[Axis, Axis], Spacing]:
     if factor is not None:
         size = float(np.sqrt(abs(t.determinant)) * factor)
     elif dataset.crs and dataset.crs.is_geographic:
-        latitude = np.radians((t * (width / 2, height / 2))[1])
+        latitude = np.radians(t.d * width / 2 + t.e * height / 2 + t.f)
         size = float(np.sqrt(abs(t.determinant) * np.cos(latitude)) * _METRES_PER_DEGREE)
     if t.is_identity or not t.is_rectilinear or t.a == 0:
         plain = Axis("row", "px", 0.0, 1.0, height), Axis("column", "px", 0.0, 1.0, width)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import rasterio
 import segyio
+from rasterio.errors import NotGeoreferencedWarning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,12 +82,13 @@ def make_raster(tmp_path: Path) -> Callable[..., Path]:
         profile = {"driver": "GTiff", "transform": rasterio.Affine(10, 0, 0, 0, -10, 0), **profile}
         count, height, width = values.shape
         path = tmp_path / name
-        with rasterio.open(
-            path, "w", width=width, height=height, count=count, dtype=values.dtype, **profile
-        ) as dataset:
-            dataset.write(values)
-            if after:
-                after(dataset)
+        size = {"width": width, "height": height, "count": count, "dtype": values.dtype}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(path, "w", **size, **profile) as dataset:
+                dataset.write(values)
+                if after:
+                    after(dataset)
         return path
 
     return make

@@ -137,7 +137,7 @@ def test_that_ibm_numbers_decode_exactly(bits, order):
     power = (raw >> 24 & 0x7F).astype(float) - 64
     exact = sign * (raw & 0xFFFFFF) / 2**24 * 16.0**power
     sane = np.abs(exact) < 2.0**127
-    np.testing.assert_allclose(decode(raw, IBM)[sane], exact[sane], rtol=0, atol=1.5e-45)
+    np.testing.assert_allclose(decode(raw, IBM)[sane], exact[sane], rtol=0, atol=2.0**-126)
     assert raw.tolist() == bits  # left as they were
 
 
