@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import TINY, start
+from cli_commands import TINY, start
 
 from geocnn_gui.models.weights import read_card
 

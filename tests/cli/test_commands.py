@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import rasterio
+from cli_commands import TINY
 
 from geocnn_gui import __version__
 from geocnn_gui.data.source import open_source
@@ -140,8 +141,6 @@ def test_that_a_cube_is_trained_and_predicted_by_sections(geocnn, files, tmp_pat
     labels = np.ones(shape, np.uint8)
     labels[:, :, 40:] = 2
     np.save(tmp_path / "labels.npy", labels)
-    from conftest import TINY
-
     model, out = tmp_path / "m.safetensors", tmp_path / "map.npy"
     result = geocnn(
         "train", "--data", files / "f3_cube_cut.sgy", tmp_path / "labels.npy", *TINY,
