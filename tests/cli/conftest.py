@@ -1,12 +1,15 @@
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from cli_commands import FILES, TINY, Result, Trained, start
 
 from geocnn_gui.cli.app import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
