@@ -105,6 +105,18 @@ class Labelling(State):
         self.saved_at = datetime.now()
         self.saved_changed.emit()
 
+    def save(self) -> None:
+        """Say that all is saved, tidying the label files; strokes are on disk as they end."""
+        if self.project is None or self.labels is None:
+            return
+        try:
+            self.labels.compact()
+        except GeoCNNError as error:
+            self.report(error)
+            return
+        self._note_saved()
+        self.tell(f"All is saved, as you work, in {self.project.folder}.")
+
     def undo(self) -> None:
         """Take the last change back."""
         self.undo_stack.undo()

@@ -83,7 +83,8 @@ def _start(project: Project, entry: SourceEntry, source: Source, labels: LabelBo
         return
     from geocnn_gui.data.synthetic import example_classes, starter_labels
 
-    rows = example_classes(entry.path.partition(":")[2])
+    name = "seismic" if entry.path == "example:seismic" else "scene"
+    rows = example_classes(name)
     strokes = starter_labels(source)
     labels.apply(LabelEdit.replace(labels.store, Window.whole(source.shape), strokes))
     project.set_classes(tuple(LabelClass(id=i, name=n, color=c) for i, n, c in rows))

@@ -14,8 +14,10 @@ from geocnn_gui.events import EpochDone, Note, Progress, Saved, TileDone
 from geocnn_gui.gui.jobs import Job
 from geocnn_gui.gui.labelling import Labelling
 from geocnn_gui.models.compatibility import differences
+from geocnn_gui.models.spec import UNetSpec
 from geocnn_gui.models.weights import read_card
 from geocnn_gui.scoring.metrics import Confusion, Scores
+from geocnn_gui.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,12 +26,12 @@ if TYPE_CHECKING:
 
     from geocnn_gui.data.source import Source
     from geocnn_gui.events import Event
+    from geocnn_gui.gui.state import ExportWhat
     from geocnn_gui.inference.store import PredictionStore
     from geocnn_gui.labels.classes import Classes
     from geocnn_gui.labels.store import LabelSnapshot
     from geocnn_gui.models.spec import ModelSpec
     from geocnn_gui.project.project import Project
-    from geocnn_gui.training.spec import TrainingSpec
 
 Work = Literal["", "train", "predict", "export"]
 #: Name of the model file in the folder of a run.
@@ -54,6 +56,8 @@ class Running(Labelling):
         self.epochs: list[EpochDone] = []
         self.progress: Progress | None = None
         self.run_folder: Path | None = None
+        self.model_spec: ModelSpec = UNetSpec.model_validate({})
+        self.training_spec = TrainingSpec.model_validate({})
         self._prediction_folder: Path | None = None
         self._retired: list[Source] = []
 
@@ -91,8 +95,25 @@ class Running(Labelling):
 
     # Training
 
-    def start_training(self, model_spec: ModelSpec, training_spec: TrainingSpec) -> None:
-        """Train on all labels of the project as they are now; then predict what is in view."""
+    def set_specs(
+        self, model: ModelSpec | None = None, training: TrainingSpec | None = None
+    ) -> None:
+        """Take what the panels say for the next training."""
+        self.model_spec = model or self.model_spec
+        self.training_spec = training or self.training_spec
+        self.specs_changed.emit()
+
+    def start_training(
+        self, model_spec: ModelSpec | None = None, training_spec: TrainingSpec | None = None
+    ) -> None:
+        """Train on all labels of the project as they are now; then predict what is in view.
+
+        Without specs those of the panels are taken, as they are at this moment.
+        """
+        model_spec, training_spec = (
+            model_spec or self.model_spec,
+            training_spec or self.training_spec,
+        )
         if self.project is None or self.source is None or self.labels is None:
             return
         try:
@@ -131,6 +152,14 @@ class Running(Labelling):
             self._set_model(Path(path))
         except GeoCNNError as error:
             self.report(error)
+
+    def use_run(self, model: Path) -> None:
+        """Take the model of an earlier run in hand, with what it said of this source."""
+        self.open_model(model)
+        self.show_prediction(None)
+        folder = self.prediction_folder()
+        if folder is not None and folder.is_dir():
+            self._show_folder(folder)
 
     def _set_model(self, path: Path | None) -> None:
         self.model_card = None if path is None else read_card(path)
@@ -184,7 +213,7 @@ class Running(Labelling):
 
     # Export and score
 
-    def export_prediction(self, path: Path | str, what: Literal["classes", "confidence"]) -> None:
+    def export_prediction(self, path: Path | str, what: ExportWhat) -> None:
         """Write the prediction in view to a file; the ending says the format."""
         from geocnn_gui.export.table import export_prediction
 

@@ -115,7 +115,8 @@ class Session(Running):
         self.project_changed.emit()
         if other:
             self._take_last_run()
-        self._show_last_prediction()
+        if self.model_path is not None:
+            self.use_run(self.model_path)
         self._tell_notes(opened)
         self._estimate_statistics()
 
@@ -151,12 +152,6 @@ class Session(Running):
                     self._set_model(model)
                     break
         self.runs_changed.emit()
-
-    def _show_last_prediction(self) -> None:
-        """Show what the model in hand has said of this source before, if anything."""
-        folder = self.prediction_folder()
-        if folder is not None and folder.is_dir():
-            self._show_folder(folder)
 
     def close_source(self) -> None:
         """Close the project; the window shows the welcome page."""

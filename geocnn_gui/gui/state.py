@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Tool = Literal["pan", "brush", "eraser", "polygon"]
 Overlay = Literal["none", "classes", "confidence"]
 Kind = Literal["info", "warning", "error"]
+ExportWhat = Literal["classes", "confidence"]
 LARGEST_BRUSH = 200
 _log = logging.getLogger(__name__)
 
@@ -53,7 +54,6 @@ class ViewState:
     overlay_opacity: float = 0.5
     labels_visible: bool = True
     labels_opacity: float = 0.8
-    data_visible: bool = True
     lock_aspect: bool = False
 
 
@@ -105,7 +105,7 @@ class State(QObject):
     none. section_changed, view_changed, tool_changed, classes_changed, overlay_changed: the
     attribute of that name (`overlay_changed`: another prediction). labels_changed: a Window.
     tile_done: a Window whose prediction is on disk. model_changed: another model to predict
-    with. job_changed: a job began, paused, resumed or ended. progressed, epoch_done: that event
+    with. specs_changed: what the next training takes. job_changed: a job began, paused, resumed or ended. progressed, epoch_done: that event
     of the running job. noted: a remark of it. runs_changed: the list of runs. scored: a Score.
     busy_changed: `busy`. message: a Message. cursor_changed: a CursorReadout or None. saved_changed: `saved_at`.
     """
@@ -121,6 +121,7 @@ class State(QObject):
     overlay_changed = Signal()
     tile_done = Signal(object)
     model_changed = Signal()
+    specs_changed = Signal()
     job_changed = Signal()
     progressed = Signal(object)
     epoch_done = Signal(object)
@@ -220,6 +221,10 @@ class State(QObject):
         details = f"{type(error).__name__}: {error}"
         self.tell("Something went wrong that should not; the log holds more.", "error",
                   details=details)  # fmt: skip
+
+    def call(self, function: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """Call a short function in the background and bring its result here; errors are told."""
+        self._calls.start(function, done, self.report)
 
     def _set_busy(self, text: str) -> None:
         self.busy = text

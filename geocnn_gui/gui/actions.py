@@ -1,0 +1,226 @@
+"""Menus, toolbar and keys as tables; the window only loops over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+
+from geocnn_gui.gui.theme import set_icon
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QWidget
+
+    from geocnn_gui.gui.main_window import MainWindow
+    from geocnn_gui.gui.state import Tool
+    from geocnn_gui.gui.theme import Mode
+
+Act = Callable[["MainWindow"], object]
+Why = Callable[["MainWindow"], str]
+Is = Callable[["MainWindow"], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Info:
+    """One thing a user can do.
+
+    `key` with Ctrl acts anywhere; `canvas` keys act only while the picture has the focus, so
+    that digits, Tab and arrows keep their meaning in forms. `why_not` answers with the reason
+    why it cannot be done now, "" when it can. `checked` makes it a switch.
+    """
+
+    name: str
+    text: str
+    act: Act
+    icon: str = ""
+    keys: tuple[str, ...] = ()
+    canvas: bool = False
+    group: str = ""
+    why_not: Why | None = None
+    checked: Is | None = None
+
+
+def _opened(w: MainWindow) -> str:
+    return "" if w.session.source is not None else "Open a file first."
+
+
+def _idle(w: MainWindow) -> str:
+    return w.session.busy and f"{w.session.busy} …"
+
+
+def _sections(w: MainWindow) -> str:
+    return "" if w.session.section.axis is not None else "Only a cube has other sections."
+
+
+def _job(w: MainWindow) -> str:
+    return "" if w.session.job is not None else "Nothing is running."
+
+
+def _predicted(w: MainWindow) -> str:
+    return "" if w.session.prediction is not None else "Predict first."
+
+
+def _labelled(w: MainWindow) -> str:
+    labels = w.session.labels
+    return "" if labels is not None and labels.store.counts else "There are no labels yet."
+
+
+def _tool(name: Tool, text: str, icon: str, key: str) -> Info:
+    return Info(
+        name=f"tool_{name}", text=text, icon=icon, keys=(key,), canvas=True, group="tools",
+        act=lambda w: w.session.set_tool(name), why_not=_opened,
+        checked=lambda w: w.session.tool == name,
+    )  # fmt: skip
+
+
+def _theme(mode: Mode, text: str) -> Info:
+    return Info(
+        name=f"theme_{mode}", text=text, group="themes", act=lambda w: w.set_theme(mode),
+        checked=lambda w: w.settings.theme == mode,
+    )  # fmt: skip
+
+
+def _step(name: str, text: str, key: str, steps: int) -> Info:
+    return Info(
+        name=name, text=text, keys=(key,), canvas=True,
+        act=lambda w: w.session.step_section(steps), why_not=_sections,
+    )  # fmt: skip
+
+
+def _pick(place: int) -> Info:
+    text = f"Class {place}" if place else "Unlabelled"
+    return Info(
+        name=f"class_{place}", text=text, keys=(str(place),), canvas=True, why_not=_opened,
+        act=lambda w: w.pick_class(place),
+    )  # fmt: skip
+
+
+_ALL = (
+    Info(name="open", text="&Open…", icon="open", keys=("Ctrl+O",), act=lambda w: w.ask_open(),
+         why_not=_idle),
+    Info(name="add", text="&Add to project…", icon="add", act=lambda w: w.ask_add(),
+         why_not=lambda w: _opened(w) or _idle(w)),
+    Info(name="save", text="&Save now", icon="save", keys=("Ctrl+S",),
+         act=lambda w: w.session.save(), why_not=_opened),
+    Info(name="close", text="&Close project", act=lambda w: w.session.close_source(),
+         keys=("Ctrl+W",), why_not=lambda w: _opened(w) or _idle(w)),
+    Info(name="quit", text="&Quit", keys=("Ctrl+Q",), act=lambda w: w.close()),
+    Info(name="undo", text="&Undo", icon="undo", keys=("Ctrl+Z",),
+         act=lambda w: w.session.undo(),
+         why_not=lambda w: "" if w.session.undo_stack.canUndo() else "Nothing to undo."),
+    Info(name="redo", text="&Redo", icon="redo", keys=("Ctrl+Shift+Z", "Ctrl+Y"),
+         act=lambda w: w.session.redo(),
+         why_not=lambda w: "" if w.session.undo_stack.canRedo() else "Nothing to redo."),
+    _tool("pan", "Pan", "pan", "V"),
+    _tool("brush", "Brush", "brush", "B"),
+    _tool("eraser", "Eraser", "eraser", "E"),
+    _tool("polygon", "Polygon", "polygon", "P"),
+    Info(name="thinner", text="Thinner brush", keys=("[",), canvas=True, why_not=_opened,
+         act=lambda w: w.session.step_brush_size(-1)),
+    Info(name="thicker", text="Thicker brush", keys=("]",), canvas=True, why_not=_opened,
+         act=lambda w: w.session.step_brush_size(1)),
+    *(_pick(place) for place in range(10)),
+    Info(name="add_class", text="&Add class", icon="add", why_not=_opened,
+         act=lambda w: w.session.add_class()),
+    Info(name="load_labels", text="&Labels from a file…", icon="label", why_not=_opened,
+         act=lambda w: w.ask_labels()),
+    Info(name="save_labels", text="&Save labels as…", icon="save", why_not=_labelled,
+         act=lambda w: w.ask_save_labels()),
+    _step("previous", "Previous section", "Left", -1),
+    _step("next", "Next section", "Right", 1),
+    _step("ten_back", "Ten sections back", "Shift+Left", -10),
+    _step("ten_on", "Ten sections on", "Shift+Right", 10),
+    Info(name="overlay", text="&Prediction overlay", icon="eye", keys=("Tab",), canvas=True,
+         why_not=_predicted, checked=lambda w: w.session.view.overlay_visible,
+         act=lambda w: w.session.set_view(overlay_visible=not w.session.view.overlay_visible)),
+    Info(name="labels_shown", text="&Labels", icon="label", why_not=_opened,
+         checked=lambda w: w.session.view.labels_visible,
+         act=lambda w: w.session.set_view(labels_visible=not w.session.view.labels_visible)),
+    Info(name="lock_aspect", text="Lock &aspect", why_not=_opened,
+         checked=lambda w: w.session.view.lock_aspect,
+         act=lambda w: w.session.set_view(lock_aspect=not w.session.view.lock_aspect)),
+    Info(name="docks", text="&Only the picture", keys=("F11",), act=lambda w: w.toggle_docks(),
+         checked=lambda w: w.docks_hidden),
+    _theme("system", "As the &system"),
+    _theme("light", "&Light"),
+    _theme("dark", "&Dark"),
+    Info(name="open_model", text="&Open model…", icon="model", act=lambda w: w.ask_model(),
+         why_not=_opened),
+    Info(name="train", text="&Train", icon="train", keys=("Ctrl+T",),
+         act=lambda w: w.session.start_training(), why_not=lambda w: w.session.why_no_training()),
+    Info(name="predict", text="&Predict what is in view", icon="predict", keys=("Ctrl+R",),
+         act=lambda w: w.session.start_prediction(),
+         why_not=lambda w: w.session.why_no_prediction()),
+    Info(name="predict_whole", text="Predict &everything", keys=("Ctrl+Shift+R",),
+         act=lambda w: w.session.start_prediction(whole=True),
+         why_not=lambda w: _sections(w) or w.session.why_no_prediction()),
+    Info(name="stop", text="&Stop", icon="stop", act=lambda w: w.session.stop_job(),
+         why_not=_job),
+    Info(name="export", text="&Export class map…", icon="export", keys=("Ctrl+E",),
+         act=lambda w: w.ask_export("classes"), why_not=lambda w: w.session.why_no_export()),
+    Info(name="export_confidence", text="Export &confidence…",
+         act=lambda w: w.ask_export("confidence"), why_not=lambda w: w.session.why_no_export()),
+    Info(name="keys", text="&Keys", icon="help", keys=("?", "F1"), act=lambda w: w.show_keys()),
+    Info(name="about", text="&About GeoCNN", icon="info", act=lambda w: w.show_about()),
+)  # fmt: skip
+ACTIONS: dict[str, Info] = {info.name: info for info in _ALL}
+
+#: Menu -> names of actions; None draws a line, "menu:NAME" is a sub-menu the window fills.
+MENUS: dict[str, tuple[str | None, ...]] = {
+    "&File": ("open", "menu:recent", "add", None, "save", "save_labels", "export",
+              "export_confidence", None, "close", "quit"),
+    "&Edit": ("undo", "redo"),
+    "&View": ("overlay", "labels_shown", "lock_aspect", None, "previous", "next", "ten_back",
+              "ten_on", None, "docks", None, "theme_system", "theme_light", "theme_dark"),
+    "&Label": ("tool_pan", "tool_brush", "tool_eraser", "tool_polygon", None, "thinner", "thicker",
+               None, "add_class", "load_labels", "save_labels"),
+    "&Model": ("open_model",),
+    "&Run": ("train", "predict", "predict_whole", None, "stop"),
+    "&Help": ("keys", "about"),
+}  # fmt: skip
+#: Names of actions with an icon, None for a line.
+TOOLBAR: tuple[str | None, ...] = (
+    "open", "save", None, "undo", "redo", None,
+    "tool_pan", "tool_brush", "tool_eraser", "tool_polygon", None,
+)  # fmt: skip
+
+
+def make_actions(window: MainWindow, canvas: QWidget) -> dict[str, QAction]:
+    """Return every action, bound to the window, or to the canvas where its keys act there only."""
+    groups: dict[str, QActionGroup] = {}
+    made = {}
+    for info in ACTIONS.values():
+        action = QAction(info.text, window)
+        action.setObjectName(f"action_{info.name}")
+        action.setShortcuts([QKeySequence(key) for key in info.keys])
+        action.setCheckable(info.checked is not None)
+        action.triggered.connect(lambda _=False, info=info: info.act(window))
+        if info.icon:
+            set_icon(action, info.icon)
+        if info.group:
+            if info.group not in groups:
+                groups[info.group] = QActionGroup(window)
+            groups[info.group].addAction(action)
+        if info.canvas:
+            action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+            canvas.addAction(action)
+        else:
+            window.addAction(action)
+        made[info.name] = action
+    return made
+
+
+def refresh(window: MainWindow, actions: dict[str, QAction]) -> None:
+    """Enable, check and explain every action as things stand."""
+    for name, action in actions.items():
+        info = ACTIONS[name]
+        reason = info.why_not(window) if info.why_not is not None else ""
+        action.setEnabled(not reason)
+        key = f" ({action.shortcut().toString()})" if info.keys else ""
+        plain = info.text.replace("&", "").rstrip("…")
+        action.setToolTip(f"{plain}{key}" + (f"\n{reason}" if reason else ""))
+        if info.checked is not None:
+            action.setChecked(info.checked(window))

@@ -1,0 +1,358 @@
+"""The window: cards around the canvas, menus and toolbar from tables, and nothing else."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
+from PySide6.QtWidgets import (
+    QApplication,
+    QLabel,
+    QMainWindow,
+    QMenu,
+    QSizePolicy,
+    QSlider,
+    QSplitter,
+    QStackedWidget,
+    QToolBar,
+    QVBoxLayout,
+    QWidget,
+)
+
+from geocnn_gui.gui import actions
+from geocnn_gui.gui.canvas.view import CanvasView
+from geocnn_gui.gui.dialogs.about import AboutDialog, may_quit
+from geocnn_gui.gui.dialogs.files import DATA, LABELS, MODELS, Asker
+from geocnn_gui.gui.dialogs.keys import KeysDialog
+from geocnn_gui.gui.panels.classes_panel import ClassesPanel
+from geocnn_gui.gui.panels.project_panel import ProjectPanel
+from geocnn_gui.gui.panels.runs_panel import RunsPanel
+from geocnn_gui.gui.panels.side import SidePanel
+from geocnn_gui.gui.panels.status import StatusLine
+from geocnn_gui.gui.panels.welcome import Welcome
+from geocnn_gui.gui.settings import read_settings, write_settings
+from geocnn_gui.gui.state import LARGEST_BRUSH
+from geocnn_gui.gui.theme import app_icon, apply_theme
+from geocnn_gui.gui.widgets.card import Card
+from geocnn_gui.gui.widgets.class_chips import ClassChips
+from geocnn_gui.gui.widgets.message_bar import MessageBar
+from geocnn_gui.project.recent import recent_projects
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
+
+    from geocnn_gui.gui.session import Message, Session
+    from geocnn_gui.gui.state import ExportWhat
+    from geocnn_gui.gui.theme import Mode
+
+_COLUMNS, _ROWS = (240, 840, 330), (640, 160)
+
+
+class MainWindow(QMainWindow):
+    """Everything a user sees; what it does is in the session."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.setObjectName("main_window")
+        self.session = session
+        self.settings = read_settings()
+        self.docks_hidden = False
+        self._asker = Asker(self, self.settings.folder, self._keep_folder)
+        self.setWindowIcon(app_icon())
+        self.setAcceptDrops(True)
+        self.setMinimumSize(960, 600)
+        self._canvas = CanvasView(session)
+        self._actions = actions.make_actions(self, self._canvas.canvas)
+        self._lay_out()
+        self._make_menus()
+        self._make_toolbar()
+        self.setStatusBar(StatusLine(session))
+        self._restore()
+        self._listen()
+        self._refresh()
+
+    # The parts
+
+    def _lay_out(self) -> None:
+        session = self.session
+        self._left = _splitter(Qt.Orientation.Vertical, "left_column")
+        self._left.addWidget(ProjectPanel(session))
+        self._left.addWidget(ClassesPanel(session))
+        self._left.setSizes([380, 260])
+        self._messages = MessageBar()
+        middle = Card()
+        middle.setObjectName("canvas_card")
+        middle.body.setContentsMargins(8, 8, 8, 8)
+        middle.body.addWidget(self._canvas)
+        self._side = SidePanel(
+            session, load_labels=self.ask_labels, save_labels=self.ask_save_labels,
+            open_model=self.ask_model, score_file=self.ask_truth, export=self.ask_export,
+        )  # fmt: skip
+        self._columns = _splitter(Qt.Orientation.Horizontal, "columns")
+        for widget in (self._left, middle, self._side):
+            self._columns.addWidget(widget)
+        self._columns.setStretchFactor(1, 1)
+        self._runs = RunsPanel(session)
+        self._rows = _splitter(Qt.Orientation.Vertical, "rows")
+        self._rows.addWidget(self._columns)
+        self._rows.addWidget(self._runs)
+        self._rows.setStretchFactor(0, 1)
+        self._welcome = Welcome(session, ask_open=self.ask_open)
+        self._pages = QStackedWidget()
+        self._pages.setObjectName("pages")
+        self._pages.addWidget(self._welcome)
+        self._pages.addWidget(self._rows)
+        center = QWidget()
+        column = QVBoxLayout(center)
+        column.setContentsMargins(10, 0, 10, 0)
+        column.setSpacing(8)
+        column.addWidget(self._messages)
+        column.addWidget(self._pages, 1)
+        self.setCentralWidget(center)
+
+    def _make_menus(self) -> None:
+        self._recent = QMenu("Open &recent", self)
+        self._recent.setObjectName("menu_recent")
+        self._recent.aboutToShow.connect(self._fill_recent)
+        for title, names in actions.MENUS.items():
+            menu = self.menuBar().addMenu(title)
+            menu.setObjectName(f"menu_{title.strip('&').lower()}")
+            menu.setToolTipsVisible(True)
+            for name in names:
+                if name is None:
+                    menu.addSeparator()
+                elif name == "menu:recent":
+                    menu.addMenu(self._recent)
+                else:
+                    menu.addAction(self._actions[name])
+
+    def _make_toolbar(self) -> None:
+        bar = QToolBar("Tools", self)
+        bar.setObjectName("toolbar")
+        bar.setMovable(False)
+        bar.setIconSize(QSize(20, 20))
+        bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+        for name in actions.TOOLBAR:
+            if name is None:
+                bar.addSeparator()
+            else:
+                bar.addAction(self._actions[name])
+        self._size = QSlider(Qt.Orientation.Horizontal)
+        self._size.setObjectName("brush_size")
+        self._size.setRange(1, 60)
+        self._size.setFixedWidth(100)
+        self._size.setToolTip("Width of brush and eraser ([ and ])")
+        self._size.valueChanged.connect(self.session.set_brush_size)
+        self._size_text = QLabel()
+        self._size_text.setObjectName("brush_size_text")
+        self._size_text.setProperty("role", "muted")
+        self._size_text.setMinimumWidth(
+            self._size_text.fontMetrics().horizontalAdvance(f" {LARGEST_BRUSH} px")
+        )
+        title = QLabel("Size ")
+        title.setProperty("role", "muted")
+        self._chips = ClassChips()
+        self._chips.chosen.connect(self.session.set_current_class)
+        for widget in (title, self._size, self._size_text):
+            bar.addWidget(widget)
+        bar.addSeparator()
+        bar.addWidget(self._chips)
+        for name in ("train", "predict", "export"):
+            bar.addAction(self._actions[name])
+        self.addToolBar(bar)
+        self._toolbar = bar
+
+    # Following the session
+
+    def _listen(self) -> None:
+        session = self.session
+        session.message.connect(self._on_message)
+        self._canvas.failed.connect(session.report)
+        session.source_changed.connect(self._on_source_changed)
+        session.classes_changed.connect(self._show_classes)
+        session.tool_changed.connect(self._show_tool)
+        for signal in (session.source_changed, session.section_changed, session.view_changed,
+                       session.tool_changed, session.job_changed, session.model_changed,
+                       session.overlay_changed, session.undo_stack.indexChanged,
+                       session.busy_changed, session.labels_changed):  # fmt: skip
+            signal.connect(self._refresh)
+        for signal in (session.saved_changed, session.project_changed, session.source_changed):
+            signal.connect(self._show_title)
+        QApplication.styleHints().colorSchemeChanged.connect(self._on_scheme)
+        self._show_tool()
+        self._show_title()
+
+    def _refresh(self) -> None:
+        actions.refresh(self, self._actions)
+
+    def _on_message(self, message: Message) -> None:
+        self._messages.show_message(message)
+
+    def _on_source_changed(self) -> None:
+        opened = self.session.source is not None
+        self._pages.setCurrentWidget(self._rows if opened else self._welcome)
+        if opened:
+            self._canvas.canvas.setFocus()
+        self._show_classes()
+
+    def _show_classes(self) -> None:
+        self._chips.show_classes(self.session.classes, self.session.current_class)
+
+    def _show_tool(self) -> None:
+        self._size.blockSignals(True)
+        self._size.setValue(self.session.brush_size)
+        self._size.blockSignals(False)
+        self._size_text.setText(f" {self.session.brush_size} px")
+        self._chips.show_current(self.session.current_class)
+
+    def _show_title(self) -> None:
+        session = self.session
+        if session.project is None or session.source is None:
+            self.setWindowTitle("GeoCNN")
+            return
+        saved = f", saved {session.saved_at:%H:%M}" if session.saved_at is not None else ""
+        self.setWindowTitle(f"{session.source.name}{saved} – GeoCNN")
+
+    def pick_class(self, place: int) -> None:
+        """Paint with the class at a place of the table from now on; 0 unlabels."""
+        if place == 0:
+            self.session.set_current_class(0)
+        elif place <= len(self.session.classes):
+            self.session.set_current_class(self.session.classes[place - 1].id)
+
+    # Asking for files
+
+    def ask_open(self) -> None:
+        """Ask for a file and open it."""
+        self._asker.ask("Open", DATA, self.session.open_path)
+
+    def ask_add(self) -> None:
+        """Ask for a file and add it to the project."""
+        self._asker.ask("Add to project", DATA, self.session.add_path)
+
+    def ask_labels(self) -> None:
+        """Ask for a label file and lay it over the labels."""
+        self._asker.ask("Labels from a file", LABELS, self.session.import_labels)
+
+    def ask_truth(self) -> None:
+        """Ask for a label file and score the prediction against it."""
+        self._asker.ask("Score against a label file", LABELS, self.session.start_scoring)
+
+    def ask_model(self) -> None:
+        """Ask for a model file and predict with it."""
+        self._asker.ask("Open model", MODELS, lambda path: self.session.use_run(Path(path)))
+
+    def ask_save_labels(self) -> None:
+        """Ask for a name and write the labels there."""
+        if self.session.source is not None:
+            source = self.session.source
+            self._asker.ask_name("Save labels", source, "labels", self.session.save_labels)
+
+    def ask_export(self, what: ExportWhat) -> None:
+        """Ask for a name and write classes or confidence there."""
+        source, export = self.session.source, self.session.export_prediction
+        if source is not None:
+            self._asker.ask_name("Export", source, what, lambda path: export(path, what))
+
+    def _keep_folder(self, folder: str) -> None:
+        self.settings = self.settings.model_copy(update={"folder": folder})
+
+    def _fill_recent(self) -> None:
+        self._recent.clear()
+        recent = [each for each in recent_projects() if each.exists]
+        for each in recent:
+            self._recent.addAction(each.source, lambda s=each.source: self.session.open_path(s))
+        if not recent:
+            self._recent.addAction("Nothing yet").setEnabled(False)
+
+    # How it looks
+
+    def set_theme(self, mode: Mode) -> None:
+        """Dress the program light, dark, or as the system is."""
+        self.settings = self.settings.model_copy(update={"theme": mode})
+        self._on_scheme()
+        self._refresh()
+
+    def _on_scheme(self) -> None:
+        app = QApplication.instance()
+        if isinstance(app, QApplication):
+            apply_theme(app, self.settings.theme)
+        self._show_classes()
+
+    def toggle_docks(self) -> None:
+        """Leave only the picture, or bring everything back."""
+        self.docks_hidden = not self.docks_hidden
+        for widget in (self._left, self._side, self._runs):
+            widget.setVisible(not self.docks_hidden)
+        self._refresh()
+
+    def show_keys(self) -> None:
+        """List all keys."""
+        rows = [
+            (action.shortcut().toString(), actions.ACTIONS[name].text.replace("&", "").rstrip("…"))
+            for name, action in self._actions.items()
+            if not action.shortcut().isEmpty() and not name.startswith("class_")
+        ]
+        KeysDialog([*rows, ("1 – 9, 0", "Class, unlabelled")], self).open()
+
+    def show_about(self) -> None:
+        """Say what this is."""
+        AboutDialog(self).open()
+
+    def _restore(self) -> None:
+        settings = self.settings
+        geometry = QByteArray(base64.b64decode(settings.geometry.encode("ascii", "ignore")))
+        if not settings.geometry or not self.restoreGeometry(geometry):
+            self.resize(1440, 900)
+        self._columns.setSizes(list(settings.columns if len(settings.columns) == 3 else _COLUMNS))
+        self._rows.setSizes(list(settings.rows if len(settings.rows) == 2 else _ROWS))
+
+    def _remember(self) -> None:
+        geometry = base64.b64encode(self.saveGeometry().data()).decode()
+        changes: dict[str, object] = {"geometry": geometry}
+        if not self.docks_hidden:
+            changes |= {"columns": self._columns.sizes(), "rows": self._rows.sizes()}
+        write_settings(self.settings.model_copy(update=changes))
+
+    # Qt's events
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Draw the examples' thumbnails once the window stands."""
+        super().showEvent(event)
+        QTimer.singleShot(0, self._welcome.draw_thumbnails)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take files."""
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open the first file dropped; more are added to its project, models are taken in hand."""
+        paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
+        for path in paths[:1]:
+            if path.endswith(".safetensors"):
+                self.session.use_run(Path(path))
+            else:
+                self.session.open_path(path)
+        event.acceptProposedAction()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Ask once where something runs; then stop it, keep what it has, and go."""
+        if self.session.job is not None and not may_quit(self):
+            event.ignore()
+            return
+        self._remember()
+        self._canvas.close_reading()
+        self.session.shut_down()
+        event.accept()
+
+
+def _splitter(orientation: Qt.Orientation, name: str) -> QSplitter:
+    splitter = QSplitter(orientation)
+    splitter.setObjectName(name)
+    splitter.setHandleWidth(8)
+    splitter.setChildrenCollapsible(False)
+    splitter.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+    return splitter

@@ -1,0 +1,189 @@
+"""The table of classes: colour, name, painted pixels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QPoint, QRect, QSize, Qt
+from PySide6.QtGui import QColor, QIcon, QKeySequence, QPainter, QPixmap, QShortcut
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QColorDialog,
+    QHBoxLayout,
+    QHeaderView,
+    QMenu,
+    QTableWidget,
+    QTableWidgetItem,
+    QWidget,
+)
+
+from geocnn_gui.gui.widgets.card import Card, button, grouped
+
+if TYPE_CHECKING:
+    from geocnn_gui.gui.session import Session
+    from geocnn_gui.labels.classes import LabelClass
+
+_ID = Qt.ItemDataRole.UserRole
+_NAME, _COUNT = 0, 1
+
+
+class ClassesPanel(Card):
+    """Pick a class by its row, rename by double click, recolour by its square."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__("Classes", parent)
+        self.setObjectName("classes_panel")
+        self._session = session
+        self._filling = False
+        self.table = self._make_table()
+        self._add = button("Add class", lambda: session.add_class(), name="add_class")
+        self._delete = button("Delete", self._delete_current, name="delete_class")
+        line = QHBoxLayout()
+        line.addWidget(self._add, 1)
+        line.addWidget(self._delete)
+        self.body.addWidget(self.table, 1)
+        self.body.addLayout(line)
+        session.classes_changed.connect(self._fill)
+        session.source_changed.connect(self._fill)
+        session.labels_changed.connect(self._count)
+        session.tool_changed.connect(self._mark)
+        self._fill()
+
+    def _make_table(self) -> QTableWidget:
+        table = QTableWidget(0, 2, self)
+        table.setObjectName("class_table")
+        table.horizontalHeader().hide()
+        table.verticalHeader().hide()
+        table.verticalHeader().setDefaultSectionSize(24)
+        table.horizontalHeader().setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
+        table.horizontalHeader().setSectionResizeMode(
+            _COUNT, QHeaderView.ResizeMode.ResizeToContents
+        )
+        table.setShowGrid(False)
+        table.setIconSize(QSize(14, 14))
+        table.setTabKeyNavigation(False)
+        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        table.customContextMenuRequested.connect(self._show_menu)
+        table.itemChanged.connect(self._on_edited)
+        table.itemSelectionChanged.connect(self._on_selected)
+        table.cellClicked.connect(self._on_clicked)
+        key = QShortcut(QKeySequence(QKeySequence.StandardKey.Delete), table)
+        key.setContext(Qt.ShortcutContext.WidgetShortcut)
+        key.activated.connect(self._delete_current)
+        return table
+
+    def _fill(self) -> None:
+        self._filling = True
+        classes = self._session.classes
+        self.table.setRowCount(len(classes))
+        for row, each in enumerate(classes):
+            name = QTableWidgetItem(_square(each.color), each.name)
+            name.setData(_ID, each.id)
+            name.setToolTip("Click the square for another colour, double click to rename")
+            count = QTableWidgetItem()
+            count.setFlags(Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled)
+            count.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            self.table.setItem(row, _NAME, name)
+            self.table.setItem(row, _COUNT, count)
+        self._filling = False
+        opened = self._session.source is not None
+        self._add.setEnabled(opened)
+        self._add.setToolTip("" if opened else "Open a file first.")
+        self._count()
+        self._mark()
+
+    def _count(self) -> None:
+        labels = self._session.labels
+        counts = labels.store.counts if labels is not None else {}
+        self._filling = True
+        muted = self.palette().placeholderText()
+        for row, each in enumerate(self._session.classes):
+            item = self.table.item(row, _COUNT)
+            if item is not None:
+                item.setText(f"{grouped(counts.get(each.id, 0))} px")
+                item.setForeground(muted)
+        self._filling = False
+
+    def _mark(self) -> None:
+        self._filling = True
+        ids = [each.id for each in self._session.classes]
+        if self._session.current_class in ids:
+            self.table.selectRow(ids.index(self._session.current_class))
+        else:
+            self.table.clearSelection()
+        self._filling = False
+        self._delete.setEnabled(self._current() is not None)
+        self._delete.setToolTip(
+            "Delete this class and its labels (undo brings both back)"
+            if self._current() is not None
+            else "Choose a class first."
+        )
+
+    def _current(self) -> LabelClass | None:
+        number = self._session.current_class
+        return next((c for c in self._session.classes if c.id == number), None)
+
+    def _on_selected(self) -> None:
+        rows = self.table.selectionModel().selectedRows()
+        if rows and not self._filling:
+            self._session.set_current_class(self._session.classes[rows[0].row()].id)
+
+    def _on_edited(self, item: QTableWidgetItem) -> None:
+        if self._filling or item.column() != _NAME:
+            return
+        number, name = item.data(_ID), item.text().strip()
+        self._session.rename_class(number, name)
+        if not name:
+            self._fill()
+
+    def _on_clicked(self, row: int, column: int) -> None:
+        """Recolour where the click fell on the square."""
+        item = self.table.item(row, _NAME)
+        if item is None or column != _NAME:
+            return
+        box = self.table.visualItemRect(item)
+        at = self.table.viewport().mapFromGlobal(self.cursor().pos())
+        if QRect(box.left(), box.top(), 22, box.height()).contains(at):
+            self._recolour(item.data(_ID))
+
+    def _recolour(self, number: int) -> None:
+        each = next(c for c in self._session.classes if c.id == number)
+        dialog = QColorDialog(QColor(each.color), self)
+        dialog.setObjectName("colour_dialog")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.colorSelected.connect(lambda c: self._session.recolour_class(number, c.name()))
+        dialog.open()
+
+    def _show_menu(self, at: QPoint) -> None:
+        item = self.table.itemAt(at)
+        if item is None:
+            return
+        number = self._session.classes[item.row()].id
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        index = self.table.model().index(item.row(), _NAME)
+        menu.addAction("Rename", lambda: self.table.edit(index))
+        menu.addAction("Colour…", lambda: self._recolour(number))
+        menu.addAction("Delete", lambda: self._session.delete_class(number))
+        menu.popup(self.table.viewport().mapToGlobal(at))
+
+    def _delete_current(self) -> None:
+        current = self._current()
+        if current is not None:
+            self._session.delete_class(current.id)
+
+
+def _square(color: str) -> QIcon:
+    pixmap = QPixmap(28, 28)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(color))
+    painter.drawRoundedRect(2, 2, 24, 24, 6, 6)
+    painter.end()
+    made = QIcon(pixmap)
+    made.addPixmap(pixmap, QIcon.Mode.Selected)
+    return made

@@ -1,0 +1,83 @@
+"""How to label, and labels from and to files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from geocnn_gui.gui.widgets.card import button, enable, label, plural
+from geocnn_gui.gui.widgets.class_bars import ClassBars
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from geocnn_gui.gui.session import Session
+
+_HOW = (
+    "Choose a class, take the brush and paint a few strokes over what it is, on several places. "
+    "Pixels you leave unpainted are never learned from."
+)
+_KEYS = (
+    ("B", "brush"), ("E", "eraser"), ("P", "polygon"), ("V", "pan, or hold Space"),
+    ("[  ]", "size"), ("1 – 9", "class"), ("Ctrl+Z", "undo"),
+)  # fmt: skip
+
+
+class LabelPanel(QWidget):
+    """Step one: paint, or bring labels along."""
+
+    def __init__(
+        self, session: Session, *, load: Callable[[], None], save: Callable[[], None]
+    ) -> None:
+        super().__init__()
+        self.setObjectName("label_panel")
+        self._session = session
+        self._count = label(role="muted", name="label_sentence", wrap=True)
+        self._bars = ClassBars()
+        self._load = button("Labels from a file…", load, name="load_labels")
+        self._save = button("Save labels as…", save, name="save_labels")
+        layout = QVBoxLayout(self)
+        layout.setSpacing(8)
+        layout.addWidget(label("Paint what you know", role="title"))
+        layout.addWidget(label(_HOW, role="muted", wrap=True))
+        layout.addWidget(self._count)
+        layout.addWidget(self._bars)
+        layout.addWidget(self._load)
+        layout.addWidget(self._save)
+        layout.addSpacing(8)
+        layout.addWidget(label("KEYS ON THE PICTURE", role="heading"))
+        rows = "".join(
+            f"<tr><td style='padding-right:14px'><b>{k}</b></td><td>{v}</td></tr>" for k, v in _KEYS
+        )
+        layout.addWidget(label(f"<table cellpadding=1>{rows}</table>", role="muted"))
+        layout.addStretch(1)
+        for signal in (session.source_changed, session.classes_changed):
+            signal.connect(self._refresh)
+        session.labels_changed.connect(self._refresh)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        self._count.setText(labelled_sentence(self._session))
+        self._bars.show_counts(class_counts(self._session))
+        nothing = "" if self._session.source is not None else "Open a file first."
+        enable(self._load, nothing, tip="A raster, PNG, SEG-Y or .npy of the same grid")
+        none = nothing or ("" if any(n for *_, n in class_counts(self._session)) else "No labels.")
+        enable(self._save, none, tip="Write the labels as a file of the same grid")
+
+
+def class_counts(session: Session) -> tuple[tuple[str, str, int], ...]:
+    """Return (name, colour, labelled pixels) of each class in the source in view."""
+    counts = session.labels.store.counts if session.labels is not None else {}
+    return tuple((c.name, c.color, counts.get(c.id, 0)) for c in session.classes)
+
+
+def labelled_sentence(session: Session) -> str:
+    """Say how much is labelled, or what to do."""
+    if session.source is None:
+        return "Nothing is open."
+    counts = session.labels.store.counts if session.labels is not None else {}
+    if not counts:
+        return "No labels yet."
+    total = plural(sum(counts.values()), "labelled pixel")
+    return f"{total} in {plural(len(counts), 'class')}."

@@ -1,0 +1,150 @@
+"""Predict with the model in hand, and how the prediction is drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QRadioButton, QSlider, QVBoxLayout, QWidget
+
+from geocnn_gui.errors import ModelMismatch
+from geocnn_gui.gui.panels.model_panel import describe_card
+from geocnn_gui.gui.widgets.card import button, enable, label
+from geocnn_gui.models.compatibility import differences
+
+if TYPE_CHECKING:
+    from geocnn_gui.gui.session import Session
+    from geocnn_gui.labels.classes import Classes
+
+
+class PredictPanel(QWidget):
+    """Step four: the section in view or everything; then classes or confidence as overlay."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.setObjectName("predict_panel")
+        self._session = session
+        self._model = label(role="muted", name="predict_model", wrap=True)
+        self._warnings = label(role="warning", name="model_differences", wrap=True)
+        self._section = button(
+            "", lambda: session.start_prediction(whole=False), name="predict_section", primary=True
+        )
+        self._whole = button(
+            "Predict all of it", lambda: session.start_prediction(whole=True), name="predict_whole"
+        )
+        layout = QVBoxLayout(self)
+        layout.setSpacing(8)
+        layout.addWidget(label("Predict", role="title"))
+        for widget in (self._model, self._warnings, self._section, self._whole):
+            layout.addWidget(widget)
+        layout.addWidget(self._make_overlay())
+        layout.addStretch(1)
+        for signal in (session.source_changed, session.job_changed, session.model_changed,
+                       session.section_changed):  # fmt: skip
+            signal.connect(self._refresh)
+        for signal in (session.overlay_changed, session.view_changed, session.classes_changed):
+            signal.connect(self._show_overlay)
+        self._refresh()
+        self._show_overlay()
+
+    def _make_overlay(self) -> QWidget:
+        self._overlay = QWidget()
+        layout = QVBoxLayout(self._overlay)
+        layout.setContentsMargins(0, 8, 0, 0)
+        layout.setSpacing(8)
+        layout.addWidget(label("OVERLAY", role="heading"))
+        line, group = QHBoxLayout(), QButtonGroup(self)
+        self._choices: dict[str, QRadioButton] = {}
+        for kind, text in (("classes", "Classes"), ("confidence", "Confidence"), ("none", "None")):
+            choice = QRadioButton(text)
+            choice.setObjectName(f"overlay_{kind}")
+            choice.clicked.connect(lambda _=False, kind=kind: self._choose(kind))
+            group.addButton(choice)
+            line.addWidget(choice)
+            self._choices[kind] = choice
+        line.addStretch(1)
+        self._opacity = QSlider(Qt.Orientation.Horizontal)
+        self._opacity.setObjectName("overlay_opacity")
+        self._opacity.setRange(0, 100)
+        self._opacity.valueChanged.connect(
+            lambda value: self._session.set_view(overlay_opacity=value / 100)
+        )
+        fade = QHBoxLayout()
+        fade.addWidget(label("Opacity", role="muted"))
+        fade.addWidget(self._opacity, 1)
+        self._legend = label(name="legend", wrap=True)
+        self._legend.setTextFormat(Qt.TextFormat.RichText)
+        layout.addLayout(line)
+        layout.addLayout(fade)
+        layout.addWidget(self._legend)
+        return self._overlay
+
+    def _refresh(self) -> None:
+        session = self._session
+        card = session.model_card
+        self._model.setText(
+            describe_card(card) if card is not None else "No model yet: train one or open one."
+        )
+        sections = session.section.axis is not None
+        self._section.setText(f"Predict {section_name(session)}  (Ctrl+R)")
+        self._whole.setVisible(sections)
+        reason = session.why_no_prediction()
+        enable(self._section, reason, tip="Classes and confidence of what is in view")
+        enable(self._whole, reason, tip="Every section; tiles go to disk as they are done")
+        warnings = self._differences()
+        self._warnings.setText(warnings)
+        self._warnings.setVisible(bool(warnings))
+
+    def _differences(self) -> str:
+        card, source = self._session.model_card, self._session.source
+        if card is None or source is None:
+            return ""
+        try:
+            return "\n".join(differences(card, source))
+        except ModelMismatch as error:
+            return str(error)
+
+    def _choose(self, kind: str) -> None:
+        if kind == "none":
+            self._session.set_view(overlay_visible=False)
+        else:
+            self._session.set_view(overlay=kind, overlay_visible=True)
+
+    def _show_overlay(self) -> None:
+        view, store = self._session.view, self._session.prediction
+        self._overlay.setVisible(store is not None)
+        if store is None:
+            return
+        shown = view.overlay if view.overlay_visible else "none"
+        self._choices[shown].setChecked(True)
+        self._opacity.blockSignals(True)
+        self._opacity.setValue(round(100 * view.overlay_opacity))
+        self._opacity.blockSignals(False)
+        if shown == "confidence":
+            self._legend.setText("How sure the network is, from dark (unsure) to bright (sure).")
+        else:
+            self._legend.setText(_legend(_in_our_words(store.classes, self._session.classes)))
+
+
+def _in_our_words(theirs: Classes, ours: Classes) -> Classes:
+    """Return the prediction's classes, named and coloured as the project does now."""
+    return tuple(next((o for o in ours if o.id == t.id), t) for t in theirs)
+
+
+def _legend(classes: Classes) -> str:
+    rows = (
+        f"<tr><td style='color:{c.color}; font-size:15px'>■&nbsp;</td><td>{c.name}</td></tr>"
+        for c in classes
+    )
+    return f"<table cellpadding=1>{''.join(rows)}</table>"
+
+
+def section_name(session: Session) -> str:
+    """Name what is in view: "inline 362", "the line", "the scene"."""
+    source, section = session.source, session.section
+    if source is None:
+        return "what is in view"
+    if section.axis is None:
+        return "the scene" if source.kind == "raster" else "the line"
+    axis = source.axes[section.axis]
+    return f"{axis.name} {axis.at(section.index):g} {axis.unit}".rstrip()

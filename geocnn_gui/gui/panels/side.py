@@ -1,0 +1,71 @@
+"""The six steps as tabs: label, model, train, predict, score, export."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QStackedWidget, QTabBar, QWidget
+
+from geocnn_gui.gui.panels.export_panel import ExportPanel
+from geocnn_gui.gui.panels.label_panel import LabelPanel
+from geocnn_gui.gui.panels.model_panel import ModelPanel
+from geocnn_gui.gui.panels.predict_panel import PredictPanel
+from geocnn_gui.gui.panels.score_panel import ScorePanel
+from geocnn_gui.gui.panels.train_panel import TrainPanel
+from geocnn_gui.gui.widgets.card import Card, scrolled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from geocnn_gui.gui.session import Session
+    from geocnn_gui.gui.state import ExportWhat
+
+
+class SidePanel(Card):
+    """One short panel at a time."""
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        load_labels: Callable[[], None],
+        save_labels: Callable[[], None],
+        open_model: Callable[[], None],
+        score_file: Callable[[], None],
+        export: Callable[[ExportWhat], None],
+    ) -> None:
+        super().__init__()
+        self.setObjectName("side_panel")
+        panels = {
+            "Label": LabelPanel(session, load=load_labels, save=save_labels),
+            "Model": ModelPanel(session, open_model=open_model),
+            "Train": TrainPanel(session),
+            "Predict": PredictPanel(session),
+            "Score": ScorePanel(session, ask_file=score_file),
+            "Export": ExportPanel(session, ask=export),
+        }
+        self.tabs = QTabBar()
+        self.tabs.setObjectName("steps")
+        self.tabs.setExpanding(False)
+        self.tabs.setUsesScrollButtons(False)
+        self._pages = QStackedWidget()
+        for title, panel in panels.items():
+            self.tabs.addTab(title)
+            self._pages.addWidget(_page(panel))
+        self.tabs.currentChanged.connect(self._pages.setCurrentIndex)
+        self.body.addWidget(self.tabs)
+        self.body.addWidget(self._pages, 1)
+        self.setMinimumWidth(316)
+
+    def show_step(self, title: str) -> None:
+        """Bring a step to the front, by its tab's text."""
+        for index in range(self.tabs.count()):
+            if self.tabs.tabText(index) == title:
+                self.tabs.setCurrentIndex(index)
+
+
+def _page(panel: QWidget) -> QWidget:
+    layout = panel.layout()
+    if layout is not None:
+        layout.setContentsMargins(0, 8, 4, 0)
+    return scrolled(panel)

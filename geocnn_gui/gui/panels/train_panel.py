@@ -1,0 +1,77 @@
+"""What is learned from, for how long, and the button that starts it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, cast
+
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from geocnn_gui.gui.panels.label_panel import class_counts, labelled_sentence
+from geocnn_gui.gui.panels.model_panel import title_of
+from geocnn_gui.gui.widgets.card import button, enable, label
+from geocnn_gui.gui.widgets.class_bars import ClassBars
+from geocnn_gui.gui.widgets.spec_form import SpecForm
+
+if TYPE_CHECKING:
+    from geocnn_gui.gui.session import Session
+    from geocnn_gui.training.spec import TrainingSpec
+
+
+class TrainPanel(QWidget):
+    """Step three: one button; what it lacks is said beside it."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.setObjectName("train_panel")
+        self._session = session
+        self._title = label(role="title", name="train_title")
+        self._sentence = label(role="muted", name="train_sentence", wrap=True)
+        self._form = SpecForm(session.training_spec)
+        self._form.setObjectName("training_form")
+        self._form.changed.connect(
+            lambda: session.set_specs(training=cast("TrainingSpec", self._form.spec()))
+        )
+        self._device = label(role="muted", name="device_line", wrap=True)
+        self._train = button("Train  (Ctrl+T)", session.start_training, name="train", primary=True)
+        self._reason = label(role="muted", name="train_reason", wrap=True)
+        self._bars = ClassBars()
+        layout = QVBoxLayout(self)
+        layout.setSpacing(8)
+        for widget in (self._title, self._sentence, self._form, self._device, self._train):
+            layout.addWidget(widget)
+        layout.addWidget(self._reason)
+        layout.addSpacing(4)
+        layout.addWidget(label("CLASS BALANCE", role="heading"))
+        layout.addWidget(self._bars)
+        layout.addStretch(1)
+        for signal in (session.source_changed, session.classes_changed, session.job_changed,
+                       session.specs_changed, session.project_changed):  # fmt: skip
+            signal.connect(self._refresh)
+        session.labels_changed.connect(self._refresh)
+        session.noted.connect(self._on_noted)
+        self._device.setText(_cores())
+        self._refresh()
+
+    def _refresh(self) -> None:
+        session = self._session
+        self._title.setText(f"Train the {title_of(session.model_spec)}")
+        others = len(session.project.sources) - 1 if session.project is not None else 0
+        more = " Labels of the project's other sources like this one count too."
+        self._sentence.setText(labelled_sentence(session) + (more if others > 0 else ""))
+        self._bars.show_counts(class_counts(session))
+        reason = session.why_no_training()
+        enable(self._train, reason, tip="Learn from the labels as they are now")
+        self._reason.setText(reason if session.source is not None else "")
+        self._reason.setVisible(bool(self._reason.text()))
+
+    def _on_noted(self, text: str) -> None:
+        """Name the device that the run has found."""
+        if text.startswith("Training on "):
+            self._device.setText("Device: " + text.removeprefix("Training on ").rstrip("."))
+
+
+def _cores() -> str:
+    """Name the processor; a GPU is looked for when a run starts, because that needs torch."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"Device: a GPU if there is one, else CPU, {cores} core{'' if cores == 1 else 's'}"

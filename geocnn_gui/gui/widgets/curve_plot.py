@@ -1,0 +1,134 @@
+"""A small line plot for the curves of a training."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QPaintEvent
+
+Points = tuple[tuple[float, float], ...]
+
+
+class CurvePlot(QWidget):
+    """Curves over the epochs, each with a name, a palette role and a line style."""
+
+    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._title = title
+        self._curves: tuple[tuple[str, str, Points], ...] = ()
+        self._empty = ""
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setAccessibleName(title)
+
+    @property
+    def curves(self) -> tuple[tuple[str, str, Points], ...]:
+        """Return what is drawn: (name, colour, points) of each curve."""
+        return self._curves
+
+    def show_curves(self, curves: tuple[tuple[str, str, Points], ...], *, empty: str = "") -> None:
+        """Draw curves (name, "#rrggbb", ((epoch, value), ...)); `empty` is said where none has any."""
+        self._curves, self._empty = tuple(c for c in curves if c[2]), empty
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        """Return a comfortable size."""
+        return QSize(280, 130)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the least that can be read."""
+        return QSize(120, 80)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw title, axes and curves."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        metrics, line = self.fontMetrics(), self.fontMetrics().height()
+        text, muted = self.palette().windowText().color(), self.palette().placeholderText().color()
+        painter.setPen(muted)
+        painter.drawText(QPointF(0, metrics.ascent()), self._title)
+        if not self._curves:
+            painter.drawText(
+                QRectF(self.rect()).adjusted(0, line, 0, 0),
+                Qt.AlignmentFlag.AlignCenter,
+                self._empty,
+            )
+            return
+        self._draw_names(painter)
+        xs, ys = _range([p[0] for c in self._curves for p in c[2]]), self._values()
+        ticks = _ticks(*ys, 4)
+        ys = (min(ys[0], ticks[0]), max(ys[1], ticks[-1]))
+        texts = [f"{t:.10g}" for t in ticks]
+        margin = max(metrics.horizontalAdvance(t) for t in texts) + 8
+        area = QRectF(margin, line + 8, self.width() - margin - 6, self.height() - 2 * line - 14)
+        self._draw_axes(painter, area, (xs, ys), ticks)
+        painter.setPen(text)
+        for _, colour, points in self._curves:
+            placed = [_place(area, xs, ys, p) for p in points]
+            painter.setPen(QPen(QColor(colour), 2))
+            painter.drawPolyline(QPolygonF(placed))
+            painter.setBrush(QColor(colour))
+            painter.drawEllipse(placed[-1], 3, 3)
+
+    def _values(self) -> tuple[float, float]:
+        return _range([p[1] for c in self._curves for p in c[2]])
+
+    def _draw_names(self, painter: QPainter) -> None:
+        """Write the curves' names at the right, in their colours."""
+        metrics, right = self.fontMetrics(), float(self.width()) - 4
+        for name, colour, _ in reversed(self._curves):
+            right -= metrics.horizontalAdvance(name)
+            painter.setPen(QColor(colour))
+            painter.drawText(QPointF(right, metrics.ascent()), name)
+            right -= 12
+
+    def _draw_axes(
+        self,
+        painter: QPainter,
+        area: QRectF,
+        ranges: tuple[tuple[float, float], tuple[float, float]],
+        ticks: list[float],
+    ) -> None:
+        xs, ys = ranges
+        muted = self.palette().placeholderText().color()
+        grid = QColor(muted)
+        grid.setAlphaF(0.25)
+        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        for tick in ticks:
+            y = _place(area, xs, ys, (xs[0], tick)).y()
+            painter.setPen(QPen(grid, 1))
+            painter.drawLine(QPointF(area.left(), y), QPointF(area.right(), y))
+            painter.setPen(muted)
+            painter.drawText(QRectF(0, y - 8, area.left() - 6, 16), right, f"{tick:.10g}")
+        for tick in _ticks(*xs, max(2, int(area.width() / 60))):
+            if tick == int(tick):
+                x = _place(area, xs, ys, (tick, ys[0])).x()
+                box = QRectF(x - 30, area.bottom() + 3, 60, 16)
+                painter.drawText(box, Qt.AlignmentFlag.AlignCenter, f"{tick:g}")
+
+
+def _range(values: list[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _ticks(low: float, high: float, count: int) -> list[float]:
+    """Return round numbers that span `low` to `high`, about `count` of them."""
+    rough = (high - low) / max(1, count - 1)
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * m for m in (1, 2, 5, 10) if power * m >= rough * 0.999)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(i * step, 12) for i in range(first, last + 1)]
+
+
+def _place(
+    area: QRectF, xs: tuple[float, float], ys: tuple[float, float], point: tuple[float, float]
+) -> QPointF:
+    x = area.left() + (point[0] - xs[0]) / (xs[1] - xs[0]) * area.width()
+    y = area.bottom() - (point[1] - ys[0]) / (ys[1] - ys[0]) * area.height()
+    return QPointF(x, y)

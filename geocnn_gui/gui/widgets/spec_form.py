@@ -1,0 +1,180 @@
+"""A form made from a frozen pydantic spec: one line per field, advanced ones folded away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QLabel,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from geocnn_gui.gui.widgets.card import Fold, label
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+
+class SpecForm(QWidget):
+    """Edits one spec; `changed` tells when `spec()` would answer something else.
+
+    A field's title is its label, its description the tooltip, its bounds those of the editor.
+    `json_schema_extra` may say "advanced" (folded away) or "hidden" (kept as it is). A value
+    that the spec refuses shows its reason under the form and `spec()` keeps the last good one.
+    """
+
+    changed = Signal()
+
+    def __init__(self, spec: BaseModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._spec = spec
+        self._editors: dict[str, QWidget] = {}
+        self._complaint = QLabel(self)
+        self._complaint.setObjectName("spec_complaint")
+        self._complaint.setProperty("role", "warning")
+        self._complaint.setWordWrap(True)
+        self._complaint.hide()
+        plain, advanced = _form(), _form()
+        folded = QWidget(self)
+        folded.setLayout(advanced)
+        for name, field in type(spec).model_fields.items():
+            extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+            if not extra.get("hidden"):
+                self._add(name, field, (plain, advanced), advanced=bool(extra.get("advanced")))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        layout.addLayout(plain)
+        if advanced.rowCount():
+            fold = Fold("Advanced", folded, self)
+            fold.button.setObjectName("advanced")
+            layout.addWidget(fold)
+        else:
+            folded.deleteLater()
+        layout.addWidget(self._complaint)
+
+    def spec(self) -> BaseModel:
+        """Return the spec as it stands in the form."""
+        return self._spec
+
+    def editor(self, name: str) -> QWidget:
+        """Return the editor of a field."""
+        return self._editors[name]
+
+    def _add(
+        self, name: str, field: FieldInfo, forms: tuple[QFormLayout, ...], *, advanced: bool
+    ) -> None:
+        form = forms[advanced]
+        editor = _editor(field, getattr(self._spec, name))
+        editor.setObjectName(f"field_{name}")
+        editor.setToolTip(field.description or "")
+        editor.setAccessibleDescription(field.description or "")
+        _when_edited(editor, lambda: self._take())
+        title = QLabel(field.title or name.replace("_", " ").capitalize())
+        title.setProperty("role", "muted")
+        title.setToolTip(field.description or "")
+        title.setBuddy(editor)
+        form.addRow(title, editor)
+        if field.description and not advanced:
+            form.addRow(label(field.description, role="caption", wrap=True))
+        self._editors[name] = editor
+
+    def _take(self) -> None:
+        values = {name: _value(editor) for name, editor in self._editors.items()}
+        try:
+            spec = type(self._spec).model_validate({**self._spec.model_dump(), **values})
+        except ValidationError as error:
+            first = error.errors()[0]
+            title = (
+                type(self._spec).model_fields[str(first["loc"][0])].title if first["loc"] else ""
+            )
+            self._complaint.setText(f"{title}: {first['msg']}".removeprefix(": "))
+            self._complaint.show()
+            return
+        self._complaint.hide()
+        if spec != self._spec:
+            self._spec = spec
+            self.changed.emit()
+
+
+def _form() -> QFormLayout:
+    form = QFormLayout()
+    form.setContentsMargins(0, 0, 0, 0)
+    form.setHorizontalSpacing(12)
+    form.setVerticalSpacing(8)
+    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    return form
+
+
+def bounds(field: FieldInfo) -> tuple[float | None, float | None]:
+    """Return the lowest and the highest value that a number field takes, None where open."""
+    low = high = None
+    for rule in field.metadata:
+        low = getattr(rule, "ge", getattr(rule, "gt", low))
+        high = getattr(rule, "le", getattr(rule, "lt", high))
+    return low, high
+
+
+def _editor(field: FieldInfo, value: Any) -> QWidget:
+    if get_origin(field.annotation) is Literal:
+        return _choice(get_args(field.annotation), value)
+    if isinstance(value, bool):
+        check = QCheckBox()
+        check.setChecked(value)
+        return check
+    low, high = bounds(field)
+    if isinstance(value, int):
+        box = QSpinBox()
+        box.setRange(int(low if low is not None else -(2**31)), int(high or 2**31 - 1))
+        box.setGroupSeparatorShown(True)
+        box.setKeyboardTracking(False)
+        box.setValue(value)
+        return box
+    return _number(low, high, float(value))
+
+
+def _choice(options: tuple[Any, ...], value: Any) -> QComboBox:
+    box = QComboBox()
+    for option in options:
+        box.addItem(str(option).replace("_", " ").capitalize(), option)
+    box.setCurrentIndex(options.index(value))
+    return box
+
+
+def _number(low: float | None, high: float | None, value: float) -> QDoubleSpinBox:
+    box = QDoubleSpinBox()
+    box.setDecimals(4 if value < 0.05 else 2)
+    box.setSingleStep(value / 5 if value < 0.05 else 0.05)
+    box.setRange(low if low is not None else -1e9, high if high is not None else 1e9)
+    box.setKeyboardTracking(False)
+    box.setValue(value)
+    return box
+
+
+def _value(editor: QWidget) -> Any:
+    match editor:
+        case QCheckBox():
+            return editor.isChecked()
+        case QComboBox():
+            return editor.currentData()
+        case QSpinBox() | QDoubleSpinBox():
+            return editor.value()
+    raise TypeError(type(editor).__name__)
+
+
+def _when_edited(editor: QWidget, act: Any) -> None:
+    match editor:
+        case QCheckBox():
+            editor.toggled.connect(act)
+        case QComboBox():
+            editor.currentIndexChanged.connect(act)
+        case QSpinBox() | QDoubleSpinBox():
+            editor.valueChanged.connect(act)
