@@ -76,6 +76,7 @@ class Feed(QObject):
         self._late_tiles: list[Window] = []
         self._estimate: Sequence[Percentiles] = ()
         self._pictured: tuple[Any, ...] | None = None
+        self._overlaid: object = None
         self._asked: tuple[object, Part] | None = None
         self.histograms: tuple[Histogram, ...] = ()
         self.stretch: display.Stretch | None = None
@@ -87,6 +88,11 @@ class Feed(QObject):
     def reader(self) -> Reader:
         """Return the reader, for other questions of the same source."""
         return self._reader
+
+    @property
+    def busy(self) -> bool:
+        """Say whether something in view is still to be read."""
+        return self._settle.isActive() or self._reader.busy
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -223,13 +229,20 @@ class Feed(QObject):
 
     def _refresh_prediction(self, part: Part) -> None:
         session, levels = self._session, self._levels()
-        item = self._canvas.prediction
+        item, key = self._canvas.prediction, self._overlay_key
         if session.source is None or levels is None:
             item.clear()
-        elif not still_good(item.part, part, *self._visible()):
+            return
+        if key != self._overlaid:
+            item.clear()
+        if not still_good(item.part, part, *self._visible()):
             plane = session.source.plane(session.section)
-            key = (session.prediction, session.section, session.view.overlay)
             self._reader.ask(_OVERLAY, lambda: (key, part, picture_levels(levels, plane, part)))
+
+    @property
+    def _overlay_key(self) -> tuple[Any, ...]:
+        session = self._session
+        return session.prediction, session.section, session.view.overlay
 
     def _levels(self) -> Levels | None:
         store, kind = self._session.prediction, self._session.view.overlay
@@ -262,9 +275,9 @@ class Feed(QObject):
         self._canvas.update()
 
     def _show_prediction(self, key: object, part: Part, levels: Any) -> None:
-        session = self._session
-        if key != (session.prediction, session.section, session.view.overlay):
+        if key != self._overlay_key:
             return
+        self._overlaid = key
         self._canvas.prediction.set_levels(part, levels)
         tiles, self._late_tiles = self._late_tiles, []
         for window in tiles:

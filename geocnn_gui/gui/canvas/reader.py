@@ -48,6 +48,11 @@ class Reader(QObject):
         self._waiting: set[str] = set()
         self._done.connect(self._on_done, Qt.ConnectionType.QueuedConnection)
 
+    @property
+    def busy(self) -> bool:
+        """Say whether any answer is awaited."""
+        return bool(self._waiting)
+
     def waits_for(self, topic: str) -> bool:
         """Say whether an answer to `topic` is awaited."""
         return topic in self._waiting
