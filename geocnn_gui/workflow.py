@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -137,7 +138,8 @@ def predict_to_file(
         check_destination(path, inputs=(model,))
     folder = Path(tempfile.mkdtemp(prefix=".geocnn-", dir=out.parent))
     try:
-        yield from _predict(model, source, folder, sections, device)
+        with _naming(out):
+            yield from _predict(model, source, folder, sections, device)
         store = PredictionStore.open(folder)
         yield from export_prediction(store, source, store.classes, out)
         if confidence is not None:
@@ -145,6 +147,18 @@ def predict_to_file(
         store.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _naming(out: Path) -> Generator[None]:
+    """Let a failure to write a working file name the file that the user asked for."""
+    try:
+        yield
+    except CannotWrite as error:
+        if not isinstance(error.__cause__, OSError):
+            raise
+        with writing(out):
+            raise error.__cause__ from None
 
 
 def check_destination(path: Path, *, inputs: tuple[Path, ...] = ()) -> None:

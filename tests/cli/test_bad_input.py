@@ -149,7 +149,7 @@ def test_that_a_disk_that_takes_no_more_leaves_the_older_file(suffix, trained, t
     with start(*command, preexec_fn=limit) as task:
         _, err = task.communicate(timeout=60)
     assert task.returncode == 1
-    assert "Cannot write" in err.splitlines()[-1]
+    assert f"Cannot write {out}: " in err.splitlines()[-1]
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == [out]
     assert out.read_bytes() == b"older"
