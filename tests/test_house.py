@@ -25,7 +25,7 @@ PACKAGE = ROOT / "geocnn_gui"
 SOURCES = sorted(
     [*PACKAGE.rglob("*.py"), *ROOT.glob("packaging/*.py"), *ROOT.glob("tests/**/*.py")]
 )
-MOST_LINES = 500
+MOST_LINES, MOST_LINES_OF_TESTS = 500, 700
 MOST_METHODS = 30
 #: Files and classes that may be larger; a list that may only get shorter.
 LARGER: set[str] = set()
@@ -136,7 +136,7 @@ def test_that_every_field_of_a_spec_says_what_it_does(kind):
 def test_that_files_and_classes_stay_small(path):
     text = path.read_text(encoding="utf-8")
     too_large = set()
-    if text.count("\n") > MOST_LINES:
+    if text.count("\n") > (MOST_LINES_OF_TESTS if path.stem.startswith("test_") else MOST_LINES):
         too_large.add(path.name)
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ClassDef):
@@ -169,8 +169,9 @@ def test_that_every_icon_can_be_recoloured(path):
 
 
 def test_that_every_icon_the_window_names_exists():
-    pattern = re.compile(r"""\bicon\(\s*["']([a-z-]+)["']""")
+    pattern = re.compile(r"""icon(?:\(|=|\([\w.]+, )["']([a-z-]+)["']""")
     named = {n for p in PACKAGE.rglob("*.py") for n in pattern.findall(p.read_text("utf-8"))}
+    assert named
     assert [name for name in sorted(named) if not resources.icon(name).is_file()] == []
 
 

@@ -296,7 +296,9 @@ class Source(ABC):
         """Return `values` (bands, ...) as a new float32 array in physical units."""
         return values.astype(np.float32)
 
-    def map_position(self, section: Section, row: float, column: float) -> tuple[float, float] | None:
+    def map_position(
+        self, section: Section, row: float, column: float
+    ) -> tuple[float, float] | None:
         """Return map x, y of a picture cell where the file knows it, else None."""
         return None
 
