@@ -16,7 +16,7 @@ WHOLE = 2_000_000
 #: Cells along the longer side of the coarse picture that stands in until the fine one comes.
 COARSE = 512
 #: How much beyond the view is read on each side, as a share of the view.
-MARGIN = 0.25
+MARGIN = 0.125
 
 
 @dataclass(frozen=True, slots=True)
