@@ -78,7 +78,7 @@ class CanvasView(QWidget):
         grid.setColumnStretch(1, 1)
         grid.setRowStretch(1, 1)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 8, 8, 8)
+        layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
         layout.addWidget(self.section_bar)
         layout.addLayout(grid, 1)
