@@ -133,9 +133,7 @@ class _Demo:
 
 
 def _say(text: str, stream: TextIO | None = None) -> None:
-    stream = stream or sys.stdout
-    stream.write(text + "\n")
-    stream.flush()
+    print(text, file=stream or sys.stdout, flush=True)
 
 
 if __name__ == "__main__":

@@ -24,15 +24,21 @@ class Spec(BaseModel):
 class CnnSpec(Spec):
     """A small network that names the class of the pixel in the middle of a patch."""
 
-    kind: Literal["cnn"] = Field("cnn", title="Patch CNN", json_schema_extra={"hidden": True})
+    kind: Literal["cnn"] = Field(
+        default="cnn", title="Patch CNN", json_schema_extra={"hidden": True}
+    )
     patch: Annotated[int, Field(ge=20, le=128, multiple_of=4)] = Field(
-        32, title="Patch", description="Pixels across the square it looks at; a multiple of 4."
+        default=32,
+        title="Patch",
+        description="Pixels across the square it looks at; a multiple of 4.",
     )
     width: Annotated[int, Field(ge=4, le=128)] = Field(
-        16, title="Width", description="Kernels in the first layer; doubled after each pooling."
+        default=16,
+        title="Width",
+        description="Kernels in the first layer; doubled after each pooling.",
     )
     dropout: Annotated[float, Field(ge=0, le=0.9)] = Field(
-        0.2, title="Dropout", description="Share of features hidden while training.",
+        default=0.2, title="Dropout", description="Share of features hidden while training.",
         json_schema_extra=ADVANCED,
     )  # fmt: skip
 
@@ -40,15 +46,15 @@ class CnnSpec(Spec):
 class UNetSpec(Spec):
     """An encoder-decoder with skips that names the class of every pixel of a tile at once."""
 
-    kind: Literal["unet"] = Field("unet", title="U-Net", json_schema_extra={"hidden": True})
+    kind: Literal["unet"] = Field(default="unet", title="U-Net", json_schema_extra={"hidden": True})
     depth: Annotated[int, Field(ge=2, le=6)] = Field(
-        4, title="Depth", description="Times the picture is halved; deeper sees wider."
+        default=4, title="Depth", description="Times the picture is halved; deeper sees wider."
     )
     width: Annotated[int, Field(ge=8, le=128)] = Field(
-        16, title="Width", description="Kernels in the first layer; doubled at each depth."
+        default=16, title="Width", description="Kernels in the first layer; doubled at each depth."
     )
     dropout: Annotated[float, Field(ge=0, le=0.9)] = Field(
-        0.1, title="Dropout", description="Share of deep features hidden while training.",
+        default=0.1, title="Dropout", description="Share of deep features hidden while training.",
         json_schema_extra=ADVANCED,
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from geocnn_gui.data.source import Domain
 from geocnn_gui.events import EpochDone, Event, Note, Progress
@@ -75,9 +75,7 @@ def fit(
     random = torch.Generator().manual_seed(spec.seed)
     net = build(task.model_spec, task.bands, task.classes)
     task.device.place(net)
-    averaged = AveragedModel(
-        net, multi_avg_fn=get_ema_multi_avg_fn(1 - 1 / _EMA_STEPS), use_buffers=True
-    )
+    averaged = AveragedModel(net, avg_fn=_average, use_buffers=True)
     sampler = PatchSampler(
         pictures, classes=task.classes, balance=spec.balance, buffer=task.buffer, seed=spec.seed
     )
@@ -105,6 +103,12 @@ def fit(
 
 
 _STAGES = {"holdout": "Held-out run", "refit": "Refit on all labels"}
+
+
+def _average(averaged: Tensor, current: Tensor, steps: Tensor | int) -> Tensor:
+    """Move the average towards the current weights; early on faster, to leave the start behind."""
+    share = max(1 / _EMA_STEPS, 9 / (10 + int(steps)))
+    return averaged + ((current - averaged) * share).to(averaged.dtype)
 
 
 class _Clock:

@@ -13,37 +13,44 @@ class TrainingSpec(Spec):
     """How long, how fast and with which changes to the data a network is trained."""
 
     epochs: Annotated[int, Field(ge=1, le=1000)] = Field(
-        12, title="Epochs", description="Rounds over the labels; stops early when it stops helping."
+        default=12,
+        title="Epochs",
+        description="Rounds over the labels; stops early when it stops helping.",
     )
     steps_per_epoch: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        28, title="Steps per epoch", description="Batches in a round.", json_schema_extra=ADVANCED
+        default=28,
+        title="Steps per epoch",
+        description="Batches in a round.",
+        json_schema_extra=ADVANCED,
     )
     batch: Annotated[int, Field(ge=1, le=1024)] = Field(
-        16, title="Batch", description="Patches in a step.", json_schema_extra=ADVANCED
+        default=16, title="Batch", description="Patches in a step.", json_schema_extra=ADVANCED
     )
     learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(
-        3e-3, title="Learning rate", description="Peak of the one-cycle schedule (AdamW).",
+        default=3e-3, title="Learning rate", description="Peak of the one-cycle schedule (AdamW).",
         json_schema_extra=ADVANCED,
     )  # fmt: skip
     augment: bool = Field(
-        True, title="Augment", description="Flips, stretch, gain and noise that suit the data."
+        default=True,
+        title="Augment",
+        description="Flips, stretch, gain and noise that suit the data.",
     )
     balance: bool = Field(
-        True, title="Balance classes", description="Rare classes are drawn more often."
+        default=True, title="Balance classes", description="Rare classes are drawn more often."
     )
     scaling: Literal["auto", "survey", "stored"] = Field(
-        "auto", title="Scaling",
+        default="auto", title="Scaling",
         description="survey: by each source's own statistics; stored: by the training data's.",
         json_schema_extra=ADVANCED,
     )  # fmt: skip
     holdout: Annotated[float, Field(ge=0, le=0.5)] = Field(
-        0.2, title="Held out", description="Share of the labels kept aside for the score."
+        default=0.2, title="Held out", description="Share of the labels kept aside for the score."
     )
     patience: Annotated[int, Field(ge=1, le=1000)] = Field(
-        8, title="Patience", description="Epochs without a better score before it stops.",
+        default=8, title="Patience", description="Epochs without a better score before it stops.",
         json_schema_extra=ADVANCED,
     )  # fmt: skip
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(
-        0, title="Seed", description="Same seed, same data, same machine: same network.",
+        default=0, title="Seed", description="Same seed, same data, same machine: same network.",
         json_schema_extra=ADVANCED,
     )  # fmt: skip
