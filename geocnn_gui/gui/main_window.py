@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QSplitter,
     QStackedWidget,
     QToolBar,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from geocnn_gui.gui.state import ExportWhat
     from geocnn_gui.gui.theme import Mode
 
-_COLUMNS, _ROWS = (240, 840, 330), (640, 160)
+_COLUMNS, _ROWS = (240, 840, 330), (640, 168)
 
 
 class MainWindow(QMainWindow):
@@ -161,8 +162,11 @@ class MainWindow(QMainWindow):
         bar.addWidget(self._chips)
         for name in ("train", "predict", "export"):
             bar.addAction(self._actions[name])
+            made = bar.widgetForAction(self._actions[name])
+            if isinstance(made, QToolButton):
+                made.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+                made.setObjectName(f"toolbar_{name}")
         self.addToolBar(bar)
-        self._toolbar = bar
 
     # Following the session
 
@@ -183,6 +187,7 @@ class MainWindow(QMainWindow):
         QApplication.styleHints().colorSchemeChanged.connect(self._on_scheme)
         self._show_tool()
         self._show_title()
+        self._welcome.setFocus()
 
     def _refresh(self) -> None:
         actions.refresh(self, self._actions)

@@ -121,8 +121,6 @@ class Session(Running):
         self._estimate_statistics()
 
     def _tell_notes(self, opened: Opened) -> None:
-        for note in opened.source.notes:
-            self.tell(note)
         if opened.labels.recovered:
             self.tell(opened.labels.recovered, "warning")
         if not opened.entry.unchanged:

@@ -85,7 +85,7 @@ QPushButton:disabled { color: $muted; background: $window; }
 QPushButton[primary="true"] { background: $accent; border-color: $accent; color: $on_accent;
   font-weight: 600; padding: 7px 12px; }
 QPushButton[primary="true"]:hover { background: $accent_hover; }
-QPushButton[primary="true"]:focus { border-color: $text; }
+QPushButton[primary="true"]:focus { border-color: $accent_focus; }
 QPushButton[primary="true"]:disabled { background: $hover; border-color: $border; color: $muted; }
 QPushButton[link="true"] { border: none; background: transparent; color: $accent; padding: 0;
   text-align: left; }
@@ -219,6 +219,7 @@ def _sheet(c: Colours) -> str:
     names = {name: getattr(c, name) for name in Colours.__slots__}
     return _SHEET.substitute(
         names,
+        accent_focus=mix(c.accent, c.text, 0.5),
         accent_hover=mix(c.accent, c.text, 0.88),
         warning_back=mix(c.warning, c.card, 0.18),
         error_back=mix(c.error, c.card, 0.18),

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 #: What the mouse does, and keys that belong to a tool rather than to an action.
 MOUSE = (
-    ("Wheel", "zoom at the cursor"),
-    ("Middle drag, Space + drag", "pan"),
-    ("Double click", "fit"),
-    ("Shift+Wheel", "opacity of the overlay"),
-    ("Enter", "close the polygon"),
-    ("Esc", "drop the shape in hand"),
+    ("Wheel", "Zoom at the cursor"),
+    ("Middle drag, Space + drag", "Pan"),
+    ("Double click", "Fit"),
+    ("Shift+Wheel", "Opacity of the overlay"),
+    ("Enter", "Close the polygon"),
+    ("Esc", "Drop the shape in hand"),
 )
 
 

@@ -14,7 +14,6 @@ from geocnn_gui.models.compatibility import differences
 
 if TYPE_CHECKING:
     from geocnn_gui.gui.session import Session
-    from geocnn_gui.labels.classes import Classes
 
 
 class PredictPanel(QWidget):
@@ -42,7 +41,7 @@ class PredictPanel(QWidget):
         for signal in (session.source_changed, session.job_changed, session.model_changed,
                        session.section_changed):  # fmt: skip
             signal.connect(self._refresh)
-        for signal in (session.overlay_changed, session.view_changed, session.classes_changed):
+        for signal in (session.overlay_changed, session.view_changed):
             signal.connect(self._show_overlay)
         self._refresh()
         self._show_overlay()
@@ -72,11 +71,8 @@ class PredictPanel(QWidget):
         fade = QHBoxLayout()
         fade.addWidget(label("Opacity", role="muted"))
         fade.addWidget(self._opacity, 1)
-        self._legend = label(name="legend", wrap=True)
-        self._legend.setTextFormat(Qt.TextFormat.RichText)
         layout.addLayout(line)
         layout.addLayout(fade)
-        layout.addWidget(self._legend)
         return self._overlay
 
     def _refresh(self) -> None:
@@ -120,23 +116,6 @@ class PredictPanel(QWidget):
         self._opacity.blockSignals(True)
         self._opacity.setValue(round(100 * view.overlay_opacity))
         self._opacity.blockSignals(False)
-        if shown == "confidence":
-            self._legend.setText("How sure the network is, from dark (unsure) to bright (sure).")
-        else:
-            self._legend.setText(_legend(_in_our_words(store.classes, self._session.classes)))
-
-
-def _in_our_words(theirs: Classes, ours: Classes) -> Classes:
-    """Return the prediction's classes, named and coloured as the project does now."""
-    return tuple(next((o for o in ours if o.id == t.id), t) for t in theirs)
-
-
-def _legend(classes: Classes) -> str:
-    rows = (
-        f"<tr><td style='color:{c.color}; font-size:15px'>■&nbsp;</td><td>{c.name}</td></tr>"
-        for c in classes
-    )
-    return f"<table cellpadding=1>{''.join(rows)}</table>"
 
 
 def section_name(session: Session) -> str:

@@ -158,10 +158,9 @@ class ProjectPanel(Card):
 
 
 def facts(source: Source) -> str:
-    """Say in a line or two what a source is."""
+    """Say in a few lines what a source is, and what its reader had to guess."""
     sizes = " × ".join(f"{axis.size:,}".replace(",", THIN_SPACE) for axis in source.axes)
-    names = " × ".join(axis.name for axis in source.axes)
-    parts = [source.format, f"{sizes} ({names})"]
+    parts = [source.format, sizes]
     vertical = next((axis for axis in source.axes if axis.vertical), None)
     if vertical is not None:
         parts.append(f"{vertical.name} every {vertical.step:g} {vertical.unit}".strip())
@@ -169,4 +168,4 @@ def facts(source: Source) -> str:
         parts.append(f"{len(source.bands)} bands")
     if source.spacing.pixel_size:
         parts.append(f"{source.spacing.pixel_size:g} m pixels")
-    return " · ".join(parts)
+    return "\n".join((" · ".join(parts), *source.notes))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _PATH = Qt.ItemDataRole.UserRole
 _STEPS = 1000
-_EMPTY = "The curves of a training appear here."
+_EMPTY = "No run yet: a training shows its progress, its curves and its score here."
 
 
 class RunsPanel(Card):
@@ -40,6 +40,7 @@ class RunsPanel(Card):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__("", parent)
         self.setObjectName("runs_panel")
+        self.setMinimumHeight(140)
         self._session = session
         self._title = label(name="job_title")
         self._left = label(role="muted", name="time_left")
@@ -59,6 +60,7 @@ class RunsPanel(Card):
         self._loss.setObjectName("loss_plot")
         self._iou = CurvePlot("Mean IoU, held out")
         self._iou.setObjectName("iou_plot")
+        self._empty = label(_EMPTY, role="muted", name="no_runs", wrap=True)
         self._lay_out()
         session.job_changed.connect(self._refresh)
         session.busy_changed.connect(self._refresh)
@@ -86,6 +88,7 @@ class RunsPanel(Card):
         left.addLayout(top)
         left.addWidget(self._bar)
         left.addWidget(self._note)
+        left.addWidget(self._empty)
         left.addWidget(self._runs, 1)
         line = QHBoxLayout()
         line.setSpacing(24)
@@ -104,10 +107,12 @@ class RunsPanel(Card):
             widget.setVisible(running)
         self._bar.setVisible(running or bool(busy))
         self._left.setText("")
+        self._show_empty()
+        self._title.setVisible(running or bool(busy))
         if job is None:
             self._note.hide()
             self._bar.setRange(0, 0)
-            self._title.setText(f"{busy} …" if busy else "Nothing is running.")
+            self._title.setText(f"{busy} …" if busy else "")
             return
         self._pause.setText("Resume" if job.paused else "Pause")
         set_icon(self._pause, "play" if job.paused else "pause")
@@ -151,6 +156,13 @@ class RunsPanel(Card):
             model = folder / "model.safetensors"
             if model.exists():
                 self._add_run(folder.name, model)
+        self._show_empty()
+
+    def _show_empty(self) -> None:
+        session = self._session
+        waiting = session.job is None and not session.busy and not self._runs.count()
+        self._empty.setVisible(waiting)
+        self._runs.setVisible(self._runs.count() > 0)
 
     def _add_run(self, name: str, model: Path) -> None:
         text, tip = describe_run(name, model)
@@ -178,8 +190,8 @@ class RunsPanel(Card):
             ("refit", c.muted, tuple((e.epoch, e.loss) for e in refit)),
         )  # fmt: skip
         iou = tuple((e.epoch, e.holdout_iou) for e in held if e.holdout_iou is not None)
-        self._loss.show_curves(loss, empty=_EMPTY)
-        self._iou.show_curves((("", "#0b9e6f", iou),), empty="" if not epochs else "No score yet.")
+        self._loss.show_curves(loss, empty="")
+        self._iou.show_curves((("", "#0b9e6f", iou),), empty="No score yet." if epochs else "")
 
     def changeEvent(self, event: QEvent) -> None:
         """Draw the curves in the new theme's colours."""

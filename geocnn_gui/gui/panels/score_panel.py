@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from geocnn_gui.gui.session import Score, Session
     from geocnn_gui.scoring.metrics import Scores
 
-_COLUMNS = ("Class", "IoU", "F1", "Precision", "Recall", "Pixels")
+_COLUMNS = ("Class", "IoU", "F1", "Prec.", "Recall", "Pixels")
 
 
 class ScorePanel(QWidget):
@@ -40,7 +40,8 @@ class ScorePanel(QWidget):
         )
         for widget in (self._ours, self._file, self._figures, self._caution):
             layout.addWidget(widget)
-        layout.addWidget(self._table, 1)
+        layout.addWidget(self._table)
+        layout.addStretch(1)
         session.scored.connect(self.show_score)
         session.overlay_changed.connect(self._forget)
         session.overlay_changed.connect(self._refresh)
@@ -74,6 +75,7 @@ class ScorePanel(QWidget):
     def _fill(self, scores: Scores) -> None:
         self._table.setRowCount(len(scores.classes))
         self._table.setVisible(bool(scores.classes))
+        self._table.setFixedHeight(22 * len(scores.classes) + 30)
         for row, each in enumerate(scores.classes):
             figures = (each.iou, each.f1, each.precision, each.recall)
             texts = [each.name, *(_figure(f) for f in figures), grouped(each.support)]
@@ -110,8 +112,10 @@ def _make_table() -> QTableWidget:
     table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
     table.setSelectionMode(QTableWidget.SelectionMode.NoSelection)
     table.setTabKeyNavigation(False)
+    table.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    table.setToolTip("Intersection over union, F1, precision and recall of each class")
     header = table.horizontalHeader()
     header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
     header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-    header.setMinimumSectionSize(36)
+    header.setMinimumSectionSize(30)
     return table

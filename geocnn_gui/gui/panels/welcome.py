@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 #: Name of an example -> title and what it is.
 _EXAMPLES: dict[Example, tuple[str, str]] = {
     "seismic": ("Seismic cube", "Folded layers, faults and a salt body"),
-    "scene": ("Satellite scene", "River, fields, forest and a town, six bands"),
+    "scene": ("Satellite scene", "River, fields, forest and a town"),
 }
-_THUMBNAIL = QSize(248, 140)
+_THUMBNAIL = QSize(280, 158)
 _MOST_RECENT = 5
 
 
@@ -57,6 +57,7 @@ class Welcome(QWidget):
         self._layout.addWidget(self._recent_head)
         self._recent = QVBoxLayout()
         self._layout.addLayout(self._recent)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         outer = QVBoxLayout(self)
         outer.addStretch(2)
         outer.addWidget(column, 0, Qt.AlignmentFlag.AlignHCenter)

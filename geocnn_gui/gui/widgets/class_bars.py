@@ -49,7 +49,7 @@ class ClassBars(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         metrics = self.fontMetrics()
         widest = max((metrics.horizontalAdvance(name) for name, _, _ in self._rows), default=0)
-        names = min(widest, self.width() // 3)
+        names = min(widest + 2, self.width() // 3)
         figures = metrics.horizontalAdvance("0 000 000")
         most = max((n for _, _, n in self._rows), default=0) or 1
         room = max(10, self.width() - names - figures - 16)

@@ -51,21 +51,17 @@ class CurvePlot(QWidget):
         metrics, line = self.fontMetrics(), self.fontMetrics().height()
         text, muted = self.palette().windowText().color(), self.palette().placeholderText().color()
         painter.setPen(muted)
-        painter.drawText(QPointF(0, metrics.ascent()), self._title)
         if not self._curves:
-            painter.drawText(
-                QRectF(self.rect()).adjusted(0, line, 0, 0),
-                Qt.AlignmentFlag.AlignCenter,
-                self._empty,
-            )
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self._empty)
             return
+        painter.drawText(QPointF(0, metrics.ascent()), self._title)
         self._draw_names(painter)
         xs, ys = _range([p[0] for c in self._curves for p in c[2]]), self._values()
         ticks = _ticks(*ys, 4)
         ys = (min(ys[0], ticks[0]), max(ys[1], ticks[-1]))
         texts = [f"{t:.10g}" for t in ticks]
         margin = max(metrics.horizontalAdvance(t) for t in texts) + 8
-        area = QRectF(margin, line + 8, self.width() - margin - 6, self.height() - 2 * line - 14)
+        area = QRectF(margin, line + 8, self.width() - margin - 14, self.height() - 2 * line - 14)
         self._draw_axes(painter, area, (xs, ys), ticks)
         painter.setPen(text)
         for _, colour, points in self._curves:
@@ -76,7 +72,8 @@ class CurvePlot(QWidget):
             painter.drawEllipse(placed[-1], 3, 3)
 
     def _values(self) -> tuple[float, float]:
-        return _range([p[1] for c in self._curves for p in c[2]])
+        low, high = _range([p[1] for c in self._curves for p in c[2]])
+        return min(0.0, low), high  # from zero, so that a flat curve looks flat
 
     def _draw_names(self, painter: QPainter) -> None:
         """Write the curves' names at the right, in their colours."""
@@ -106,7 +103,7 @@ class CurvePlot(QWidget):
             painter.setPen(muted)
             painter.drawText(QRectF(0, y - 8, area.left() - 6, 16), right, f"{tick:.10g}")
         for tick in _ticks(*xs, max(2, int(area.width() / 60))):
-            if tick == int(tick):
+            if tick == int(tick) and xs[0] <= tick <= xs[1]:
                 x = _place(area, xs, ys, (tick, ys[0])).x()
                 box = QRectF(x - 30, area.bottom() + 3, 60, 16)
                 painter.drawText(box, Qt.AlignmentFlag.AlignCenter, f"{tick:g}")

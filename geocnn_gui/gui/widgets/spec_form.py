@@ -10,7 +10,7 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QDoubleSpinBox,
-    QFormLayout,
+    QGridLayout,
     QLabel,
     QSpinBox,
     QVBoxLayout,
@@ -53,7 +53,7 @@ class SpecForm(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
         layout.addLayout(plain)
-        if advanced.rowCount():
+        if advanced.count():
             fold = Fold("Advanced", folded, self)
             fold.button.setObjectName("advanced")
             layout.addWidget(fold)
@@ -70,7 +70,7 @@ class SpecForm(QWidget):
         return self._editors[name]
 
     def _add(
-        self, name: str, field: FieldInfo, forms: tuple[QFormLayout, ...], *, advanced: bool
+        self, name: str, field: FieldInfo, forms: tuple[QGridLayout, ...], *, advanced: bool
     ) -> None:
         form = forms[advanced]
         editor = _editor(field, getattr(self._spec, name))
@@ -82,9 +82,11 @@ class SpecForm(QWidget):
         title.setProperty("role", "muted")
         title.setToolTip(field.description or "")
         title.setBuddy(editor)
-        form.addRow(title, editor)
+        row = form.rowCount()
+        form.addWidget(title, row, 0)
+        form.addWidget(editor, row, 1)
         if field.description and not advanced:
-            form.addRow(label(field.description, role="caption", wrap=True))
+            form.addWidget(label(field.description, role="caption", wrap=True), row + 1, 0, 1, 2)
         self._editors[name] = editor
 
     def _take(self) -> None:
@@ -105,12 +107,12 @@ class SpecForm(QWidget):
             self.changed.emit()
 
 
-def _form() -> QFormLayout:
-    form = QFormLayout()
+def _form() -> QGridLayout:
+    form = QGridLayout()
     form.setContentsMargins(0, 0, 0, 0)
     form.setHorizontalSpacing(12)
-    form.setVerticalSpacing(8)
-    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    form.setVerticalSpacing(2)
+    form.setColumnStretch(1, 1)
     return form
 
 
