@@ -9,10 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from geocnn_gui.errors import BadRequest
 
 UNLABELLED = 0
-#: Okabe and Ito's colour-blind-safe set, led by a neutral grey for the background class.
+#: Okabe and Ito's colour-blind-safe set without its grey, which cannot be seen on grey seismic
+#: data, then more colours for those who need many classes.
 PALETTE = (
-    "#999999", "#e69f00", "#d55e00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#cc79a7",
-    "#7f3c8d", "#11a579", "#a5aa99", "#80ba5a",
+    "#0072b2", "#e69f00", "#d55e00", "#56b4e9", "#009e73", "#f0e442", "#cc79a7", "#7f3c8d",
+    "#11a579", "#a5aa99", "#80ba5a", "#999999",
 )  # fmt: skip
 
 

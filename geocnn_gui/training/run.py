@@ -76,6 +76,7 @@ class _Run:
         self._held, self._refit = Fit(), Fit()
         self._started = time.monotonic()
         self._share = 0.0
+        self._unscored: list[str] = []
         self.saved = False
 
     def steps(self) -> Iterator[Event]:
@@ -89,6 +90,11 @@ class _Run:
         scored = self._hold_out()
         if scored:
             yield Note(f"{self._share:.0%} of the labels are held out, in blocks, for the score.")
+            if self._unscored:
+                yield Note(
+                    f"{', '.join(self._unscored)}: labelled in too few places to hold any out; "
+                    "the score does not cover it.", warning=True,
+                )  # fmt: skip
             yield from fit(task, self._pictures, stage="holdout", epochs=epochs, result=self._held)
             epochs = self._held.best_epoch
             yield Note(
@@ -144,12 +150,15 @@ class _Run:
         )  # fmt: skip
         if splits is None:
             return False
-        held = total = 0
+        held, total = np.zeros((2, len(self._classes)), np.int64)
         for picture, split in zip(self._pictures, splits, strict=True):
-            picture.split = split
-            held += int(split.is_held(picture.cells.rows, picture.cells.columns).sum())
-            total += len(picture.cells.rows)
-        self._share = held / total
+            picture.split, cells = split, picture.cells
+            held += np.bincount(
+                cells.classes[split.is_held(cells.rows, cells.columns)], minlength=len(held)
+            )
+            total += np.bincount(cells.classes, minlength=len(held))
+        self._share = float(held.sum() / total.sum())
+        self._unscored = [c.name for c, n in zip(self._classes, held, strict=True) if n == 0]
         return True
 
     def save_best(self) -> None:
