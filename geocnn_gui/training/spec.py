@@ -36,7 +36,9 @@ class TrainingSpec(Spec):
         description="Flips, stretch, gain and noise that suit the data.",
     )
     balance: bool = Field(
-        default=True, title="Balance classes", description="Rare classes are drawn more often."
+        default=True,
+        title="Balance classes",
+        description="Rare classes are drawn more often and weigh more.",
     )
     scaling: Literal["auto", "survey", "stored"] = Field(
         default="auto", title="Scaling",

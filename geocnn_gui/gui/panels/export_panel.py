@@ -19,6 +19,7 @@ _FORMATS = {
     "line": "SEG-Y with the line's own headers, a picture as TIFF, or a plain .npy.",
     "cube": "SEG-Y with the cube's own headers, or a plain .npy.",
 }
+_ARRAY_ONLY = "A plain .npy, in the order inline, crossline, sample: this source is no SEG-Y."
 
 
 class ExportPanel(QWidget):
@@ -50,7 +51,8 @@ class ExportPanel(QWidget):
     def _refresh(self) -> None:
         session = self._session
         kind = session.source.kind if session.source is not None else "raster"
-        self._formats.setText(_FORMATS[kind])
+        cloned = session.source is None or session.source.format == "SEG-Y" or kind != "cube"
+        self._formats.setText(_FORMATS[kind] if cloned else _ARRAY_ONLY)
         partial = session.prediction is not None and kind == "cube"
         self._extent.setText(
             "Sections that were not predicted are written as 0 (unlabelled)." if partial else ""

@@ -92,4 +92,7 @@ def describe_card(card: ModelCard) -> str:
         parts.append(f"trained on {', '.join(card.training.data)}")
     if card.training.holdout_iou is not None:
         parts.append(f"held-out mean IoU {card.training.holdout_iou:.2f}")
+    rules = {"survey": "scales by each survey's own statistics",
+             "stored": "scales by its training data's statistics"}  # fmt: skip
+    parts.append(rules[card.scaling.mode])
     return " · ".join(parts)
