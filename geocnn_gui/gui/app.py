@@ -38,8 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return app.exec()
 
 
-def make_window(app: QApplication) -> MainWindow:
-    """Return the window with its session and theme, not shown yet."""
+def make_window(app: QApplication, session: Session | None = None) -> MainWindow:
+    """Return the window on a session, a new one by default, in its theme; not shown yet."""
     from geocnn_gui.gui.main_window import MainWindow
 
     app.setApplicationName("GeoCNN")
@@ -47,7 +47,7 @@ def make_window(app: QApplication) -> MainWindow:
     app.setDesktopFileName("geocnn")
     app.setWindowIcon(app_icon())
     apply_theme(app, read_settings().theme)
-    return MainWindow(Session())
+    return MainWindow(session or Session())
 
 
 class _Hook:

@@ -1,22 +1,27 @@
-"""Run work off the GUI's thread: tasks of events (`Job`) and single calls (`Call`)."""
+"""Run work off the GUI's thread: tasks of events (`Job`) and short calls (`Calls`)."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, QThread, QTimer, Signal
+from PySide6.QtCore import QObject, Qt, QThread, QTimer, Signal
 
 from geocnn_gui.errors import GeoCNNError
 from geocnn_gui.events import Event, Progress, TileDone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 #: Emitting on every step starves the GUI's thread; so many milliseconds lie between two rounds.
 ROUND_MS = 50
+#: Short calls at once: one that opens, one that measures, one that draws a thumbnail.
+_CALLS = 3
 _log = logging.getLogger(__name__)
 
 
@@ -113,74 +118,69 @@ class Job(QThread):
             self.stepped.emit(progress)
 
     def _on_finished(self) -> None:
+        self.wait()  # the thread's very last steps
         self._timer.stop()
         self._drain()
         self.ended.emit(self.outcome or "failed")
 
 
-class Call(QThread):
-    """Calls one short function on its own thread; `done` brings the result, `failed` the error.
+class Calls(QObject):
+    """Calls short functions on a few threads; brings results and errors to this one.
 
-    There is no way to stop it: whoever asked ignores an answer that is no longer wanted.
+    There is no way to stop a call: whoever asked ignores an answer that is no longer wanted.
     """
 
-    done = Signal(object)
-    failed = Signal(object)
-
-    def __init__(self, function: Callable[[], Any], *, title: str = "") -> None:
-        super().__init__()
-        self.title = title
-        self._function = function
-        self._result: Any = None
-        self._error: Exception | None = None
-        self.finished.connect(self._on_finished)
-
-    def run(self) -> None:
-        """Call the function; called by Qt on the new thread."""
-        try:
-            self._result = self._function()
-        except Exception as error:  # noqa: BLE001  handed to whoever asked
-            self._error = error
-            _log_unexpected(self.title, error)
-
-    def _on_finished(self) -> None:
-        if self._error is None:
-            self.done.emit(self._result)
-        else:
-            self.failed.emit(self._error)
-
-
-class Calls(QObject):
-    """Keeps running calls alive and waits for them at the end."""
+    _ended = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._running: set[Call] = set()
+        self._pool: ThreadPoolExecutor | None = None
+        self._ended.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
 
     def start(
         self,
         function: Callable[[], Any],
-        done: Callable[[Any], None],
-        failed: Callable[[Exception], None],
+        done: Callable[[Any], object],
+        failed: Callable[[Exception], object],
         *,
         title: str = "",
-    ) -> Call:
-        """Run `function` in the background; bring its result or error on this thread."""
-        call = Call(function, title=title)
-        self._running.add(call)
-        call.done.connect(done)
-        call.failed.connect(failed)
-        call.finished.connect(lambda: self._running.discard(call))
-        call.start()
-        return call
+    ) -> None:
+        """Call `function` in the background, then `done` or `failed` on this thread."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(_CALLS, thread_name_prefix="call")
+        call = _Call(function, done, failed, title)
+        self._pool.submit(call.run).add_done_callback(lambda _: self._ended.emit(call))
 
     def wait(self) -> None:
-        """Let running calls end; their answers are dropped."""
-        for call in tuple(self._running):
-            call.done.disconnect()
-            call.failed.disconnect()
-            call.wait()
-        self._running.clear()
+        """Let running calls end; their answers are dropped, those not begun are forgotten."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
+
+    def _deliver(self, call: _Call) -> None:
+        if self._pool is None:
+            return
+        if call.error is None:
+            call.done(call.result)
+        else:
+            call.failed(call.error)
+
+
+@dataclass(slots=True)
+class _Call:
+    function: Callable[[], Any]
+    done: Callable[[Any], object]
+    failed: Callable[[Exception], object]
+    title: str
+    result: Any = None
+    error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            self.result = self.function()
+        except Exception as error:  # noqa: BLE001  handed to whoever asked
+            self.error = error
+            _log_unexpected(self.title, error)
 
 
 def _close(task: Iterator[Event]) -> None:

@@ -318,7 +318,10 @@ class MainWindow(QMainWindow):
         geometry = base64.b64encode(self.saveGeometry().data()).decode()
         changes: dict[str, object] = {"geometry": geometry}
         if not self.docks_hidden:
-            changes |= {"columns": self._columns.sizes(), "rows": self._rows.sizes()}
+            changes |= {
+                "columns": tuple(self._columns.sizes()),
+                "rows": tuple(self._rows.sizes()),
+            }
         write_settings(self.settings.model_copy(update=changes))
 
     # Qt's events

@@ -12,6 +12,7 @@ from PySide6.QtCore import QByteArray, QRectF, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPalette, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QApplication, QStyleFactory
+from shiboken6 import isValid
 
 from geocnn_gui import resources
 
@@ -158,7 +159,7 @@ def apply_theme(app: QApplication, mode: Mode) -> None:
     living = []
     for reference, name, tint in _iconed:
         target = reference()
-        if target is not None:
+        if target is not None and isValid(target):
             target.setIcon(icon(name, getattr(chosen, tint)))
             living.append((reference, name, tint))
     _iconed[:] = living

@@ -9,7 +9,7 @@ import pytest
 
 from geocnn_gui.errors import NotEnoughLabels
 from geocnn_gui.events import EpochDone, Progress, Saved, TileDone
-from geocnn_gui.gui.jobs import Call, Calls, Job
+from geocnn_gui.gui.jobs import Calls, Job
 
 
 def run_to_end(qtbot, job):
@@ -129,7 +129,7 @@ def test_that_a_bug_is_logged_with_its_traceback(qtbot, make_job, caplog):
     caplog.clear()
 
 
-def test_that_a_call_brings_its_result_or_its_error(qtbot):
+def test_that_a_call_brings_its_result_or_its_error(qtbot, caplog):
     calls = Calls()
     results, errors = [], []
     calls.start(lambda: 42, results.append, errors.append)
@@ -138,20 +138,15 @@ def test_that_a_call_brings_its_result_or_its_error(qtbot):
     assert results == [42]
     assert isinstance(errors[0], ValueError)
     calls.wait()
+    assert "Traceback" in caplog.text
+    caplog.clear()
 
 
 def test_that_waiting_for_calls_drops_their_answers(qtbot):
     calls = Calls()
     results = []
     calls.start(lambda: time.sleep(0.05), results.append, results.append)
+    calls.start(lambda: 2, results.append, results.append)
     calls.wait()
     qtbot.wait(20)
     assert results == []
-
-
-def test_that_a_call_object_can_be_used_alone(qtbot):
-    call = Call(lambda: "x")
-    with qtbot.waitSignal(call.done, timeout=5000) as blocker:
-        call.start()
-    assert blocker.args == ["x"]
-    call.wait()

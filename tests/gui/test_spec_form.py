@@ -1,0 +1,88 @@
+"""Forms are made from specs: every field has its editor, every value is checked."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import pytest
+from pydantic import Field, field_validator
+from PySide6.QtWidgets import QAbstractButton, QComboBox, QDoubleSpinBox, QLabel, QSpinBox, QWidget
+
+from geocnn_gui.gui.widgets.spec_form import SpecForm
+from geocnn_gui.models.spec import SPECS, Spec
+from geocnn_gui.training.spec import TrainingSpec
+
+
+class ExampleSpec(Spec):
+    """A spec with a field of every kind."""
+
+    kind: Literal["example"] = Field("example", json_schema_extra={"hidden": True})
+    odd: Annotated[int, Field(ge=3, le=99)] = Field(7, title="Odd", description="An odd number.")
+    share: Annotated[float, Field(ge=0, le=0.5)] = Field(0.2, title="Share")
+    rate: Annotated[float, Field(gt=0, le=1)] = Field(
+        3e-3, title="Rate", json_schema_extra={"advanced": True}
+    )
+    mode: Literal["one", "two"] = Field("one", title="Mode")
+    on: bool = Field(True, title="On")
+
+    @field_validator("odd")
+    @classmethod
+    def _is_odd(cls, value: int) -> int:
+        if value % 2 == 0:
+            raise ValueError("must be odd")
+        return value
+
+
+@pytest.fixture
+def form(qtbot):
+    made = SpecForm(ExampleSpec())
+    qtbot.addWidget(made)
+    made.show()
+    return made
+
+
+def test_that_every_kind_of_field_reaches_the_spec(form, qtbot):
+    with qtbot.waitSignal(form.changed):
+        form.findChild(QSpinBox, "field_odd").setValue(9)
+    form.findChild(QDoubleSpinBox, "field_share").setValue(0.35)
+    form.findChild(QDoubleSpinBox, "field_rate").setValue(0.001)
+    form.findChild(QComboBox, "field_mode").setCurrentIndex(1)
+    form.findChild(QAbstractButton, "field_on").setChecked(False)
+    assert form.spec() == ExampleSpec(odd=9, share=0.35, rate=0.001, mode="two", on=False)
+
+
+def test_that_a_refused_value_is_explained_and_the_last_good_spec_kept(form):
+    complaint = form.findChild(QLabel, "spec_complaint")
+    form.findChild(QSpinBox, "field_odd").setValue(8)
+    assert form.spec().odd == 7
+    assert "must be odd" in complaint.text()
+    assert complaint.isVisible()
+    form.findChild(QSpinBox, "field_odd").setValue(11)
+    assert form.spec().odd == 11
+    assert not complaint.isVisible()
+
+
+def test_that_bounds_are_those_of_the_spec(form):
+    box = form.findChild(QSpinBox, "field_odd")
+    assert (box.minimum(), box.maximum()) == (3, 99)
+
+
+def test_that_advanced_fields_are_folded_and_hidden_ones_left_out(form):
+    rate = form.findChild(QDoubleSpinBox, "field_rate")
+    assert not rate.isVisible()
+    form.findChild(QAbstractButton, "advanced").click()
+    assert rate.isVisible()
+    assert form.findChild(QWidget, "field_kind") is None
+
+
+@pytest.mark.parametrize("spec_class", [*SPECS.values(), TrainingSpec])
+def test_that_every_spec_has_a_form_that_answers_its_defaults(qtbot, spec_class):
+    form = SpecForm(spec_class())
+    qtbot.addWidget(form)
+    assert form.spec() == spec_class()
+    shown = [
+        name
+        for name, field in spec_class.model_fields.items()
+        if not (field.json_schema_extra or {}).get("hidden")
+    ]
+    assert all(form.editor(name).toolTip() for name in shown)
