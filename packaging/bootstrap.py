@@ -23,6 +23,7 @@ import platform
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -398,6 +399,7 @@ def hand_over(arguments: list[str], cwd: Path | None = None, **environment: str)
     process = subprocess.Popen(
         [str(venv_python()), *arguments], cwd=cwd, env={**os.environ, **environment}
     )
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     while True:
         try:
             code = process.wait()
