@@ -129,10 +129,13 @@ def work(monkeypatch):
 
 
 @pytest.fixture
-def window(session, qtbot):
-    """The whole window, shown offscreen."""
+def window(session, qtbot, monkeypatch):
+    """The whole window, shown offscreen; the examples' thumbnails are flat, which is quick."""
+    from geocnn_gui.data import synthetic
     from geocnn_gui.gui.app import make_window
 
+    flat = np.zeros((90, 160, 3), np.uint8)
+    monkeypatch.setattr(synthetic, "thumbnail", lambda name: flat)
     window = make_window(QApplication.instance(), session)
     window.resize(1280, 720)
     window.show()
