@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 from geocnn_gui.gui import actions
 from geocnn_gui.gui.canvas.view import CanvasView
 from geocnn_gui.gui.dialogs.about import AboutDialog, may_quit
-from geocnn_gui.gui.dialogs.files import DATA, LABELS, MODELS, Asker
+from geocnn_gui.gui.dialogs.files import Asker
 from geocnn_gui.gui.dialogs.keys import KeysDialog
 from geocnn_gui.gui.panels.classes_panel import ClassesPanel
 from geocnn_gui.gui.panels.project_panel import ProjectPanel
@@ -44,8 +44,7 @@ from geocnn_gui.project.recent import recent_projects
 if TYPE_CHECKING:
     from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QShowEvent
 
-    from geocnn_gui.gui.session import Message, Session
-    from geocnn_gui.gui.state import ExportWhat
+    from geocnn_gui.gui.session import Session
     from geocnn_gui.gui.theme import Mode
 
 _COLUMNS, _ROWS = (240, 840, 330), (640, 168)
@@ -60,7 +59,9 @@ class MainWindow(QMainWindow):
         self.session = session
         self.settings = read_settings()
         self.docks_hidden = False
-        self._asker = Asker(self, self.settings.folder, self._keep_folder)
+        self.asker = Asker(
+            self, session, folder=self.settings.folder, folder_changed=self._keep_folder
+        )
         self.setWindowIcon(app_icon())
         self.setAcceptDrops(True)
         self.setMinimumSize(960, 600)
@@ -88,8 +89,8 @@ class MainWindow(QMainWindow):
         middle.body.setContentsMargins(8, 8, 8, 8)
         middle.body.addWidget(self._canvas)
         self._side = SidePanel(
-            session, load_labels=self.ask_labels, save_labels=self.ask_save_labels,
-            open_model=self.ask_model, score_file=self.ask_truth, export=self.ask_export,
+            session, load_labels=self.asker.labels, save_labels=self.asker.labels_name,
+            open_model=self.asker.model, score_file=self.asker.truth, export=self.asker.export_name,
         )  # fmt: skip
         self._columns = _splitter(Qt.Orientation.Horizontal, "columns")
         for widget in (self._left, middle, self._side):
@@ -100,7 +101,7 @@ class MainWindow(QMainWindow):
         self._rows.addWidget(self._columns)
         self._rows.addWidget(self._runs)
         self._rows.setStretchFactor(0, 1)
-        self._welcome = Welcome(session, ask_open=self.ask_open)
+        self._welcome = Welcome(session, ask_open=self.asker.data)
         self._pages = QStackedWidget()
         self._pages.setObjectName("pages")
         self._pages.addWidget(self._welcome)
@@ -172,7 +173,7 @@ class MainWindow(QMainWindow):
 
     def _listen(self) -> None:
         session = self.session
-        session.message.connect(self._on_message)
+        session.message.connect(self._messages.show_message)
         self._canvas.failed.connect(session.report)
         session.source_changed.connect(self._on_source_changed)
         session.classes_changed.connect(self._show_classes)
@@ -191,9 +192,6 @@ class MainWindow(QMainWindow):
 
     def _refresh(self) -> None:
         actions.refresh(self, self._actions)
-
-    def _on_message(self, message: Message) -> None:
-        self._messages.show_message(message)
 
     def _on_source_changed(self) -> None:
         opened = self.session.source is not None
@@ -226,40 +224,6 @@ class MainWindow(QMainWindow):
             self.session.set_current_class(0)
         elif place <= len(self.session.classes):
             self.session.set_current_class(self.session.classes[place - 1].id)
-
-    # Asking for files
-
-    def ask_open(self) -> None:
-        """Ask for a file and open it."""
-        self._asker.ask("Open", DATA, self.session.open_path)
-
-    def ask_add(self) -> None:
-        """Ask for a file and add it to the project."""
-        self._asker.ask("Add to project", DATA, self.session.add_path)
-
-    def ask_labels(self) -> None:
-        """Ask for a label file and lay it over the labels."""
-        self._asker.ask("Labels from a file", LABELS, self.session.import_labels)
-
-    def ask_truth(self) -> None:
-        """Ask for a label file and score the prediction against it."""
-        self._asker.ask("Score against a label file", LABELS, self.session.start_scoring)
-
-    def ask_model(self) -> None:
-        """Ask for a model file and predict with it."""
-        self._asker.ask("Open model", MODELS, lambda path: self.session.use_run(Path(path)))
-
-    def ask_save_labels(self) -> None:
-        """Ask for a name and write the labels there."""
-        if self.session.source is not None:
-            source = self.session.source
-            self._asker.ask_name("Save labels", source, "labels", self.session.save_labels)
-
-    def ask_export(self, what: ExportWhat) -> None:
-        """Ask for a name and write classes or confidence there."""
-        source, export = self.session.source, self.session.export_prediction
-        if source is not None:
-            self._asker.ask_name("Export", source, what, lambda path: export(path, what))
 
     def _keep_folder(self, folder: str) -> None:
         self.settings = self.settings.model_copy(update={"folder": folder})

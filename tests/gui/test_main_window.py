@@ -245,7 +245,7 @@ def test_that_a_dropped_file_is_opened(window, session, small_file, qtbot):
 
 def test_that_export_asks_for_a_name_that_suits(shown, opened, paint, work, qtbot, tmp_path):
     train(opened, paint, work, qtbot)
-    shown.ask_export("confidence")
+    shown.asker.export_name("confidence")
     dialog = child(shown, QFileDialog, "file_dialog")
     assert dialog.selectedFiles()[0].endswith("small_confidence.npy")
     dialog.fileSelected.emit(str(tmp_path / "sure.npy"))

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from geocnn_gui.data.source import Source
+    from geocnn_gui.gui.session import Session
+    from geocnn_gui.gui.state import ExportWhat
 
 DATA = "Data (*.sgy *.segy *.seg *.tif *.tiff *.gtif *.png *.jpg *.jpeg *.npy *.npz);;All files (*)"
 LABELS = "Labels (*.tif *.tiff *.gtif *.png *.sgy *.segy *.npy);;All files (*)"
@@ -19,23 +21,61 @@ MODELS = "Models (*.safetensors);;All files (*)"
 
 
 class Asker:
-    """Opens file dialogs over a window; remembers the folder, by `folder_changed`."""
+    """Opens file dialogs over a window for what the session can do with files.
 
-    def __init__(self, window: QWidget, folder: str, folder_changed: Callable[[str], None]) -> None:
-        self._window, self._folder, self._changed = window, folder, folder_changed
+    `folder` is where the first one looks; `folder_changed` is told where a file was chosen.
+    """
 
-    def ask(self, title: str, kinds: str, act: Callable[[str], object]) -> None:
-        """Ask for a file that exists and call `act` with it."""
-        dialog = QFileDialog(self._window, title, self._folder or str(Path.home()), kinds)
+    def __init__(
+        self,
+        window: QWidget,
+        session: Session,
+        *,
+        folder: str,
+        folder_changed: Callable[[str], None],
+    ) -> None:
+        self._window, self._session = window, session
+        self._folder, self._changed = folder or str(Path.home()), folder_changed
+
+    def data(self) -> None:
+        """Ask for a file and open it."""
+        self._ask("Open", DATA, self._session.open_path)
+
+    def more_data(self) -> None:
+        """Ask for a file and add it to the project."""
+        self._ask("Add to project", DATA, self._session.add_path)
+
+    def labels(self) -> None:
+        """Ask for a label file and lay it over the labels."""
+        self._ask("Labels from a file", LABELS, self._session.import_labels)
+
+    def truth(self) -> None:
+        """Ask for a label file and score the prediction against it."""
+        self._ask("Score against a label file", LABELS, self._session.start_scoring)
+
+    def model(self) -> None:
+        """Ask for a model file and predict with it."""
+        self._ask("Open model", MODELS, lambda path: self._session.use_run(Path(path)))
+
+    def labels_name(self) -> None:
+        """Ask for a name and write the labels there."""
+        self._ask_name("Save labels", "labels", self._session.save_labels)
+
+    def export_name(self, what: ExportWhat) -> None:
+        """Ask for a name and write classes or confidence there."""
+        self._ask_name("Export", what, lambda path: self._session.export_prediction(path, what))
+
+    def _ask(self, title: str, kinds: str, act: Callable[[str], object]) -> None:
+        dialog = QFileDialog(self._window, title, self._folder, kinds)
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         self._open(dialog, act)
 
-    def ask_name(self, title: str, source: Source, what: str, act: Callable[[str], object]) -> None:
-        """Ask for the name of a file about `source` to write and call `act` with it."""
+    def _ask_name(self, title: str, what: str, act: Callable[[str], object]) -> None:
+        source = self._session.source
+        if source is None:
+            return
         suffixes = suffixes_for(source)
-        dialog = QFileDialog(
-            self._window, title, self._folder or str(Path.home()), ";;".join(suffixes.values())
-        )
+        dialog = QFileDialog(self._window, title, self._folder, ";;".join(suffixes.values()))
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         first = next(iter(suffixes))
         dialog.setDefaultSuffix(first)

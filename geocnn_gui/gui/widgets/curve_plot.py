@@ -72,8 +72,8 @@ class CurvePlot(QWidget):
             painter.drawEllipse(placed[-1], 3, 3)
 
     def _values(self) -> tuple[float, float]:
-        low, high = _range([p[1] for c in self._curves for p in c[2]])
-        return min(0.0, low), high  # from zero, so that a flat curve looks flat
+        values = [p[1] for c in self._curves for p in c[2]]
+        return _range([0.0, *values])  # from zero, so that a flat curve looks flat
 
     def _draw_names(self, painter: QPainter) -> None:
         """Write the curves' names at the right, in their colours."""
