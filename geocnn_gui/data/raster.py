@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
 #: GDAL keeps decoded blocks; its own choice, a share of the machine's memory, is too much.
-_CACHE_BYTES = 256 << 20
+_CACHE_BYTES = 64 << 20
 #: Most bytes decoded for one preview where no overview helps.
 _PREVIEW_BYTES = 384 << 20
 _METRES_PER_DEGREE = 111_320.0

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from geocnn_gui.inference.device import Device
     from geocnn_gui.models.networks import SegmentationNet
@@ -17,14 +17,17 @@ if TYPE_CHECKING:
 
 #: At most about this many cells are predicted for one score, so that an epoch's end stays short.
 _CELLS = 3_000_000
+#: ... and this many in one pass, which a Stop has to wait for.
+_ONE_PASS = 500_000
 
 
 def score_holdout(
     net: SegmentationNet, pictures: list[LabelledPicture], device: Device, classes: int
-) -> tuple[float, float, np.ndarray]:
+) -> Generator[None, None, tuple[float, float, np.ndarray]]:
     """Return mean loss, mean IoU (over classes present in truth or prediction), confusion.
 
-    The confusion is int64 (classes, classes), rows are truth.
+    The confusion is int64 (classes, classes), rows are truth. Yields after every part, so that
+    a task that is stopped need not wait for the whole.
     """
     confusion = np.zeros((classes, classes), np.int64)
     loss, cells = 0.0, 0
@@ -38,6 +41,7 @@ def score_holdout(
         cells += int(known.sum())
         flat = truth[known] * classes + logits.permute(1, 2, 0)[known].argmax(-1)
         confusion += np.bincount(flat.numpy(), minlength=classes**2).reshape(classes, classes)
+        yield
     return loss / max(cells, 1), mean_iou(confusion), confusion
 
 
@@ -59,7 +63,7 @@ def _parts(
             continue
         height, width = picture.shape
         block_cells = (split.side + 2 * net.halo) ** 2
-        if height * width <= min(left, split.held.sum() * block_cells):
+        if height * width <= min(left, _ONE_PASS, split.held.sum() * block_cells):
             left -= height * width
             yield picture, slice(0, height), slice(0, width)
             continue

@@ -23,7 +23,7 @@ from geocnn_gui.training.sampling import LabelledPicture, PatchSampler
 from geocnn_gui.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 
 #: Weights are averaged over about this many last steps: a steadier network than the last one.
@@ -49,8 +49,9 @@ class Fit:
 
 @dataclass(frozen=True)
 class Task:
-    """All that a fit needs and nothing it changes."""
+    """All that a fit needs and nothing it changes; `split` of the pictures says what is held."""
 
+    pictures: list[LabelledPicture]
     model_spec: ModelSpec
     training: TrainingSpec
     domain: Domain
@@ -61,7 +62,7 @@ class Task:
 
 
 def fit(
-    task: Task, pictures: list[LabelledPicture], *, stage: str, epochs: int, result: Fit,
+    task: Task, *, stage: str, epochs: int, result: Fit,
     alone: bool = False,
 ) -> Iterator[Event]:  # fmt: skip
     """Fit a fresh network for `epochs`, writing the best weights so far into `result`.
@@ -77,7 +78,11 @@ def fit(
     task.device.place(net)
     averaged = AveragedModel(net, avg_fn=_average, use_buffers=True)
     sampler = PatchSampler(
-        pictures, classes=task.classes, balance=spec.balance, buffer=task.buffer, seed=spec.seed
+        task.pictures,
+        classes=task.classes,
+        balance=spec.balance,
+        buffer=task.buffer,
+        seed=spec.seed,
     )
     optimizer = torch.optim.AdamW(net.parameters(), lr=spec.learning_rate, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -95,13 +100,14 @@ def fit(
             averaged.update_parameters(net)
             result.steps += 1
             yield clock.progress(f"{_STAGES[stage]}: epoch {epoch} of {epochs}")
-        yield _close_epoch(task, pictures, averaged, stage, (epoch, epochs), losses, result)
+        yield from _close_epoch(task, averaged, stage, (epoch, epochs), losses, result, clock)
         if stage == "holdout" and epoch - result.best_epoch >= spec.patience:
             yield Note(f"Stopped after epoch {epoch}: no better since epoch {result.best_epoch}.")
             break
     result.finished = True
 
 
+_Score = tuple[float, float, np.ndarray]  # loss, mean IoU, confusion
 _STAGES = {"holdout": "Held-out run", "refit": "Refit on all labels"}
 
 
@@ -123,9 +129,9 @@ class _Clock:
         self._before = steps if stage == "refit" and not alone else 0
         self._total = steps if alone else 2 * steps
 
-    def progress(self, text: str) -> Progress:
-        self._steps += 1
-        pace = (time.monotonic() - self._start) / self._steps
+    def progress(self, text: str, *, steps: int = 1) -> Progress:
+        self._steps += steps
+        pace = (time.monotonic() - self._start) / max(1, self._steps)
         done = self._before + self._steps
         return Progress(done, self._total, text, pace * (self._total - done))
 
@@ -179,19 +185,32 @@ def _loss(logits: Tensor, labels: Tensor, *, balance: bool) -> Tensor:
 
 
 def _close_epoch(
-    task: Task, pictures: list[LabelledPicture], averaged: AveragedModel,
-    stage: str, epoch: tuple[int, int], losses: list[float], result: Fit,
-) -> EpochDone:  # fmt: skip
+    task: Task, averaged: AveragedModel,
+    stage: str, epoch: tuple[int, int], losses: list[float], result: Fit, clock: _Clock,
+) -> Iterator[Event]:  # fmt: skip
     net = averaged.module
     assert isinstance(net, SegmentationNet)
     held_loss = iou = None
     if stage == "holdout":
         net.eval()
-        held_loss, iou, confusion = score_holdout(net, pictures, task.device, task.classes)
+        scoring = score_holdout(net, task.pictures, task.device, task.classes)
+        held_loss, iou, confusion = yield from _told(scoring, clock, f"Scoring epoch {epoch[0]}")
         result.top_iou = max(result.top_iou, iou)
         if iou >= result.top_iou - _EQUAL_IOU:
             result.best_iou, result.best_epoch, result.best_confusion = iou, epoch[0], confusion
             result.best_state = copy.deepcopy(net.state_dict())
     else:
         result.best_epoch, result.best_state = epoch[0], copy.deepcopy(net.state_dict())
-    return EpochDone(stage, *epoch, float(np.mean(losses)), held_loss, iou)
+    yield EpochDone(stage, *epoch, float(np.mean(losses)), held_loss, iou)
+
+
+def _told(
+    scoring: Generator[None, None, _Score], clock: _Clock, text: str
+) -> Generator[Event, None, _Score]:
+    """Yield progress after each part of a scoring; return its result."""
+    while True:
+        try:
+            next(scoring)
+        except StopIteration as end:
+            return end.value
+        yield clock.progress(text, steps=0)

@@ -95,7 +95,7 @@ class _Run:
                     f"{', '.join(self._unscored)}: labelled in too few places to hold any out; "
                     "the score does not cover it.", warning=True,
                 )  # fmt: skip
-            yield from fit(task, self._pictures, stage="holdout", epochs=epochs, result=self._held)
+            yield from fit(task, stage="holdout", epochs=epochs, result=self._held)
             epochs = self._held.best_epoch
             yield Note(
                 f"Held-out mean IoU {self._held.best_iou:.2f} after {epochs} epochs; "
@@ -105,17 +105,16 @@ class _Run:
                 picture.split = None
         else:
             yield Note("Labels lie too close together to hold any out: no score.", warning=True)
-        yield from fit(
-            task, self._pictures, stage="refit", epochs=epochs, result=self._refit, alone=not scored
-        )
+        yield from fit(task, stage="refit", epochs=epochs, result=self._refit, alone=not scored)
 
     def _task(self) -> Task:
         source = self._pairs[0].source
         bands, classes = len(source.bands), len(self._classes)
         probe = build(self._spec, bands, classes)
-        shape = (min(self._training.batch, 8), bands, probe.patch, probe.patch)
+        shape = (min(self._training.batch, 4), bands, probe.patch, probe.patch)
         return Task(
-            model_spec=self._spec, training=self._training, domain=source.domain, bands=bands,
+            pictures=self._pictures, model_spec=self._spec, training=self._training,
+            domain=source.domain, bands=bands,
             classes=classes, buffer=_BUFFER,
             device=probe_fast_cpu(probe, shape, device=self._device, backward=True),
         )  # fmt: skip

@@ -23,10 +23,10 @@ def main() -> None:
     """Print the rows."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", choices=("unet", "cnn"), default="unet")
-    task, pictures = prepare(parser.parse_args().model)
+    task = prepare(parser.parse_args().model)
     plain = replace(task, device=replace(task.device, bf16=False, channels_last=False))
     runs = {
-        "the training loop": ours(task, pictures),
+        "the training loop": ours(task),
         "a bare torch loop, same layout and precision": bare(task),
         "a bare torch loop, float32 as torch comes": bare(plain),
     }
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def prepare(kind: str):
-    """Return the task of a training on the seismic example, and its labelled sections."""
+    """Return the task of a training on the seismic example."""
     from geocnn_gui.data.source import open_source
     from geocnn_gui.data.statistics import estimate_statistics
     from geocnn_gui.data.synthetic import starter_labels
@@ -69,19 +69,18 @@ def prepare(kind: str):
     device = probe_fast_cpu(
         net, (8, 1, net.patch, net.patch), device=choose_device("cpu"), backward=True
     )
-    task = Task(
-        model_spec=spec, training=training, domain=source.domain, bands=1, classes=4,
-        device=device, buffer=8,
+    return Task(
+        pictures=[picture], model_spec=spec, training=training, domain=source.domain, bands=1,
+        classes=4, device=device, buffer=8,
     )  # fmt: skip
-    return task, [picture]
 
 
-def ours(task, pictures) -> Iterator[object]:
+def ours(task) -> Iterator[object]:
     """Yield after every step of the program's own loop."""
     from geocnn_gui.events import Progress
     from geocnn_gui.training.loop import Fit, fit
 
-    for event in fit(task, pictures, stage="refit", epochs=1000, result=Fit()):
+    for event in fit(task, stage="refit", epochs=1000, result=Fit()):
         if isinstance(event, Progress):
             yield event
 

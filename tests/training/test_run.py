@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -122,7 +123,8 @@ def test_that_a_stop_waits_for_one_batch_only(tmp_path: Path) -> None:
     training = a_training(tmp_path / "m", epochs=1000)
     steps = [e for e, _ in zip(training, range(12), strict=False) if isinstance(e, Progress)]
     training.close()
-    assert [s.done for s in steps] == list(range(1, len(steps) + 1))
+    assert {b.done - a.done for a, b in pairwise(steps)} <= {0, 1}  # 0: scoring an epoch
+    assert steps[-1].done >= 9
     assert all(s.seconds_left is not None for s in steps)
 
 
