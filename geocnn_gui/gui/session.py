@@ -93,7 +93,7 @@ class Session(Running):
         if self.busy:
             self.tell(f"{self.busy}: wait for it to end.", "warning")
             return
-        name = Path(path).name
+        name = Path(path).name.replace("example:", "example ")
         self._set_busy(f"Opening {name}")
         self._calls.start(function, done, self._on_call_failed, title=f"Opening {name}")
 

@@ -307,3 +307,10 @@ def test_that_every_button_and_field_has_a_name(shown):
         and not (widget.objectName() or picture.isAncestorOf(widget))
     ]
     assert not [f"{type(w).__name__} in {type(w.parent()).__name__}" for w in nameless]
+
+
+def test_that_opening_shows_itself_on_the_welcome_page(window, session, small_file, qtbot):
+    with qtbot.waitSignals([session.source_changed, session.statistics_changed], timeout=10000):
+        session.open_path(small_file)
+        assert child(window, QLabel, "welcome_busy").text() == "Opening small.npy …"
+    assert child(window, QLabel, "welcome_busy").text() == ""

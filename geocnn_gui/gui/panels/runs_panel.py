@@ -75,7 +75,9 @@ class RunsPanel(Card):
         self._draw()
 
     def _lay_out(self) -> None:
-        top = QHBoxLayout()
+        self._head = QWidget()
+        top = QHBoxLayout(self._head)
+        top.setContentsMargins(0, 0, 0, 0)
         top.setSpacing(8)
         top.addWidget(self._title, 1)
         for widget in (self._left, self._pause, self._stop):
@@ -85,7 +87,7 @@ class RunsPanel(Card):
         left.setContentsMargins(0, 0, 0, 0)
         left.setSpacing(6)
         left.addWidget(label("RUNS", role="heading"))
-        left.addLayout(top)
+        left.addWidget(self._head)
         left.addWidget(self._bar)
         left.addWidget(self._note)
         left.addWidget(self._empty)
@@ -109,7 +111,7 @@ class RunsPanel(Card):
         self._bar.setVisible(running or bool(busy))
         self._left.setText("")
         self._show_empty()
-        self._title.setVisible(running or bool(busy))
+        self._head.setVisible(running or bool(busy))
         if job is None:
             self._note.hide()
             self._bar.setRange(0, 0)

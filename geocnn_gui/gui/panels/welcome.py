@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QImage, QPixmap
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
 
 from geocnn_gui.gui.theme import app_icon
 from geocnn_gui.gui.widgets.card import Card, button, label, link
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy as np
+    from PySide6.QtGui import QMouseEvent
 
     from geocnn_gui.data.synthetic import Example
     from geocnn_gui.gui.session import Session
@@ -45,6 +46,14 @@ class Welcome(QWidget):
         self._layout = QVBoxLayout(column)
         self._layout.setSpacing(8)
         self._layout.addLayout(self._head(ask_open))
+        self._busy = label(role="muted", name="welcome_busy")
+        self._bar = QProgressBar()
+        self._bar.setRange(0, 0)
+        self._bar.setTextVisible(False)
+        self._layout.addWidget(self._busy)
+        self._layout.addWidget(self._bar)
+        session.busy_changed.connect(self._show_busy)
+        self._show_busy("")
         self._layout.addSpacing(16)
         self._layout.addWidget(label("OR TRY AN EXAMPLE", role="heading"))
         cards = QHBoxLayout()
@@ -92,7 +101,7 @@ class Welcome(QWidget):
         return line
 
     def _example(self, name: Example, title: str, text: str) -> Card:
-        card = Card()
+        card = _ExampleCard(lambda: self._session.open_path(f"example:{name}"))
         thumbnail = QLabel()
         thumbnail.setObjectName(f"thumbnail_{name}")
         thumbnail.setFixedHeight(_THUMBNAIL.height())
@@ -118,6 +127,14 @@ class Welcome(QWidget):
                 lambda pixels, target=target: _show_pixels(target, pixels),
             )
 
+    def _show_busy(self, text: str) -> None:
+        """Say what is being opened; keep the room for it, so that nothing jumps."""
+        self._busy.setText(f"{text} …" if text else "")
+        policy = self._bar.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self._bar.setSizePolicy(policy)
+        self._bar.setVisible(bool(text))
+
     def _list_recent(self) -> None:
         while (item := self._recent.takeAt(0)) is not None:
             widget = item.widget()
@@ -133,6 +150,20 @@ class Welcome(QWidget):
             each.source, lambda: self._session.open_path(each.source), name=f"recent_{number}",
             tip=f"Continue {each.name}, last open {each.opened[:10]}",
         )  # fmt: skip
+
+
+class _ExampleCard(Card):
+    """A card that acts wherever it is clicked; its button is there for the keyboard."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        super().__init__()
+        self._act = act
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Open the example."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._act()
 
 
 def _show_pixels(target: QLabel, pixels: np.ndarray) -> None:
