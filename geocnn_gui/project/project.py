@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +51,7 @@ class Project:
         self._data = data
         self._lock = lock
         self._books: dict[str, LabelBook] = {}
+        self._opening = threading.Lock()  # a training opens books of other sources
 
     @classmethod
     def create(cls, folder: Path, *, name: str | None = None) -> Project:
@@ -205,10 +207,11 @@ class Project:
         `axes` are the names of the source's axes, for the file. Raises as `LabelBook` does.
         """
         stored = self._stored(entry_id)
-        if stored.id not in self._books:
-            folder = self.folder / "labels" / stored.id
-            self._books[stored.id] = LabelBook(folder, tuple(shape), axes=axes)
-        return self._books[stored.id]
+        with self._opening:
+            if stored.id not in self._books:
+                folder = self.folder / "labels" / stored.id
+                self._books[stored.id] = LabelBook(folder, tuple(shape), axes=axes)
+            return self._books[stored.id]
 
     def prediction_folder(self, entry_id: str) -> Path:
         """Return where the prediction of a source goes; the folder itself may not exist yet."""
