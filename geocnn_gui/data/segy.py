@@ -109,17 +109,16 @@ class SegySource(Source):
         axis, guess = _vertical_axis(self.header, words, vertical)
         self.axes = (*self.geometry.axes, axis)
         notes += guess
-        self.choices = {"vertical": axis.name}
-        self.suggestion: dict[str, str] = {}
+        choices, suggestion = {"vertical": axis.name}, {}
         if self._code in (IBM, IEEE):
-            self.choices["sample_format"] = "ibm" if self._code == IBM else "ieee"
+            choices["sample_format"] = "ibm" if self._code == IBM else "ieee"
             if not chosen_format and (wrong := self._mislabelled()):
-                self.suggestion["sample_format"] = wrong
+                suggestion["sample_format"] = wrong
                 other = FORMAT_NAMES[IBM if wrong == "ibm" else IEEE]
                 notes.append(
-                    f"The file says {FORMAT_NAMES[self._code]}s but its samples look like "
-                    f"{other}s; open it with sample_format={wrong} to read them so."
+                    f"The file says {FORMAT_NAMES[self._code]}s but its samples look like {other}s."
                 )
+        self.choices, self.suggestion = choices, suggestion
         self._coordinates = self._coordinate_words()
         known = axis.unit != ""
         self.spacing = Spacing(

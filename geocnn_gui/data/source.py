@@ -6,6 +6,7 @@ import importlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from geocnn_gui.errors import UnreadableFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 Kind = Literal["line", "cube", "raster"]
 Domain = Literal["seismic", "imagery"]
@@ -211,6 +212,9 @@ class Source(ABC):
     transform: tuple[float, float, float, float, float, float] | None = None  # affine a b c d e f
     nodata: float | None = None
     notes: tuple[str, ...] = ()  # what was guessed or looks odd, one sentence each
+    #: Choices of `open_source` in force, and those that the samples speak for instead.
+    choices: Mapping[str, str] = MappingProxyType({})
+    suggestion: Mapping[str, str] = MappingProxyType({})
 
     @property
     def shape(self) -> tuple[int, ...]:

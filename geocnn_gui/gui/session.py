@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from geocnn_gui.data.source import EXAMPLES, Section, open_source
 from geocnn_gui.errors import GeoCNNError
@@ -58,12 +58,16 @@ class Session(Running):
         if self.project is not None and entry_id != self.entry_id:
             self._reopen(self.project.source(entry_id))
 
-    def set_vertical(self, vertical: Literal["time", "depth"]) -> None:
-        """Read the vertical axis of the SEG-Y in view as time or as depth."""
+    def choose(self, **choices: str) -> None:
+        """Read the source in view another way: `vertical` as "time" or "depth", and so on.
+
+        The choice is kept with the project.
+        """
         if self.project is None or self.source is None:
             return
+        kept = self.project.source(self.entry_id).choices
         try:
-            self.project.set_choices(self.entry_id, {"vertical": vertical})
+            self.project.set_choices(self.entry_id, {**kept, **choices})
         except GeoCNNError as error:
             self.report(error)
             return
@@ -125,6 +129,22 @@ class Session(Running):
             self.tell(opened.labels.recovered, "warning")
         if not opened.entry.unchanged:
             self.tell(f"{opened.entry.path} has changed since it was added.", "warning")
+        self._tell_suggestion(opened.source)
+
+    def _tell_suggestion(self, source: Source) -> None:
+        """Offer to read a file as its samples speak for, where its header says otherwise."""
+        suggested, now = (x.get("sample_format") for x in (source.suggestion, source.choices))
+        if suggested is None or now is None:
+            return
+        names = {"ibm": "IBM", "ieee": "IEEE"}
+        self.tell(
+            f"{source.name} says {names[now]} floats but its samples look {names[suggested]}.",
+            "warning",
+            actions=(
+                (f"Read as {names[suggested]}", lambda: self.choose(sample_format=suggested)),
+                ("Keep", lambda: self.choose(sample_format=now)),
+            ),
+        )
 
     def _estimate_statistics(self) -> None:
         from geocnn_gui.data.statistics import estimate_statistics

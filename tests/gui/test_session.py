@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,8 @@ from geocnn_gui.gui.session import MODEL_FILE, Session
 from geocnn_gui.labels.classes import LabelClass
 from geocnn_gui.models.spec import CnnSpec
 from geocnn_gui.training.spec import TrainingSpec
+
+FILES = Path(__file__).parents[1] / "files"
 
 
 def open_and_wait(session, path, qtbot):
@@ -409,3 +413,22 @@ def test_that_a_bug_is_told_plainly_and_logged(session, caplog):
     assert "Traceback" not in session.said[-1].text
     assert len(caplog.records) == 1
     caplog.clear()
+
+
+def test_that_mislabelled_floats_are_offered_to_be_read_rightly(session, tmp_path, qtbot):
+    path = tmp_path / "line.sgy"
+    content = bytearray((FILES / "npra_line_cut.sgy").read_bytes())
+    content[3224:3226] = (5).to_bytes(2, "big")  # IBM samples that say IEEE
+    path.write_bytes(content)
+    open_and_wait(session, path, qtbot)
+    offer = session.said[-1]
+    assert "says IEEE floats but its samples look IBM" in offer.text
+    labels, choices = zip(*offer.actions, strict=True)
+    assert labels == ("Read as IBM", "Keep")
+    with qtbot.waitSignals([session.source_changed, session.statistics_changed], timeout=20000):
+        choices[0]()
+    assert session.source.choices["sample_format"] == "ibm"
+    assert session.said[-1] is offer  # nothing more to ask
+    with qtbot.waitSignals([session.source_changed, session.statistics_changed], timeout=20000):
+        session.choose(vertical="depth")
+    assert session.source.choices == {"vertical": "depth", "sample_format": "ibm"}

@@ -124,7 +124,7 @@ def test_that_a_stop_waits_for_one_batch_only(tmp_path: Path) -> None:
     steps = [e for e, _ in zip(training, range(12), strict=False) if isinstance(e, Progress)]
     training.close()
     assert {b.done - a.done for a, b in pairwise(steps)} <= {0, 1}  # 0: scoring an epoch
-    assert steps[-1].done >= 9
+    assert steps[-1].done >= 6
     assert all(s.seconds_left is not None for s in steps)
 
 

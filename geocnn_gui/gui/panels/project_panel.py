@@ -102,7 +102,7 @@ class ProjectPanel(Card):
         source = self._session.source
         if source is not None:
             is_time = any(axis.name == "time" for axis in source.axes)
-            self._session.set_vertical("depth" if is_time else "time")
+            self._session.choose(vertical="depth" if is_time else "time")
 
     def _mark(self) -> None:
         """Draw the eyes and the slider as the view says."""
