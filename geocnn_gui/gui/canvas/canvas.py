@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRect, QSizeF, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPalette
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit, QWidget
 
 from geocnn_gui.gui.canvas.image_item import ImageItem
 from geocnn_gui.gui.canvas.index_item import IndexItem
@@ -260,7 +260,10 @@ class Canvas(QWidget):
         super().focusOutEvent(event)
 
     def enterEvent(self, event: QEnterEvent) -> None:
-        """Show the tool under the cursor."""
+        """Show the tool under the cursor; take the keys, unless something is being typed."""
+        typing = (QLineEdit, QAbstractSpinBox)
+        if self.isActiveWindow() and not isinstance(QApplication.focusWidget(), typing):
+            self.setFocus(Qt.FocusReason.MouseFocusReason)
         self._follow(event.position())
 
     def leaveEvent(self, _event: QEvent) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from canvas_sources import CLASSES, cube_source, line_source, scene_source
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
-from PySide6.QtGui import QColor, QImage, QPalette, QWheelEvent
+from PySide6.QtGui import QColor, QEnterEvent, QImage, QPalette, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLineEdit, QPushButton
 
 from geocnn_gui.data.source import Picture, Section, Window
 from geocnn_gui.errors import UnreadableFile
@@ -599,3 +599,21 @@ def test_that_another_palette_restyles_everything(
     assert before[0] > 150
     assert colour(view.canvas, 0, 5)[0] < 60
     assert view.top_axis.grab().toImage().pixelColor(2, 2).lightness() < 60
+
+
+def test_that_the_canvas_takes_the_keys_when_the_mouse_comes_unless_one_types(
+    view: CanvasView, show: Show, qtbot: QtBot
+) -> None:
+    show(line_source())
+    button, field = QPushButton(view), QLineEdit(view)
+    for widget in (button, field):
+        widget.show()
+    view.activateWindow()
+    qtbot.waitUntil(view.isActiveWindow)
+    enter = QEnterEvent(QPointF(50, 50), QPointF(50, 50), QPointF(50, 50))
+    button.setFocus()
+    QApplication.sendEvent(view.canvas, enter)
+    assert view.canvas.hasFocus()
+    field.setFocus()
+    QApplication.sendEvent(view.canvas, enter)
+    assert field.hasFocus()
