@@ -235,13 +235,16 @@ class Labelling(State):
         if self.source is None or self.labels is None:
             return
         source, snapshot, path = self.source, self.labels.store.snapshot(), Path(path)
+        classes = self.classes
 
         def done(_: object) -> None:
             self._set_busy("")
             self.tell(f"Labels saved to {path}.")
 
         self._set_busy(f"Writing {path.name}")
-        self._calls.start(lambda: save_labels(path, snapshot, source), done, self._on_call_failed)
+        self._calls.start(
+            lambda: save_labels(path, snapshot, source, classes), done, self._on_call_failed
+        )
 
     def _on_call_failed(self, error: Exception) -> None:
         self._set_busy("")
