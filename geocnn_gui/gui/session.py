@@ -182,8 +182,8 @@ class Session(Running):
         self.runs_changed.emit()
 
     def _leave_source(self) -> None:
+        self.end_stroke()  # what was painted while another source opened is kept
         self.undo_stack.clear()
-        self._stroke = None
         if self.source is not None:
             self._retire(self.source)
         self.source = self.labels = self.statistics = None

@@ -12,6 +12,7 @@ from geocnn_gui.errors import CannotWrite, NotEnoughLabels
 from geocnn_gui.gui.labelling import merge_classes
 from geocnn_gui.gui.session import MODEL_FILE, Session
 from geocnn_gui.labels.classes import LabelClass
+from geocnn_gui.labels.files import read_label_file
 from geocnn_gui.models.spec import CnnSpec
 from geocnn_gui.training.spec import TrainingSpec
 
@@ -209,6 +210,29 @@ def test_that_saved_labels_read_back_the_same(opened, paint, tmp_path, qtbot):
     with qtbot.waitSignal(opened.message, timeout=10000):
         opened.save_labels(tmp_path / "out.npy")
     assert np.count_nonzero(np.load(tmp_path / "out.npy") == 2) == 90
+
+
+def test_that_saved_labels_keep_the_names_of_the_classes(session, tmp_path, qtbot):
+    np.save(tmp_path / "line.npy", np.zeros((20, 24), np.float32) + np.arange(24))
+    open_and_wait(session, tmp_path / "line.npy", qtbot)
+    session.rename_class(2, "Salt")
+    session.recolour_class(2, "#112233")
+    session.paint(session.section, slice(0, 2), slice(0, 4), np.ones((2, 4), bool), 2)
+    with qtbot.waitSignal(session.message, timeout=10000):
+        session.save_labels(tmp_path / "labels.tif")
+    file = read_label_file(tmp_path / "labels.tif", session.source)
+    assert file.classes == (LabelClass(id=2, name="Salt", color="#112233"),)
+
+
+def test_that_a_stroke_in_hand_is_kept_when_another_source_arrives(opened, tmp_path, qtbot):
+    np.save(tmp_path / "other.npy", np.zeros((20, 30, 24), np.float32) + np.arange(24))
+    with qtbot.waitSignal(opened.source_changed, timeout=10000):
+        opened.add_path(tmp_path / "other.npy")
+        opened.begin_stroke()
+        opened.paint(opened.section, slice(0, 2), slice(0, 3), np.ones((2, 3), bool), 1)
+    with qtbot.waitSignal(opened.source_changed, timeout=10000):
+        opened.show_entry("s1")
+    assert counts(opened) == {1: 6}
 
 
 def test_that_classes_of_a_file_join_ours_by_name_then_by_id():
