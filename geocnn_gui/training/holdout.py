@@ -21,6 +21,9 @@ _CELLS = 3_000_000
 _ONE_PASS = 500_000
 
 
+_Part = tuple["LabelledPicture", slice, slice]
+
+
 def score_holdout(
     net: SegmentationNet, pictures: list[LabelledPicture], device: Device, classes: int
 ) -> Generator[None, None, tuple[float, float, np.ndarray]]:
@@ -52,30 +55,35 @@ def mean_iou(confusion: np.ndarray) -> float:
     return float(np.mean(np.diag(confusion)[present] / union[present])) if present.any() else 0.0
 
 
-def _parts(
-    net: SegmentationNet, pictures: list[LabelledPicture]
-) -> Iterator[tuple[LabelledPicture, slice, slice]]:
-    """Yield the windows to predict: whole small pictures, else their held-out blocks."""
-    left = _CELLS
+def _parts(net: SegmentationNet, pictures: list[LabelledPicture]) -> list[_Part]:
+    """Return the windows to predict: whole small pictures, else their held-out blocks.
+
+    Where that is more than `_CELLS`, an even random part of them, the same at each call.
+    """
+    parts, costs = [], []
     for picture in pictures:
-        split = picture.split
-        if split is None or not split.held.any():
-            continue
-        height, width = picture.shape
-        block_cells = (split.side + 2 * net.halo) ** 2
-        if height * width <= min(left, _ONE_PASS, split.held.sum() * block_cells):
-            left -= height * width
-            yield picture, slice(0, height), slice(0, width)
-            continue
-        for row, column in np.argwhere(split.held) * split.side:
-            if left < 0:
-                return
-            left -= block_cells
-            yield (
-                picture,
-                slice(row, min(row + split.side, height)),
-                slice(column, min(column + split.side, width)),
-            )
+        for rows, columns, cost in _windows(net, picture):
+            parts.append((picture, rows, columns))
+            costs.append(cost)
+    order = np.random.default_rng(0).permutation(len(parts))
+    room = np.cumsum(np.array(costs)[order]) <= _CELLS if parts else np.zeros(0, bool)
+    room[:1] = True
+    return [parts[i] for i in sorted(order[room])]
+
+
+def _windows(net: SegmentationNet, picture: LabelledPicture) -> Iterator[tuple[slice, slice, int]]:
+    """Yield rows, columns and cells to compute for the held-out blocks of a picture."""
+    split, (height, width) = picture.split, picture.shape
+    if split is None or not split.held.any():
+        return
+    block_cells = (split.side + 2 * net.halo) ** 2
+    if height * width <= min(_ONE_PASS, split.held.sum() * block_cells):
+        yield slice(0, height), slice(0, width), height * width
+        return
+    for row, column in np.argwhere(split.held) * split.side:
+        rows = slice(int(row), min(int(row) + split.side, height))
+        columns = slice(int(column), min(int(column) + split.side, width))
+        yield rows, columns, block_cells
 
 
 def _logits(

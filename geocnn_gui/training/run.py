@@ -10,14 +10,14 @@ import numpy as np
 from geocnn_gui import __version__
 from geocnn_gui.data.statistics import BandStatistics, estimate_statistics, require_live
 from geocnn_gui.errors import BadRequest, NotEnoughLabels
-from geocnn_gui.events import Event, Note, Saved
+from geocnn_gui.events import Event, Note, Progress, Saved
 from geocnn_gui.inference.device import probe_fast_cpu
 from geocnn_gui.models.networks import build
 from geocnn_gui.models.scaling import Scaling, default_mode
 from geocnn_gui.models.weights import CardSpacing, ModelCard, TrainingSummary, save_model
-from geocnn_gui.scoring.split import choose_blocks
+from geocnn_gui.scoring.split import LabelledPlane, choose_blocks
 from geocnn_gui.training.loop import Fit, Task, fit
-from geocnn_gui.training.sampling import LabelledPicture
+from geocnn_gui.training.sampling import LabelledPicture, keep_small
 from geocnn_gui.training.sections import Pair, labelled_sections
 
 if TYPE_CHECKING:
@@ -76,31 +76,31 @@ class _Run:
         self._held, self._refit = Fit(), Fit()
         self._started = time.monotonic()
         self._share = 0.0
-        self._unscored: list[str] = []
+        self._pictures: list[LabelledPicture] = []
         self.saved = False
 
     def steps(self) -> Iterator[Event]:
         _check(self._pairs)
         self._scaling = _scaling(self._pairs, self._training)
         self._classes = _labelled_classes(self._pairs, self._classes)
-        self._pictures = self._open_pictures()
+        yield from self._open_pictures()
         task = self._task()
         yield Note(f"Training on {task.device.description}.")
         epochs = self._training.epochs
         scored = self._hold_out()
         if scored:
             yield Note(f"{self._share:.0%} of the labels are held out, in blocks, for the score.")
-            if self._unscored:
-                yield Note(
-                    f"{', '.join(self._unscored)}: labelled in too few places to hold any out; "
-                    "the score does not cover it.", warning=True,
-                )  # fmt: skip
             yield from fit(task, stage="holdout", epochs=epochs, result=self._held)
             epochs = self._held.best_epoch
             yield Note(
                 f"Held-out mean IoU {self._held.best_iou:.2f} after {epochs} epochs; "
                 "now a fresh network is fitted to all labels for as long."
             )
+            if unscored := self._unscored():
+                yield Note(
+                    f"{unscored}: labelled in too few places to hold any out; the score does not "
+                    "cover it.", warning=True,
+                )  # fmt: skip
             for picture in self._pictures:
                 picture.split = None
         else:
@@ -119,20 +119,26 @@ class _Run:
             device=probe_fast_cpu(probe, shape, device=self._device, backward=True),
         )  # fmt: skip
 
-    def _open_pictures(self) -> list[LabelledPicture]:
+    def _open_pictures(self) -> Iterator[Event]:
+        """Set the labelled pictures and of which source each is."""
         lookup = np.zeros(256, np.uint8)
         for number, label_class in enumerate(self._classes, 1):
             lookup[label_class.id] = number
-        pictures = []
-        for pair in self._pairs:
+        self._pictures, self._of_source = [], []
+        for source_number, pair in enumerate(self._pairs):
             statistics = self._scaling.for_source(pair.source)
-            sections = pair.sections or labelled_sections(pair.source, pair.labels)
-            pictures += [
-                LabelledPicture(pair.source, section, pair.labels, statistics, lookup)
-                for section in sections
-            ]
+            for section in pair.sections or labelled_sections(pair.source, pair.labels):
+                picture = LabelledPicture(pair.source, section, pair.labels, statistics, lookup)
+                for _ in picture.find_cells():
+                    yield Progress(0, 0, f"Reading the labels of {pair.source.name}")
+                self._pictures.append(picture)
+                self._of_source.append(source_number)
+        keep_small(self._pictures)
+        self._check_classes()
+
+    def _check_classes(self) -> None:
         found = np.zeros(len(self._classes), np.int64)
-        for picture in pictures:
+        for picture in self._pictures:
             found += np.bincount(picture.cells.classes, minlength=len(found))
         missing = [c.name for c, n in zip(self._classes, found, strict=True) if n == 0]
         if missing:
@@ -140,25 +146,33 @@ class _Run:
                 f"{', '.join(missing)}: no label on live samples of the sections to train on",
                 "paint some there or leave the class out",
             )
-        return pictures
 
     def _hold_out(self) -> bool:
+        planes = [
+            LabelledPlane(number, p.plane, p.shape, p.cells)
+            for number, p in zip(self._of_source, self._pictures, strict=True)
+        ]
         splits = choose_blocks(
-            [p.cells for p in self._pictures], [p.shape for p in self._pictures],
-            classes=len(self._classes), share=self._training.holdout, seed=self._training.seed,
+            planes, classes=len(self._classes), share=self._training.holdout, buffer=_BUFFER,
+            seed=self._training.seed,
         )  # fmt: skip
         if splits is None:
             return False
-        held, total = np.zeros((2, len(self._classes)), np.int64)
+        held = total = 0
         for picture, split in zip(self._pictures, splits, strict=True):
             picture.split, cells = split, picture.cells
-            held += np.bincount(
-                cells.classes[split.is_held(cells.rows, cells.columns)], minlength=len(held)
-            )
-            total += np.bincount(cells.classes, minlength=len(held))
-        self._share = float(held.sum() / total.sum())
-        self._unscored = [c.name for c, n in zip(self._classes, held, strict=True) if n == 0]
+            held += int(split.is_held(cells.rows, cells.columns).sum())
+            total += len(cells.rows)
+        self._share = held / total
         return True
+
+    def _unscored(self) -> str:
+        """Name the classes of which no label was scored."""
+        confusion = self._held.best_confusion
+        if confusion is None:
+            return ""
+        truth = confusion.sum(1)
+        return ", ".join(c.name for c, n in zip(self._classes, truth, strict=True) if n == 0)
 
     def save_best(self) -> None:
         """Save the refitted network, or the best so far of a training that was stopped."""

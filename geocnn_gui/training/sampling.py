@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,17 +13,21 @@ from geocnn_gui.labels.store import LabelSnapshot
 from geocnn_gui.models.scaling import scale_picture
 from geocnn_gui.scoring.split import BlockSplit, LabelledCells
 
-#: Sections up to this many values are kept in memory; of wider ones patches are read as needed.
-_KEPT_VALUES = 32_000_000
-#: Of more labelled cells of a class in a section, this many stand for all as patch centres.
-_CELLS_PER_CLASS = 100_000
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Values of sections kept in memory, all together; of further ones patches are read as needed.
+_KEPT_VALUES = 64_000_000
+#: Of more labelled cells of a class in a source, about this many stand for all as patch centres.
+_CELLS_PER_CLASS = 200_000
 
 
 @dataclass
 class LabelledPicture:
     """A section with labels, as a network reads it.
 
-    `lookup` maps a label id to its class number 1..n (0: unlabelled or not trained).
+    `lookup` maps a label id to its class number 1..n (0: unlabelled or not trained). `kept`
+    says whether its values stay in memory. Run `find_cells` once before anything else.
     """
 
     source: Source
@@ -30,28 +35,47 @@ class LabelledPicture:
     labels: LabelSnapshot
     statistics: tuple[BandStatistics, ...]
     lookup: np.ndarray
+    kept: bool = False
     cells: LabelledCells = field(init=False)
     split: BlockSplit | None = None
-    _kept: np.ndarray | None = None
+    _values: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         self.plane = self.source.plane(self.section)
         self.shape = self.source.picture_shape(self.section)
-        self.cells = self._find_cells()
 
-    def _find_cells(self) -> LabelledCells:
-        nothing = np.zeros(0, np.int64)
-        rows, columns, classes = [nothing], [nothing], [nothing]
+    def find_cells(self) -> Iterator[None]:
+        """Set `cells`, chunk by chunk; yields after each, so that a Stop gets in."""
+        parts = [np.zeros((3, 0), np.int32)]
+        steps = self._steps()
         for window in self.labels.labelled_windows():
             part = self.plane.cells(window)
-            if part is None:
-                continue
-            numbers = self._labels(*part)
-            r, c = np.nonzero(numbers)
-            rows.append(r + part[0].start)
-            columns.append(c + part[1].start)
-            classes.append(numbers[r, c].astype(np.int64) - 1)
-        return _thin(np.concatenate(rows), np.concatenate(columns), np.concatenate(classes))
+            if part is not None:
+                parts.append(self._cells_of(part, steps))
+                yield
+        rows, columns, classes = np.concatenate(parts, axis=1).astype(np.int64)
+        self.cells = LabelledCells(rows, columns, classes)
+
+    def _steps(self) -> np.ndarray:
+        """Return for each class number: of so many of its cells in a row one is taken."""
+        totals = np.zeros(int(self.lookup.max()) + 1, np.int64)
+        for number, count in self.labels.counts.items():
+            totals[self.lookup[number]] += count
+        return np.maximum(1, -(-totals // _CELLS_PER_CLASS))
+
+    def _cells_of(self, part: tuple[slice, slice], steps: np.ndarray) -> np.ndarray:
+        """Return int32 (3, n): rows, columns, class indices of a chunk, evenly thinned."""
+        numbers = self._labels(*part)
+        found = []
+        for number in np.unique(numbers[numbers > 0]):
+            rows, columns = np.nonzero(numbers == number)
+            step = int(steps[number])
+            taken = slice((part[0].start + part[1].start) % step, None, step)
+            rows, columns = rows[taken] + part[0].start, columns[taken] + part[1].start
+            found.append(np.stack([rows, columns, np.full(len(rows), number - 1)]))
+        return (
+            np.concatenate(found, axis=1).astype(np.int32) if found else np.zeros((3, 0), np.int32)
+        )
 
     def _labels(self, rows: slice, columns: slice) -> np.ndarray:
         ids = self.plane.picture(self.labels.read(self.plane.window(rows, columns)))
@@ -60,26 +84,26 @@ class LabelledPicture:
 
     def values(self, rows: slice, columns: slice) -> np.ndarray:
         """Return scaled values float32 (bands, rows, columns) of bounded slices."""
-        if self._kept is None and np.prod(self.shape) * len(self.statistics) <= _KEPT_VALUES:
+        if self.kept and self._values is None:
             whole = self.source.read_picture(
                 self.section, slice(0, self.shape[0]), slice(0, self.shape[1])
             )
-            self._kept = scale_picture(whole, self.statistics)
-        if self._kept is not None:
-            return self._kept[:, rows, columns]
+            self._values = scale_picture(whole, self.statistics)
+        if self._values is not None:
+            return self._values[:, rows, columns]
         return scale_picture(self.source.read_picture(self.section, rows, columns), self.statistics)
 
     def training_labels(self, rows: slice, columns: slice, *, buffer: int) -> np.ndarray:
         """Return class numbers uint8 (rows, columns) without those held out and `buffer` around."""
         numbers = self._labels(rows, columns)
         if self.split is not None:
-            numbers = np.where(self.split.mask(rows, columns, grow=buffer), 0, numbers)
+            numbers = np.where(self.split.near_mask(rows, columns, buffer), 0, numbers)
         return numbers
 
     def held_labels(self, rows: slice, columns: slice) -> np.ndarray:
         """Return class numbers uint8 (rows, columns) of the held-out cells only."""
         assert self.split is not None
-        return np.where(self.split.mask(rows, columns), self._labels(rows, columns), 0)
+        return np.where(self.split.held_mask(rows, columns), self._labels(rows, columns), 0)
 
     def patch(
         self, row: int, column: int, side: int, *, buffer: int
@@ -101,15 +125,13 @@ class LabelledPicture:
         return values, numbers
 
 
-def _thin(rows: np.ndarray, columns: np.ndarray, classes: np.ndarray) -> LabelledCells:
-    """Keep at most `_CELLS_PER_CLASS` cells of each class, chosen evenly."""
-    kept = [np.zeros(0, np.int64)]
-    for number in np.unique(classes):
-        found = np.flatnonzero(classes == number)
-        step = -(-len(found) // _CELLS_PER_CLASS)
-        kept.append(found[::step])
-    chosen = np.concatenate(kept)
-    return LabelledCells(rows[chosen], columns[chosen], classes[chosen])
+def keep_small(pictures: list[LabelledPicture]) -> None:
+    """Mark the pictures whose values stay in memory: as many as fit the budget, in order."""
+    left = _KEPT_VALUES
+    for picture in pictures:
+        size = int(np.prod(picture.shape)) * len(picture.statistics)
+        picture.kept = size <= left
+        left -= size if picture.kept else 0
 
 
 class PatchSampler:
@@ -161,5 +183,5 @@ def _training_cells(picture: LabelledPicture, buffer: int) -> LabelledCells:
     cells, split = picture.cells, picture.split
     if split is None or not len(cells.rows):
         return cells
-    free = ~split.is_held(cells.rows, cells.columns, grow=buffer)
+    free = ~split.is_near(cells.rows, cells.columns, buffer)
     return LabelledCells(cells.rows[free], cells.columns[free], cells.classes[free])

@@ -64,6 +64,9 @@ def prepare(kind: str):
     statistics = estimate_statistics(source)
     lookup = np.arange(256, dtype=np.uint8)
     picture = LabelledPicture(source, source.first_section(), labels, statistics, lookup)
+    picture.kept = True
+    for _ in picture.find_cells():
+        pass
     spec, training = SPECS[kind](), TrainingSpec()
     net = build(spec, 1, 4)
     device = probe_fast_cpu(
