@@ -12,8 +12,9 @@ from geocnn_gui.data.source import Window
 from geocnn_gui.errors import GeoCNNError
 from geocnn_gui.gui.commands import Step, paint_step
 from geocnn_gui.gui.state import State
-from geocnn_gui.labels.classes import LabelClass, by_id, new_class
+from geocnn_gui.labels.classes import LabelClass, by_id
 from geocnn_gui.labels.edit import LabelEdit
+from geocnn_gui.labels.matching import merge_classes
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QObject
@@ -202,17 +203,16 @@ class Labelling(State):
             return
 
         def done(file: LabelFile) -> None:
-            self._set_busy("")
             if self.source is source:
                 self._take_labels(file, path.name)
 
-        self._set_busy(f"Reading labels from {path.name}")
-        self._calls.start(lambda: read_label_file(path, source), done, self._on_call_failed)
+        title = f"Reading labels from {path.name}"
+        self._work_on(source, lambda: read_label_file(path, source), done, title)
 
     def _take_labels(self, file: LabelFile, name: str) -> None:
         if self.labels is None:
             return
-        classes, mapping = merge_classes(self.classes, file.classes)
+        classes, mapping = merge_classes(self.classes, file.classes, by_color=file.coloured)
         store = self.labels.store
         edits = []
         for window in file.snapshot.labelled_windows():
@@ -237,38 +237,10 @@ class Labelling(State):
         source, snapshot, path = self.source, self.labels.store.snapshot(), Path(path)
         classes = self.classes
 
-        def done(_: object) -> None:
-            self._set_busy("")
-            self.tell(f"Labels saved to {path}.")
-
-        self._set_busy(f"Writing {path.name}")
-        self._calls.start(
-            lambda: save_labels(path, snapshot, source, classes), done, self._on_call_failed
-        )
-
-    def _on_call_failed(self, error: Exception) -> None:
-        self._set_busy("")
-        self.report(error)
-
-
-def merge_classes(ours: Classes, theirs: Classes) -> tuple[Classes, np.ndarray]:
-    """Return our classes with the new ones of a file, and a table from its ids to ours.
-
-    A class of the same name is the same class; one that has no name of its own ("Class 3") is
-    ours of that id; any other keeps its id where that is free. The table is uint8 (256,).
-    """
-    table = np.arange(256, dtype=np.uint8)
-    merged = ours
-    for theirs_one in theirs:
-        same = next((c for c in merged if c.name == theirs_one.name), None)
-        holder = by_id(merged, theirs_one.id)
-        if same is None and holder is not None and theirs_one.name == f"Class {theirs_one.id}":
-            same = holder
-        if same is None:
-            same = theirs_one if holder is None else new_class(merged, theirs_one.name)
-            merged = (*merged, same)
-        table[theirs_one.id] = same.id
-    return merged, table
+        self._work_on(
+            source, lambda: save_labels(path, snapshot, source, classes),
+            lambda _: self.tell(f"Labels saved to {path}."), f"Writing {path.name}",
+        )  # fmt: skip
 
 
 def _union(parts: list[_Part]) -> tuple[Section, slice, slice, np.ndarray]:

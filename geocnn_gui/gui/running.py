@@ -59,7 +59,7 @@ class Running(Labelling):
         self.model_spec: ModelSpec = UNetSpec.model_validate({})
         self.training_spec = TrainingSpec.model_validate({})
         self._prediction_folder: Path | None = None
-        self._retired: list[Source] = []
+        self._job_source: Source | None = None
 
     # What can be asked for
 
@@ -233,21 +233,22 @@ class Running(Labelling):
         caution = "" if snapshot is None else _caution(self.model_card, snapshot)
 
         def done(score: Score) -> None:
-            self._set_busy("")
-            self.scored.emit(score)
+            if self.source is source:
+                self.scored.emit(score)
 
-        self._set_busy("Scoring")
-        self._calls.start(
-            lambda: _score(store, source, snapshot or Path(path or ""), names, caution),
-            done, self._on_call_failed,
+        self._work_on(
+            source, lambda: _score(store, source, snapshot or Path(path or ""), names, caution),
+            done, "Scoring",
         )  # fmt: skip
 
     # The job in hand
 
     def _start(self, task: Iterator[Event], work: Work, title: str) -> None:
-        if self.job is not None:
+        if self.job is not None or self.source is None:
             self.tell("Wait for the running task, or stop it.", "warning")
             return
+        self.in_use.hold(self.source)
+        self._job_source = self.source
         job = Job(task, title=title, parent=self)
         self.job, self.work, self.progress = job, work, None
         job.stepped.connect(self._on_event)
@@ -274,9 +275,9 @@ class Running(Labelling):
     def _on_job_ended(self, outcome: str) -> None:
         job, work = self.job, self.work
         self.job, self.work, self.progress = None, "", None
-        for source in self._retired:
-            source.close()
-        self._retired.clear()
+        if self._job_source is not None:
+            self.in_use.release(self._job_source)
+            self._job_source = None
         if job is not None:
             job.deleteLater()
             if job.error is not None:
@@ -301,13 +302,6 @@ class Running(Labelling):
         elif outcome == "stopped":
             predict = ("Predict", self.start_prediction)
             self.tell("Stopped; the best weights so far are kept.", actions=(predict,))
-
-    def _retire(self, source: Source) -> None:
-        """Close a source now, or when the task that may read it has ended."""
-        if self.job is None:
-            source.close()
-        else:
-            self._retired.append(source)
 
     def shut_down(self) -> None:
         """Stop what runs and wait for it: the last step of the window."""
@@ -361,10 +355,18 @@ def _score(
     caution: str,
 ) -> Score:
     from geocnn_gui.labels.files import read_label_file
+    from geocnn_gui.labels.matching import fit_labels, is_named
 
     if isinstance(truth, Path):
-        file, against = read_label_file(truth, source), truth.name
-        snapshot, names = file.snapshot, {**{c.id: c.name for c in file.classes}, **names}
+        ours = tuple(
+            c if is_named(c) else c.model_copy(update={"name": names.get(c.id, c.name)})
+            for c in store.classes
+        )
+        file = fit_labels(
+            read_label_file(truth, source), ours, names=(truth.name, "this prediction")
+        )
+        snapshot, against = file.snapshot, truth.name
+        names = {**names, **{c.id: c.name for c in (*ours, *file.classes)}}
     else:
         snapshot, against = truth, "the labels of this project"
     confusion = Confusion()

@@ -89,7 +89,7 @@ class Session(Running):
             opened = join()
         except GeoCNNError as error:
             source.close()
-            self._on_call_failed(error)
+            self._on_open_failed(error)
             return
         self._show(opened)
 
@@ -99,7 +99,11 @@ class Session(Running):
             return
         name = Path(path).name.replace("example:", "example ")
         self._set_busy(f"Opening {name}")
-        self._calls.start(function, done, self._on_call_failed, title=f"Opening {name}")
+        self._calls.start(function, done, self._on_open_failed, title=f"Opening {name}")
+
+    def _on_open_failed(self, error: Exception) -> None:
+        self._set_busy("")
+        self.report(error)
 
     def _show(self, opened: Opened) -> None:
         self._set_busy("")
@@ -154,12 +158,11 @@ class Session(Running):
             return
 
         def done(statistics: tuple[BandStatistics, ...]) -> None:
-            if self.source is source:
-                self.statistics = statistics
-                self.statistics_changed.emit()
-                self.view_changed.emit()
+            self.statistics = statistics
+            self.statistics_changed.emit()
+            self.view_changed.emit()
 
-        self._calls.start(lambda: estimate_statistics(source), done, self._on_call_failed)
+        self._look_at(source, lambda: estimate_statistics(source), done)
 
     def _take_last_run(self) -> None:
         """Take the newest whole model of the project in hand."""
@@ -185,7 +188,7 @@ class Session(Running):
         self.end_stroke()  # what was painted while another source opened is kept
         self.undo_stack.clear()
         if self.source is not None:
-            self._retire(self.source)
+            self.in_use.retire(self.source)
         self.source = self.labels = self.statistics = None
         self.entry_id, self.section = "", Section()
         self._prediction_folder = None

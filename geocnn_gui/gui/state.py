@@ -13,6 +13,7 @@ from PySide6.QtGui import QUndoStack
 
 from geocnn_gui.data.source import Section
 from geocnn_gui.errors import GeoCNNError
+from geocnn_gui.gui.in_use import InUse, SourceLeft
 from geocnn_gui.gui.jobs import Calls
 
 if TYPE_CHECKING:
@@ -154,6 +155,7 @@ class State(QObject):
         self.saved_at: datetime | None = None
         self.undo_stack = QUndoStack(self)
         self.undo_stack.setUndoLimit(200)
+        self.in_use = InUse()
         self._calls = Calls(self)
 
     def set_section(self, section: Section) -> None:
@@ -225,6 +227,39 @@ class State(QObject):
     def call(self, function: Callable[[], Any], done: Callable[[Any], None]) -> None:
         """Call a short function in the background and bring its result here; errors are told."""
         self._calls.start(function, done, self.report)
+
+    def _look_at(
+        self, source: Source, read: Callable[[], Any], done: Callable[[Any], object]
+    ) -> None:
+        """Call what reads a source in the background; nothing is heard of it out of view."""
+
+        def in_view(act: Callable[[Any], object]) -> Callable[[Any], None]:
+            def run(answer: object) -> None:
+                if self.source is source:
+                    act(answer)
+
+            return run
+
+        self._calls.start(self.in_use.bound(source, read), in_view(done), in_view(self.report))
+
+    def _work_on(
+        self, source: Source, read: Callable[[], Any], done: Callable[[Any], object], title: str
+    ) -> None:
+        """Call what the user asked of a source in the background, one thing at a time."""
+        if self.busy:
+            self.tell(f"{self.busy}: wait for it to end.", "warning")
+            return
+
+        def finish(act: Callable[[Any], object]) -> Callable[[Any], None]:
+            def run(answer: object) -> None:
+                self._set_busy("")
+                if not isinstance(answer, SourceLeft):
+                    act(answer)
+
+            return run
+
+        self._set_busy(title)
+        self._calls.start(self.in_use.bound(source, read), finish(done), finish(self.report))
 
     def _set_busy(self, text: str) -> None:
         self.busy = text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -376,6 +377,66 @@ def test_that_labels_of_other_sources_of_the_project_are_trained_on_too(
     with qtbot.waitSignal(opened.statistics_changed, timeout=10000):
         opened.show_entry("s1")
     assert counts(opened) == {1: 60}
+
+
+class SlowStatistics:
+    """Stands in for the statistics: they read their source once `go` is set."""
+
+    def __init__(self):
+        self.started, self.go, self.sources, self.errors = [], threading.Event(), [], []
+
+    def __call__(self, source):
+        self.started.append(source)
+        self.go.wait(10)
+        try:
+            if source.closed:
+                raise ValueError("I/O operation on closed file")
+            if len(source.axes) == 3:
+                raise KeyError("a defect")
+        except Exception as error:
+            self.errors.append(error)
+            raise
+        return ()
+
+
+@pytest.fixture
+def closing(monkeypatch):
+    """Let sources say whether they are closed."""
+    from geocnn_gui.data.array import ArraySource
+
+    close = ArraySource.close
+
+    def closed(source):
+        source.closed = True
+        close(source)
+
+    monkeypatch.setattr(ArraySource, "closed", False, raising=False)
+    monkeypatch.setattr(ArraySource, "close", closed)
+
+
+def test_that_a_source_that_is_left_stays_open_while_it_is_read(
+    session, small_file, closing, monkeypatch, tmp_path, qtbot, caplog
+):
+    slow = SlowStatistics()
+    monkeypatch.setattr("geocnn_gui.data.statistics.estimate_statistics", slow)
+    with qtbot.waitSignal(session.source_changed, timeout=10000):
+        session.open_path(small_file)
+    qtbot.waitUntil(lambda: len(slow.started) == 1, timeout=10000)
+    cube = session.source
+    np.save(tmp_path / "other.npy", np.zeros((20, 30), np.float32))
+    with qtbot.waitSignal(session.source_changed, timeout=10000):
+        session.open_path(tmp_path / "other.npy")
+    assert not cube.closed
+    session._set_busy("Opening something")
+    with qtbot.waitSignal(session.statistics_changed, timeout=10000):
+        slow.go.set()
+    qtbot.waitUntil(lambda: cube.closed, timeout=10000)
+    qtbot.wait(50)
+    assert [type(error) for error in slow.errors] == [KeyError]
+    assert not [m for m in session.said if m.kind == "error"]  # not of the source in view
+    assert session.busy == "Opening something"
+    session._set_busy("")
+    caplog.clear()
 
 
 @pytest.fixture

@@ -108,8 +108,7 @@ class Feed(QObject):
 
     def take_source(self) -> None:
         """Show another source, or none."""
-        for topic in (_FINE, _COARSE, _OVERLAY):
-            self._reader.forget(topic)
+        self._reader.forget_all()
         self._sections.forget()
         self._estimate, self._asked, self._pictured = (), None, None
         self._late_tiles, self.histograms, self.stretch = [], (), None
@@ -214,9 +213,9 @@ class Feed(QObject):
 
         if not sections.keeps(source, section) and not image.has_coarse(key):
             coarse = coarse_part(self._canvas.picture_shape)
-            self._reader.ask(_COARSE, lambda: shoot(coarse))
+            self._reader.ask(_COARSE, session.in_use.bound(source, lambda: shoot(coarse)))
         self._asked = (key, part)
-        self._reader.ask(_FINE, lambda: shoot(part))
+        self._reader.ask(_FINE, session.in_use.bound(source, lambda: shoot(part)))
 
     def _refresh_labels(self, part: Part) -> None:
         session, item = self._session, self._canvas.labels

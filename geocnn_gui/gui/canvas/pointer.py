@@ -65,7 +65,7 @@ class Pointer(QObject):
             picture = source.read_picture(section, rows, columns)
             return cell, picture.values[bands, 0, 0] if picture.live[0, 0] else None
 
-        self._feed.reader.ask(_VALUE, read)
+        self._feed.reader.ask(_VALUE, self._session.in_use.bound(source, read))
 
     def _on_answered(self, topic: str, answer: Any) -> None:
         if topic == _VALUE and self._session.source is not None and answer[0] == self._cell:

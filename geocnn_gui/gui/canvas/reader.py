@@ -68,6 +68,11 @@ class Reader(QObject):
         self._generations[topic] = next(self._numbers)
         self._set_waiting(self._waiting - {topic})
 
+    def forget_all(self) -> None:
+        """Drop every question that is open."""
+        for topic in tuple(self._generations):
+            self.forget(topic)
+
     def close(self) -> None:
         """Drop all questions and wait for the reads in hand to end."""
         for topic in self._generations:
