@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["DeviceWish", "Pair", "check_destination", "describe", "evaluate", "predict",
            "predict_to_file", "train"]  # fmt: skip
 
+#: Formats without names or colours, and what stands in a palette where there is no class.
+_ARRAYS, _BLACK = ("NPY", "NPZ"), "#000000"
 DeviceWish = Literal["auto", "cpu", "cuda"]
 
 
@@ -182,6 +184,9 @@ def check_destination(path: Path, *, inputs: tuple[Path, ...] = ()) -> None:
 def evaluate(prediction: Path, labels: Path) -> Scores:
     """Compare a class map with labels of the same grid, both as files.
 
+    Classes are matched by name where both files name them, those of a colour picture by the
+    palette of the class map, all others by id.
+
     Raises
     ------
     UnreadableFile, LabelsMismatch, BadRequest, NotEnoughLabels
@@ -189,27 +194,32 @@ def evaluate(prediction: Path, labels: Path) -> Scores:
         cell is labelled.
     """
     from geocnn_gui.labels.files import read_label_file
+    from geocnn_gui.labels.matching import fit_labels, is_named
     from geocnn_gui.scoring.metrics import Confusion
 
     confusion = Confusion()
     with open_source(prediction) as source:
         truth = read_label_file(labels, source)
+        ours = _classes_of(source, coloured=truth.coloured)
+        truth = fit_labels(truth, ours, names=(labels.name, prediction.name))
         for window in truth.snapshot.labelled_windows():
             confusion.add(truth.snapshot.read(window), _read_classes(source, window))
-        names = _names(source, truth.classes)
     if not confusion.ids:
         raise NotEnoughLabels(f"{labels} labels no cell", "choose a file with labels")
-    return confusion.scores(names)
+    return confusion.scores({c.id: c.name for c in (*ours, *truth.classes) if is_named(c)})
 
 
-def _names(prediction: Source, classes: Classes) -> dict[int, str]:
-    """Return the names that the labels give, and the prediction's own where they give none."""
+def _classes_of(prediction: Source, *, coloured: bool) -> Classes:
+    """Return the classes that a class map names or colours; for `coloured` labels the latter."""
+    from geocnn_gui.labels.classes import classes_for
     from geocnn_gui.labels.rasters import names_and_colors
 
-    given = {c.id: c.name for c in classes if c.name != f"Class {c.id}"}
-    if prediction.format != "GeoTIFF" or prediction.path is None:
-        return given
-    return names_and_colors(prediction.path)[0] | given
+    if prediction.kind != "raster" or prediction.path is None or prediction.format in _ARRAYS:
+        return ()
+    names, colors = names_and_colors(prediction.path)
+    ids = {i for i, color in colors.items() if color != _BLACK} | set(() if coloured else names)
+    classes = classes_for([i for i in ids if 0 < i <= 254], names)
+    return tuple(c.model_copy(update={"color": colors.get(c.id, c.color)}) for c in classes)
 
 
 def _read_classes(source: Source, window: Window) -> np.ndarray:

@@ -23,6 +23,7 @@ from geocnn_gui.cli.options import (
 )
 from geocnn_gui.data.source import open_source
 from geocnn_gui.labels.files import read_label_file
+from geocnn_gui.labels.matching import merge_classes, renumber
 from geocnn_gui.models.spec import SPECS
 from geocnn_gui.models.weights import ModelCard, read_card
 from geocnn_gui.training.spec import TrainingSpec
@@ -98,13 +99,14 @@ def train(
 def _open(
     data: tuple[tuple[str, str], ...], ranges: tuple[SectionRange, ...], files: ExitStack
 ) -> tuple[list[workflow.Pair], Classes]:
-    pairs, classes = [], {}
+    pairs, classes = [], ()
     for file, labels in data:
         source = files.enter_context(open_source(file))
         found = read_label_file(Path(labels), source)
-        pairs.append(workflow.Pair(source, found.snapshot, resolve_sections(ranges, source)))
-        classes |= {c.id: c for c in found.classes if c.id not in classes}
-    return pairs, tuple(classes[number] for number in sorted(classes))
+        classes, table = merge_classes(classes, found.classes, by_color=found.coloured)
+        snapshot = renumber(found.snapshot, table)
+        pairs.append(workflow.Pair(source, snapshot, resolve_sections(ranges, source)))
+    return pairs, tuple(sorted(classes, key=lambda c: c.id))
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -25,10 +25,14 @@ _ARRAY_FILES = (".npy", ".npz")
 
 @dataclass(frozen=True, slots=True)
 class LabelFile:
-    """Labels read for a source, in its array order, and the classes found in them."""
+    """Labels read for a source, in its array order, and the classes found in them.
+
+    `coloured`: the file holds colours and no ids, so that the ids mean nothing outside of it.
+    """
 
     snapshot: LabelSnapshot
     classes: Classes
+    coloured: bool = False
 
 
 def read_label_file(path: Path, source: Source) -> LabelFile:
@@ -54,11 +58,11 @@ def read_label_file(path: Path, source: Source) -> LabelFile:
         store = LabelStore(source.shape)
         for window in slabs(source.shape):
             store.write(window, values.read(window))
-    names, colors = names_and_colors(path) if is_picture else ({}, {})
+    names, colors = names_and_colors(path) if is_picture and not coloured else ({}, {})
     found = classes_for(list(store.counts), names)
     colors |= values.colors
     classes = tuple(c.model_copy(update={"color": colors.get(c.id, c.color)}) for c in found)
-    return LabelFile(store.snapshot(), classes)
+    return LabelFile(store.snapshot(), classes, coloured)
 
 
 class _Grid(Protocol):
