@@ -67,6 +67,12 @@ def open_entry(entry: SourceEntry) -> Source:
     return open_source(entry.path, **entry.choices)
 
 
+def has_labels(project: Project, entry: SourceEntry) -> bool:
+    """Say whether labels of a source are on disk, without opening either."""
+    folder = project.folder / "labels" / entry.id
+    return folder.is_dir() and any(folder.iterdir())
+
+
 def _labels(project: Project, entry: SourceEntry, source: Source) -> LabelBook:
     return project.labels(entry.id, source.shape, axes=tuple(axis.name for axis in source.axes))
 

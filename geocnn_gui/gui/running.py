@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from geocnn_gui.data.source import Window, open_source
+from geocnn_gui.data.source import Window
 from geocnn_gui.errors import GeoCNNError
 from geocnn_gui.events import EpochDone, Note, Progress, Saved, TileDone
 from geocnn_gui.gui.jobs import Job
 from geocnn_gui.gui.labelling import Labelling
+from geocnn_gui.gui.opening import has_labels, open_entry
 from geocnn_gui.models.compatibility import differences
 from geocnn_gui.models.spec import UNetSpec
 from geocnn_gui.models.weights import read_card
@@ -116,6 +117,9 @@ class Running(Labelling):
         )
         if self.project is None or self.source is None or self.labels is None:
             return
+        if self.job is not None:
+            self.tell("Wait for the running task, or stop it.", "warning")
+            return
         try:
             folder = self.project.new_run_folder()
         except GeoCNNError as error:
@@ -176,9 +180,8 @@ class Running(Labelling):
         if folder is None:
             return
         sections = None if whole or self.section.axis is None else [self.section]
-        self._prediction_folder = folder
         task = workflow.predict(self.model_path, self.source, folder=folder, sections=sections)
-        self._start(task, "predict", "Predicting")
+        self._start(task, "predict", "Predicting", folder=folder)
 
     def prediction_folder(self) -> Path | None:
         """Return where the model in hand puts what it says of the source in view."""
@@ -191,7 +194,16 @@ class Running(Labelling):
         self.prediction = store
         self.overlay_changed.emit()
 
+    def _predicts_here(self) -> bool:
+        """Say whether the job in hand predicts the source in view."""
+        folder, project = self._prediction_folder, self.project
+        if folder is None or project is None or not self.entry_id:
+            return False
+        return folder.parent == project.prediction_folder(self.entry_id)
+
     def _on_tiles(self, tiles: list[TileDone]) -> None:
+        if not self._predicts_here():
+            return
         if self.prediction is None or self.prediction.folder != self._prediction_folder:
             self._show_folder(self._prediction_folder)
         for tile in tiles:
@@ -243,12 +255,15 @@ class Running(Labelling):
 
     # The job in hand
 
-    def _start(self, task: Iterator[Event], work: Work, title: str) -> None:
+    def _start(
+        self, task: Iterator[Event], work: Work, title: str, *, folder: Path | None = None
+    ) -> None:
+        """Run a task on the source in view; a prediction goes to `folder`."""
         if self.job is not None or self.source is None:
             self.tell("Wait for the running task, or stop it.", "warning")
             return
         self.in_use.hold(self.source)
-        self._job_source = self.source
+        self._job_source, self._prediction_folder = self.source, folder
         job = Job(task, title=title, parent=self)
         self.job, self.work, self.progress = job, work, None
         job.stepped.connect(self._on_event)
@@ -278,6 +293,7 @@ class Running(Labelling):
         if self._job_source is not None:
             self.in_use.release(self._job_source)
             self._job_source = None
+        self._show_what_was_predicted()
         if job is not None:
             job.deleteLater()
             if job.error is not None:
@@ -285,6 +301,14 @@ class Running(Labelling):
         self.job_changed.emit()
         if work == "train":
             self._after_training(outcome)
+
+    def _show_what_was_predicted(self) -> None:
+        """Show the prediction that has ended, where no tile of it has come."""
+        folder, shown = self._prediction_folder, self.prediction
+        other = shown is None or shown.folder != folder
+        if folder is not None and other and self._predicts_here() and folder.is_dir():
+            self._show_folder(folder)
+        self._prediction_folder = None
 
     def _after_training(self, outcome: str) -> None:
         self.runs_changed.emit()
@@ -322,16 +346,25 @@ def _training(
     from geocnn_gui import workflow
 
     entry_id, source, snapshot = current
-    with ExitStack() as stack:
-        pairs = [workflow.Pair(source, snapshot)]
-        for entry in project.sources:
-            if entry.id != entry_id:
-                other = stack.enter_context(open_source(entry.path, **entry.choices))
-                labels = project.labels(entry.id, other.shape)
+    pairs = [workflow.Pair(source, snapshot)] if snapshot.counts else []
+    try:
+        with ExitStack() as stack:
+            for entry in project.sources:
+                if entry.id == entry_id or not has_labels(project, entry):
+                    continue
+                try:
+                    other = stack.enter_context(open_entry(entry))
+                    labels = project.labels(entry.id, other.shape).store.snapshot()
+                except GeoCNNError as error:
+                    yield Note(f"Training goes on without {entry.name}: {error}", warning=True)
+                    continue
                 alike = (other.domain, len(other.bands)) == (source.domain, len(source.bands))
-                if alike and labels.store.counts:
-                    pairs.append(workflow.Pair(other, labels.store.snapshot()))
-        yield from workflow.train(pairs, *specs, classes, out=out)
+                if alike and labels.counts:
+                    pairs.append(workflow.Pair(other, labels))
+            yield from workflow.train(pairs, *specs, classes, out=out)
+    finally:
+        with suppress(OSError):  # a run that has left nothing is none
+            out.parent.rmdir()
 
 
 def _state_of(model: Path) -> str:

@@ -191,7 +191,6 @@ class Session(Running):
             self.in_use.retire(self.source)
         self.source = self.labels = self.statistics = None
         self.entry_id, self.section = "", Section()
-        self._prediction_folder = None
         self.show_prediction(None)
 
     def _leave_project(self) -> None:

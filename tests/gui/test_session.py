@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from geocnn_gui import workflow
 from geocnn_gui.data.source import Section, Window
 from geocnn_gui.errors import CannotWrite, NotEnoughLabels
 from geocnn_gui.gui.labelling import merge_classes
@@ -439,6 +440,38 @@ def test_that_a_source_that_is_left_stays_open_while_it_is_read(
     caplog.clear()
 
 
+def test_that_a_training_goes_on_without_sources_that_cannot_be_read(
+    opened, paint, work, qtbot, tmp_path
+):
+    paint(0, 2, 1)
+    paint(5, 7, 2)
+    for name in ("labelled", "bare"):
+        np.save(tmp_path / f"{name}.npy", np.zeros((20, 30, 24), np.float32) + np.arange(24))
+        with qtbot.waitSignal(opened.statistics_changed, timeout=10000):
+            opened.add_path(tmp_path / f"{name}.npy")
+        if name == "labelled":
+            paint(0, 2, 1)
+    with qtbot.waitSignal(opened.statistics_changed, timeout=10000):
+        opened.show_entry("s1")
+    for name in ("labelled", "bare"):
+        (tmp_path / f"{name}.npy").unlink()
+    opened.start_training(CnnSpec(width=4))
+    qtbot.waitUntil(lambda: bool(work.predicted) and opened.job is None, timeout=20000)
+    assert [p.labels.counts for p in work.trained[0][0]] == [{1: 60, 2: 60}]
+    warnings = [m.text for m in opened.said if m.kind == "warning"]
+    assert len([text for text in warnings if "goes on without labelled" in text]) == 1
+    assert not [text for text in warnings if "bare" in text]
+
+
+def test_that_a_training_that_learns_nothing_leaves_no_run(opened, paint, work, qtbot):
+    work.error = NotEnoughLabels("Salt has no label on live samples", "paint some there")
+    paint(0, 2, 1)
+    paint(5, 7, 2)
+    opened.start_training(CnnSpec(width=4))
+    wait_for_job(opened, qtbot)
+    assert opened.project.runs == ()
+
+
 @pytest.fixture
 def predicted(opened, paint, work, qtbot):
     """A session with a prediction: class 1 everywhere in the section in view."""
@@ -517,3 +550,45 @@ def test_that_mislabelled_floats_are_offered_to_be_read_rightly(session, tmp_pat
     with qtbot.waitSignals([session.source_changed, session.statistics_changed], timeout=20000):
         session.choose(vertical="depth")
     assert session.source.choices == {"vertical": "depth", "sample_format": "ibm"}
+
+
+@pytest.mark.parametrize("away", ["while tiles come", "until the end"])
+def test_that_tiles_of_a_source_out_of_view_are_kept_for_it(
+    predicted, work, tmp_path, qtbot, monkeypatch, away
+):
+    go = threading.Event()
+
+    def predict(*args, **kwargs):
+        for number, event in enumerate(work.predict(*args, **kwargs)):
+            if number == 4 and away == "while tiles come":
+                go.wait(10)
+            yield event
+
+    monkeypatch.setattr(workflow, "predict", predict)
+    np.save(tmp_path / "flat.npy", np.zeros((20, 30), np.float32) + np.arange(30))
+    predicted.use_run(predicted.model_path)
+    tiles = []
+    predicted.tile_done.connect(lambda _: tiles.append(predicted.entry_id))
+    with qtbot.waitSignal(predicted.source_changed, timeout=10000):
+        predicted.add_path(tmp_path / "flat.npy")
+        predicted.start_prediction(whole=True)
+        tiles.clear()
+    seen = len(tiles)
+    qtbot.waitUntil(lambda: predicted.job is None or away == "while tiles come", timeout=10000)
+    qtbot.wait(120)
+    assert len(tiles) == seen  # none while the other is in view
+    assert predicted.prediction is None
+    with qtbot.waitSignal(predicted.source_changed, timeout=10000):
+        predicted.show_entry("s1")
+    go.set()
+    wait_for_job(predicted, qtbot)
+    assert predicted.prediction.read_classes(Window.whole((20, 30, 24))).all()
+    assert set(tiles) <= {"s1"}
+
+
+def test_that_a_prediction_that_had_nothing_left_to_do_is_shown(predicted, monkeypatch, qtbot):
+    monkeypatch.setattr(workflow, "predict", lambda *_, **__: iter(()))
+    predicted.show_prediction(None)
+    predicted.start_prediction()
+    wait_for_job(predicted, qtbot)
+    assert predicted.prediction is not None
