@@ -27,13 +27,16 @@ if TYPE_CHECKING:
 _CACHE_BYTES = 64 << 20
 #: Most bytes decoded for one preview where no overview helps.
 _PREVIEW_BYTES = 384 << 20
+#: Where data are looked for in a band that seems empty: all cells of up to so many, else a grid
+#: of windows.
+_PROBE_CELLS, _PROBE_SIDE, _PROBES = 16_000_000, 128, 8
 _METRES_PER_DEGREE = 111_320.0
 _FORMATS = {"GTiff": "GeoTIFF", "COG": "GeoTIFF"}
 _COLOURS = {ColorInterp.red: "red", ColorInterp.green: "green", ColorInterp.blue: "blue"}
 
 
 def open_raster(path: Path) -> RasterSource:
-    """Open a raster; nothing but its headers and one block is read.
+    """Open a raster; its headers are read, a block or two, and more where a band looks empty.
 
     Raises
     ------
@@ -53,7 +56,8 @@ class RasterSource(Source):
 
     A cell is live where no band is nodata, NaN or infinite, alpha is not 0 and an internal mask
     lets it through. An integer nodata value of 0 or the type's maximum is also an ordinary
-    value: there every band must hold it.
+    value: there every band must hold it. A band without any data beside others with data masks
+    nothing: it reads as 0 in pictures, and `notes` names it.
     """
 
     kind = "raster"
@@ -82,6 +86,9 @@ class RasterSource(Source):
             self.axes, self.spacing = _grid(dataset)
             self.notes = _notes(dataset)
             self._check_last_block(dataset)
+            self._empty: tuple[int, ...] = ()
+            self._empty = self._find_empty(dataset)
+            self.notes += tuple(_empty_note(self._indexes[b], self.bands[b]) for b in self._empty)
 
     def close(self) -> None:
         """Release the file."""
@@ -177,20 +184,43 @@ class RasterSource(Source):
             live &= dataset.read_masks(self._indexes[0], window=window) != 0
         return values, live & self._valid(values)
 
+    @property
+    def _ordinary(self) -> bool:
+        return all(_is_ordinary(nodata, self.dtype) for nodata in self._nodata)
+
     def _valid(self, values: np.ndarray) -> np.ndarray:
-        """Return where no band is nodata, NaN or infinite."""
-        missing = np.stack(
-            [_is_nodata(v, nodata) for v, nodata in zip(values, self._nodata, strict=True)]
-        )
-        ordinary = all(_is_ordinary(nodata, self.dtype) for nodata in self._nodata)
-        valid = ~np.asarray(missing.all(axis=0) if ordinary else missing.any(axis=0))
-        if values.dtype.kind == "f":
-            valid &= np.isfinite(values).all(axis=0)
-        return valid
+        """Return where no band is nodata, NaN or infinite; bands without any data do not count."""
+        if self._ordinary:
+            pairs = zip(values, self._nodata, strict=True)
+            return ~np.all([_is_nodata(v, nodata) for v, nodata in pairs], axis=0)
+        bands = [b for b in range(len(values)) if b not in self._empty]
+        return ~np.any([_is_missing(values[b], self._nodata[b]) for b in bands], axis=0)
+
+    def _find_empty(self, dataset: DatasetReader) -> tuple[int, ...]:
+        """Return the bands (from 0) without data where others have some, as far as is looked."""
+        block_bytes = int(np.prod(self._block)) * self.dtype.itemsize
+        able = self.dtype.kind == "f" or any(nodata is not None for nodata in self._nodata)
+        if len(self._indexes) == 1 or not able or self._ordinary or block_bytes > 64 << 20:
+            return ()
+        empty = list(range(len(self._indexes)))
+        for window in _probes(dataset, len(empty)):
+            empty = [b for b in empty if not self._has_data(dataset, b, window)]
+            if not empty:
+                break
+        return tuple(empty) if len(empty) < len(self._indexes) else ()
+
+    def _has_data(self, dataset: DatasetReader, band: int, window: RasterWindow) -> bool:
+        try:
+            values = dataset.read(self._indexes[band], window=window)
+        except RasterioError:  # is said when the damaged part is read for its values
+            return True
+        return not _is_missing(values, self._nodata[band]).all()
 
     def _picture(self, values: np.ndarray, live: np.ndarray) -> Picture:
         physical = self.to_physical(values)
         physical[:, ~live] = 0
+        for band in self._empty:
+            physical[band, _is_missing(values[band], self._nodata[band])] = 0
         return Picture(physical, live)
 
     def _picked(
@@ -366,6 +396,30 @@ def _notes(dataset: DatasetReader) -> tuple[str, ...]:
     if cells > 100_000_000 and not dataset.overviews(1):
         notes.append("The file has no overviews, so views of much of it are coarse.")
     return tuple(notes)
+
+
+def _probes(dataset: DatasetReader, bands: int) -> Iterator[RasterWindow]:
+    """Yield windows to look for data in: the middle one, then all, or some of a large raster."""
+    height, width = dataset.shape
+    rows, columns = min(_PROBE_SIDE, height), min(_PROBE_SIDE, width)
+    yield RasterWindow((width - columns) // 2, (height - rows) // 2, columns, rows)  # type: ignore[call-arg]
+    if height * width * bands <= _PROBE_CELLS:
+        yield RasterWindow(0, 0, width, height)  # type: ignore[call-arg]
+        return
+    for top in np.linspace(0, height - rows, _PROBES).astype(int).tolist():
+        for left in np.linspace(0, width - columns, _PROBES).astype(int).tolist():
+            yield RasterWindow(left, top, columns, rows)  # type: ignore[call-arg]
+
+
+def _empty_note(number: int, band: Band) -> str:
+    name = "" if band.name == f"Band {number}" else f" ({band.name})"
+    return f"Band {number}{name} holds no data."
+
+
+def _is_missing(values: np.ndarray, nodata: float | None) -> np.ndarray:
+    """Return where one band holds its nodata value, NaN or infinity."""
+    missing = _is_nodata(values, nodata)
+    return missing | ~np.isfinite(values) if values.dtype.kind == "f" else missing
 
 
 def _is_nodata(values: np.ndarray, nodata: float | None) -> np.ndarray:
