@@ -90,7 +90,7 @@ class MainWindow(QMainWindow):
         middle.body.addWidget(self._canvas)
         self._side = SidePanel(
             session, load_labels=self.asker.labels, save_labels=self.asker.labels_name,
-            open_model=self.asker.model, score_file=self.asker.truth, export=self.asker.export_name,
+            open_model=self.asker.model, save_model=self.asker.model_name, score_file=self.asker.truth, export=self.asker.export_name,
         )  # fmt: skip
         self._columns = _splitter(Qt.Orientation.Horizontal, "columns")
         for widget in (self._left, middle, self._side):
@@ -303,11 +303,12 @@ class MainWindow(QMainWindow):
     def dropEvent(self, event: QDropEvent) -> None:
         """Open the first file dropped; more are added to its project, models are taken in hand."""
         paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
-        for path in paths[:1]:
-            if path.endswith(".safetensors"):
+        data = [path for path in paths if not path.lower().endswith(".safetensors")]
+        for path in paths:
+            if path not in data:
                 self.session.use_run(Path(path))
-            else:
-                self.session.open_path(path)
+        if data:
+            self.session.open_paths(data)
         event.acceptProposedAction()
 
     def closeEvent(self, event: QCloseEvent) -> None:

@@ -67,10 +67,9 @@ def open_entry(entry: SourceEntry) -> Source:
     return open_source(entry.path, **entry.choices)
 
 
-def has_labels(project: Project, entry: SourceEntry) -> bool:
-    """Say whether labels of a source are on disk, without opening either."""
-    folder = project.folder / "labels" / entry.id
-    return folder.is_dir() and any(folder.iterdir())
+def labelled_entries(project: Project) -> set[str]:
+    """Return the ids of the sources that have labels on disk, without opening any."""
+    return {file.parent.name for file in (project.folder / "labels").glob("*/labels.*")}
 
 
 def _labels(project: Project, entry: SourceEntry, source: Source) -> LabelBook:

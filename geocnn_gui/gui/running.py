@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from geocnn_gui.data.source import Window
-from geocnn_gui.errors import GeoCNNError
+from geocnn_gui.errors import GeoCNNError, UnreadableFile
 from geocnn_gui.events import EpochDone, Note, Progress, Saved, TileDone
+from geocnn_gui.files import write_bytes
 from geocnn_gui.gui.jobs import Job
 from geocnn_gui.gui.labelling import Labelling
-from geocnn_gui.gui.opening import has_labels, open_entry
+from geocnn_gui.gui.opening import labelled_entries, open_entry
 from geocnn_gui.models.compatibility import differences
 from geocnn_gui.models.spec import UNetSpec
 from geocnn_gui.models.weights import read_card
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from geocnn_gui.events import Event
     from geocnn_gui.gui.state import ExportWhat
     from geocnn_gui.inference.store import PredictionStore
+    from geocnn_gui.labels.book import LabelBook
     from geocnn_gui.labels.classes import Classes
     from geocnn_gui.labels.store import LabelSnapshot
     from geocnn_gui.models.spec import ModelSpec
@@ -61,6 +63,7 @@ class Running(Labelling):
         self.training_spec = TrainingSpec.model_validate({})
         self._prediction_folder: Path | None = None
         self._job_source: Source | None = None
+        self._books: dict[str, LabelBook] = {}
 
     # What can be asked for
 
@@ -70,9 +73,18 @@ class Running(Labelling):
             return "Open a file first."
         if self.job is not None:
             return "Wait for the running task, or stop it."
-        if len(self.labels.store.counts) < 2:
+        if self._labelled_classes() < 2 and not self._has_unseen_labels():
             return "Paint a few strokes of at least two classes, then train."
         return ""
+
+    def _labelled_classes(self) -> int:
+        """Count the classes that carry labels in the sources that were in view."""
+        painted = {i for book in self._books.values() for i in book.store.counts}
+        return len(painted & {c.id for c in self.classes})
+
+    def _has_unseen_labels(self) -> bool:
+        """Say whether a source not yet in view has labels; the training says of which classes."""
+        return self.project is not None and bool(labelled_entries(self.project) - set(self._books))
 
     def why_no_prediction(self) -> str:
         """Say what a prediction still lacks; "" when it can start."""
@@ -164,6 +176,28 @@ class Running(Labelling):
         folder = self.prediction_folder()
         if folder is not None and folder.is_dir():
             self._show_folder(folder)
+        if self.source is None and self.model_path == model:
+            self.tell(f"{model.name} is the model in hand: open the data to predict.")
+
+    def why_no_model(self) -> str:
+        """Say why there is no model to save; "" when there is one."""
+        return "" if self.model_path is not None else "Train a model or open one first."
+
+    def save_model(self, path: Path | str) -> None:
+        """Write a copy of the model in hand to a file, whole or not at all."""
+        if self.model_path is None:
+            return
+        try:
+            write_bytes(Path(path), self.model_path.read_bytes())
+        except GeoCNNError as error:
+            self.report(error)
+        except OSError as error:
+            way_out = "train again or open another model"
+            self.report(
+                UnreadableFile(f"Cannot read {self.model_path} ({error.strerror})", way_out)
+            )
+        else:
+            self.tell(f"Model saved to {path}.")
 
     def _set_model(self, path: Path | None) -> None:
         self.model_card = None if path is None else read_card(path)
@@ -350,7 +384,7 @@ def _training(
     try:
         with ExitStack() as stack:
             for entry in project.sources:
-                if entry.id == entry_id or not has_labels(project, entry):
+                if entry.id == entry_id or entry.id not in labelled_entries(project):
                     continue
                 try:
                     other = stack.enter_context(open_entry(entry))

@@ -12,14 +12,18 @@ from geocnn_gui.gui import opening
 from geocnn_gui.gui.running import MODEL_FILE, Running, Score
 from geocnn_gui.gui.state import CursorReadout, Message, Overlay, Tool, ViewState, first_view
 from geocnn_gui.labels.classes import by_id
+from geocnn_gui.models.compatibility import differences
 from geocnn_gui.project.home import default_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from PySide6.QtCore import QObject
 
     from geocnn_gui.data.source import Source
     from geocnn_gui.data.statistics import BandStatistics
     from geocnn_gui.gui.opening import Opened
+    from geocnn_gui.models.weights import ModelCard
     from geocnn_gui.project.project import SourceEntry
 
 __all__ = ["MODEL_FILE", "CursorReadout", "Message", "Overlay", "Score", "Session", "Tool",
@@ -29,11 +33,33 @@ __all__ = ["MODEL_FILE", "CursorReadout", "Message", "Overlay", "Score", "Sessio
 class Session(Running):
     """Open, close and switch sources; see `State` for the attributes and the signals."""
 
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._waiting: list[Path | str] = []
+        self._adding = False
+
+    def open_paths(self, paths: Sequence[Path | str]) -> None:
+        """Open the first file that can be read; the others become sources of its project."""
+        if self.busy:
+            self.tell(f"{self.busy}: wait for it to end.", "warning")
+            return
+        self._waiting, self._adding = list(paths), False
+        self._open_waiting()
+
+    def _open_waiting(self) -> None:
+        while self._waiting and not self.busy:
+            path = self._waiting.pop(0)
+            if self._adding:
+                self.add_path(path)
+            else:
+                self.open_path(path)
+
     def open_path(self, path: Path | str) -> None:
         """Open a file or "example:NAME" in the background, with the project kept for it."""
         key = _key(path)
         if self.project is not None and default_folder(key) == self.project.folder:
-            self.add_path(path)  # its project is open here
+            self._adding = True  # its project is open here
+            self.add_path(path)
         else:
             self._open(lambda: opening.open_work(key), self._show, key)
 
@@ -104,15 +130,18 @@ class Session(Running):
     def _on_open_failed(self, error: Exception) -> None:
         self._set_busy("")
         self.report(error)
+        self._open_waiting()
 
     def _show(self, opened: Opened) -> None:
         self._set_busy("")
         other = opened.project is not self.project
+        in_hand = self.model_path, self.model_card
         self._leave_source()
         if other:
             self._leave_project()
         self.project, self.entry_id = opened.project, opened.entry.id
         self.source, self.labels = opened.source, opened.labels
+        self._books[self.entry_id] = opened.labels
         self.classes = opened.project.classes
         if by_id(self.classes, self.current_class) is None:
             self.current_class = self.classes[0].id if self.classes else 0
@@ -123,10 +152,21 @@ class Session(Running):
         self.project_changed.emit()
         if other:
             self._take_last_run()
+            self._keep_model(*in_hand)
         if self.model_path is not None:
             self.use_run(self.model_path)
         self._tell_notes(opened)
         self._estimate_statistics()
+        self._adding = True
+        self._open_waiting()
+
+    def _keep_model(self, path: Path | None, card: ModelCard | None) -> None:
+        """Keep a model in hand that fits the new source, where its project has none of its own."""
+        if self.model_path is not None or path is None or card is None or self.source is None:
+            return
+        with suppress(GeoCNNError):  # it does not fit, or is gone
+            differences(card, self.source)
+            self._set_model(path)
 
     def _tell_notes(self, opened: Opened) -> None:
         if opened.labels.recovered:
@@ -197,6 +237,7 @@ class Session(Running):
         if self.project is not None:
             self.project.close()
         self.project, self.classes, self.saved_at = None, (), None
+        self._books = {}
         self.epochs, self.run_folder = [], None
         self._set_model(None)
 

@@ -137,7 +137,7 @@ def test_that_time_or_depth_is_one_click_on_a_segy(show, session, real_data, qtb
 
 
 def test_that_the_model_panel_edits_the_spec_of_the_next_training(show, session):
-    panel = show(ModelPanel(session, open_model=lambda: None))
+    panel = show(ModelPanel(session, open_model=lambda: None, save_model=lambda: None))
     assert isinstance(session.model_spec, UNetSpec)
     panel.findChild(QSpinBox, "field_depth").setValue(3)
     assert session.model_spec == UNetSpec(depth=3)

@@ -592,3 +592,59 @@ def test_that_a_prediction_that_had_nothing_left_to_do_is_shown(predicted, monke
     predicted.start_prediction()
     wait_for_job(predicted, qtbot)
     assert predicted.prediction is not None
+
+
+def test_that_a_model_stays_in_hand_for_another_file_that_it_fits(predicted, tmp_path, qtbot):
+    model = predicted.model_path
+    np.save(tmp_path / "other.npy", np.zeros((20, 30), np.float32) + np.arange(30))
+    open_and_wait(predicted, tmp_path / "other.npy", qtbot)
+    assert predicted.model_path == model
+    assert predicted.why_no_prediction() == ""
+
+
+def test_that_a_model_can_be_saved_and_taken_before_any_data(
+    predicted, tmp_path, small_file, qtbot
+):
+    copy = tmp_path / "copy.safetensors"
+    predicted.save_model(copy)
+    assert copy.read_bytes() == predicted.model_path.read_bytes()
+    predicted.close_source()
+    assert predicted.why_no_model()
+    predicted.use_run(copy)
+    np.save(tmp_path / "other.npy", np.zeros((20, 30), np.float32) + np.arange(30))
+    open_and_wait(predicted, tmp_path / "other.npy", qtbot)
+    assert predicted.model_path == copy
+
+
+def test_that_a_model_that_is_gone_is_told_and_nothing_written(predicted, tmp_path):
+    predicted.model_path.unlink()
+    predicted.save_model(tmp_path / "copy.safetensors")
+    assert predicted.said[-1].kind == "error"
+    assert not list(tmp_path.glob("copy*"))
+
+
+def test_that_of_several_files_the_first_readable_is_opened_and_the_others_added(
+    session, tmp_path, qtbot
+):
+    paths = [tmp_path / f"{name}.npy" for name in ("bad", "one", "worse", "two")]
+    for path in paths:
+        np.save(path, np.zeros((20, 30), np.float32) + np.arange(30))
+    for number in (0, 2):
+        paths[number].write_bytes(b"no array")
+    session.open_paths(paths)
+    qtbot.waitUntil(lambda: len(session.said) == 2 and session.entry_id == "s2", timeout=10000)
+    assert [entry.name for entry in session.project.sources] == ["one.npy", "two.npy"]
+
+
+def test_that_labels_of_all_sources_of_the_project_count_for_training(
+    opened, paint, tmp_path, qtbot
+):
+    paint(0, 2, 1)
+    np.save(tmp_path / "other.npy", np.zeros((20, 30, 24), np.float32) + np.arange(24))
+    with qtbot.waitSignal(opened.statistics_changed, timeout=10000):
+        opened.add_path(tmp_path / "other.npy")
+    assert "two classes" in opened.why_no_training()
+    paint(0, 2, 2)
+    assert opened.why_no_training() == ""
+    opened.delete_class(1)  # its labels in the first source stay, but are none of a class
+    assert "two classes" in opened.why_no_training()

@@ -57,6 +57,15 @@ class Asker:
         """Ask for a model file and predict with it."""
         self._ask("Open model", MODELS, lambda path: self._session.use_run(Path(path)))
 
+    def model_name(self) -> None:
+        """Ask for a name and write the model in hand there."""
+        dialog = QFileDialog(self._window, "Save model", self._folder, MODELS)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("safetensors")
+        project = self._session.project
+        dialog.selectFile(f"{project.name if project is not None else 'model'}.safetensors")
+        self._open(dialog, self._session.save_model)
+
     def labels_name(self) -> None:
         """Ask for a name and write the labels there."""
         self._ask_name("Save labels", "labels", self._session.save_labels)

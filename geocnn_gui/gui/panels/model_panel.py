@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from PySide6.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
-from geocnn_gui.gui.widgets.card import button, label
+from geocnn_gui.gui.widgets.card import button, enable, label
 from geocnn_gui.gui.widgets.spec_form import SpecForm
 from geocnn_gui.models.spec import SPECS, ModelSpec
 
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 class ModelPanel(QWidget):
     """Step two: the defaults suit most data; the form is made from the network's spec."""
 
-    def __init__(self, session: Session, *, open_model: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        *,
+        open_model: Callable[[], None],
+        save_model: Callable[[], None],
+    ) -> None:
         super().__init__()
         self.setObjectName("model_panel")
         self._session = session
@@ -48,6 +54,8 @@ class ModelPanel(QWidget):
         layout.addWidget(
             button("Open model…", open_model, name="open_model", tip="Predict with a saved model")
         )
+        self._save = button("Save model as…", save_model, name="save_model")
+        layout.addWidget(self._save)
         layout.addStretch(1)
         session.model_changed.connect(self._show_card)
         self._on_kind()
@@ -73,6 +81,7 @@ class ModelPanel(QWidget):
 
     def _show_card(self) -> None:
         card, path = self._session.model_card, self._session.model_path
+        enable(self._save, self._session.why_no_model(), tip="Copy the model in hand to a file")
         if card is None or path is None:
             self._card.setText("None yet: train one, or open one that was trained before.")
             return

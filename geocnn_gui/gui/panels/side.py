@@ -31,6 +31,7 @@ class SidePanel(Card):
         load_labels: Callable[[], None],
         save_labels: Callable[[], None],
         open_model: Callable[[], None],
+        save_model: Callable[[], None],
         score_file: Callable[[], None],
         export: Callable[[ExportWhat], None],
     ) -> None:
@@ -38,7 +39,7 @@ class SidePanel(Card):
         self.setObjectName("side_panel")
         panels = {
             "Label": LabelPanel(session, load=load_labels, save=save_labels),
-            "Model": ModelPanel(session, open_model=open_model),
+            "Model": ModelPanel(session, open_model=open_model, save_model=save_model),
             "Train": TrainPanel(session),
             "Predict": PredictPanel(session),
             "Score": ScorePanel(session, ask_file=score_file),
