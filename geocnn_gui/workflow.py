@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from geocnn_gui.scoring.metrics import Scores
     from geocnn_gui.training.spec import TrainingSpec
 
-__all__ = ["DeviceWish", "Pair", "check_destination", "describe", "evaluate", "predict",
+__all__ = ["DeviceWish", "Pair", "check_destination", "evaluate", "predict",
            "predict_to_file", "train"]  # fmt: skip
 
 #: Formats without names or colours, and what stands in a palette where there is no class.
@@ -232,11 +232,3 @@ def _read_classes(source: Source, window: Window) -> np.ndarray:
             "choose a file that a prediction was saved to",
         )
     return whole.astype(np.uint8)
-
-
-def describe(path: Path | str, **choices: Any) -> dict[str, Any]:
-    """Return the facts of a file as plain JSON values; raises `UnreadableFile`."""
-    from geocnn_gui.data.statistics import describe as facts
-
-    with open_source(path, **choices) as source:
-        return facts(source)

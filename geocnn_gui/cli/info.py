@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from geocnn_gui import workflow
 from geocnn_gui.cli.console import print_json
-from geocnn_gui.cli.options import json_option
+from geocnn_gui.cli.options import domain_option, json_option, open_as
+from geocnn_gui.data.statistics import describe
+
+if TYPE_CHECKING:
+    from geocnn_gui.data.source import Domain
 
 
 @click.command()
 @click.argument("file")
+@domain_option("What a raster or 2-D array holds.  [default: imagery]")
 @json_option
-def info(file: str, as_json: bool) -> None:
+def info(file: str, domain: Domain | None, as_json: bool) -> None:
     """Say what FILE holds: kind, axes, bands, numbers, CRS, share of live cells."""
-    facts = workflow.describe(file)
+    with open_as(file, domain) as source:
+        facts = describe(source)
     if as_json:
         print_json(facts)
         return
@@ -28,6 +33,7 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
     lines = [
         ("Name", facts["name"]),
         ("Kind", f"{facts['kind']} ({facts['format']}, {facts['dtype']})"),
+        ("Domain", facts["domain"]),
         ("Shape", " x ".join(f"{n:,}" for n in facts["shape"])),
     ]
     for axis in facts["axes"]:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from pydantic import ValidationError
 
-from geocnn_gui.data.source import Section
+from geocnn_gui.data.source import Section, open_source
 from geocnn_gui.models.spec import Spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from geocnn_gui.data.source import Source
+    from geocnn_gui.data.source import Domain, Source
 
 S = TypeVar("S", bound=Spec)
 _NUMBER = r"(-?\d+(?:\.\d+)?)"
@@ -36,6 +36,20 @@ def device_option(command: Callable[..., Any]) -> Callable[..., Any]:
         "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto",
         show_default=True, help="Where the network runs; auto takes a GPU that works.",
     )(command)  # fmt: skip
+
+
+def domain_option(help_text: str) -> Callable[..., Any]:
+    """Add --domain to a command."""
+    return click.option("--domain", type=click.Choice(["seismic", "imagery"]), help=help_text)
+
+
+def open_as(file: str, domain: Domain | None) -> Source:
+    """Open a file, as `domain` where its reader leaves the choice; raises `UnreadableFile`."""
+    source = open_source(file)
+    if domain is None or source.choices.get("domain", domain) == domain:
+        return source
+    source.close()
+    return open_source(file, domain=domain)
 
 
 def parse_settings(settings: Sequence[str]) -> dict[str, dict[str, str]]:

@@ -14,13 +14,15 @@ from geocnn_gui.cli.options import (
     SectionRange,
     SectionRangeType,
     device_option,
+    domain_option,
     json_option,
+    open_as,
     resolve_sections,
 )
-from geocnn_gui.data.source import open_source
 from geocnn_gui.models.weights import read_card
 
 if TYPE_CHECKING:
+    from geocnn_gui.data.source import Domain
     from geocnn_gui.workflow import DeviceWish
 
 _OUTPUT = click.Path(path_type=Path)
@@ -38,6 +40,7 @@ _OUTPUT = click.Path(path_type=Path)
     "--sections", type=SectionRangeType(), multiple=True,
     help="Only these sections of a cube: inline:100-200:10; the rest stays 0.",
 )  # fmt: skip
+@domain_option("What a raster or 2-D array holds.  [default: what the model was trained on]")
 @device_option
 @json_option
 @click.pass_context
@@ -48,6 +51,7 @@ def predict(
     out: Path,
     confidence: Path | None,
     sections: tuple[SectionRange, ...],
+    domain: Domain | None,
     device: DeviceWish,
     as_json: bool,
 ) -> None:
@@ -56,7 +60,7 @@ def predict(
     Cells without live data are 0. Ctrl-C stops; then nothing is written.
     """
     card = read_card(model)
-    with open_source(file) as source:
+    with open_as(file, domain or card.domain) as source:
         outcome = follow(
             workflow.predict_to_file(
                 model, source, out, confidence,

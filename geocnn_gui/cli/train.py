@@ -15,13 +15,14 @@ from geocnn_gui.cli.options import (
     SectionRange,
     SectionRangeType,
     device_option,
+    domain_option,
     json_option,
     make_spec,
+    open_as,
     parse_settings,
     resolve_sections,
     settable,
 )
-from geocnn_gui.data.source import open_source
 from geocnn_gui.labels.files import read_label_file
 from geocnn_gui.labels.matching import merge_classes, renumber
 from geocnn_gui.models.spec import SPECS
@@ -29,6 +30,7 @@ from geocnn_gui.models.weights import ModelCard, read_card
 from geocnn_gui.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
+    from geocnn_gui.data.source import Domain
     from geocnn_gui.labels.classes import Classes
     from geocnn_gui.workflow import DeviceWish
 
@@ -61,6 +63,9 @@ def _settings_help() -> str:
     "inline:150. Default: those that hold the labels.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Same as --set training.seed=N.")
+@domain_option(
+    "What rasters and 2-D arrays hold; a section as a picture is imagery unless you say seismic."
+)
 @device_option
 @json_option
 @click.pass_context
@@ -72,6 +77,7 @@ def train(
     settings: tuple[str, ...],
     sections: tuple[SectionRange, ...],
     seed: int | None,
+    domain: Domain | None,
     device: DeviceWish,
     as_json: bool,
 ) -> None:
@@ -88,7 +94,7 @@ def train(
     workflow.check_destination(out, inputs=tuple(Path(p) for pair in data for p in pair))
     before = _stamp(out)
     with ExitStack() as files:
-        pairs, classes = _open(data, sections, files)
+        pairs, classes = _open(data, sections, files, domain=domain)
         outcome = follow(
             workflow.train(pairs, model_spec, training_spec, classes, out=out, device=device)
         )
@@ -97,11 +103,15 @@ def train(
 
 
 def _open(
-    data: tuple[tuple[str, str], ...], ranges: tuple[SectionRange, ...], files: ExitStack
+    data: tuple[tuple[str, str], ...],
+    ranges: tuple[SectionRange, ...],
+    files: ExitStack,
+    *,
+    domain: Domain | None = None,
 ) -> tuple[list[workflow.Pair], Classes]:
     pairs, classes = [], ()
     for file, labels in data:
-        source = files.enter_context(open_source(file))
+        source = files.enter_context(open_as(file, domain))
         found = read_label_file(Path(labels), source)
         classes, table = merge_classes(classes, found.classes, by_color=found.coloured)
         snapshot = renumber(found.snapshot, table)

@@ -91,12 +91,13 @@ class ArraySource(Source):
         return (slice(None), *window.slices) if self.banded else window.slices
 
 
-def open_array(path: Path, *, key: str | None = None) -> ArraySource:
+def open_array(path: Path, *, key: str | None = None, domain: Domain = "imagery") -> ArraySource:
     """Open a .npy or .npz file of two or three dimensions as a memory map.
 
     Two dimensions are one band (row, column). Of three, a first axis of up to 16 is the bands,
     else a last axis of up to 16; otherwise the array is a cube (inline, crossline, sample).
-    `key` picks one of several arrays of an .npz.
+    `key` picks one of several arrays of an .npz. A cube is always seismic; `domain="seismic"`
+    reads anything else as a section with samples down the rows.
 
     Raises
     ------
@@ -125,7 +126,8 @@ def open_array(path: Path, *, key: str | None = None) -> ArraySource:
         Axis("column", "px", 0.0, 1.0, array.shape[2]),
     )
     bands = tuple(Band(f"Band {i}") for i in range(1, len(array) + 1))
-    source = ArraySource(array, kind="raster", axes=axes, bands=bands, domain="imagery", name=name)
+    source = ArraySource(array, kind="raster", axes=axes, bands=bands, domain=domain, name=name)
+    source.choices = {"domain": domain}
     return _from_file(source, path)
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from rasterio.io import DatasetReader
 
+    from geocnn_gui.data.source import Domain
+
 #: GDAL keeps decoded blocks; its own choice, a share of the machine's memory, is too much.
 _CACHE_BYTES = 64 << 20
 #: Most bytes decoded for one preview where no overview helps.
@@ -35,8 +37,10 @@ _FORMATS = {"GTiff": "GeoTIFF", "COG": "GeoTIFF"}
 _COLOURS = {ColorInterp.red: "red", ColorInterp.green: "green", ColorInterp.blue: "blue"}
 
 
-def open_raster(path: Path) -> RasterSource:
+def open_raster(path: Path, *, domain: Domain = "imagery") -> RasterSource:
     """Open a raster; its headers are read, a block or two, and more where a band looks empty.
+
+    `domain="seismic"` reads it as a section with samples down the rows.
 
     Raises
     ------
@@ -45,7 +49,7 @@ def open_raster(path: Path) -> RasterSource:
     """
     pool = _Pool(path)
     try:
-        return RasterSource(path, pool)
+        return RasterSource(path, pool, domain)
     except BaseException:
         pool.close()
         raise
@@ -61,10 +65,10 @@ class RasterSource(Source):
     """
 
     kind = "raster"
-    domain = "imagery"
 
-    def __init__(self, path: Path, pool: _Pool) -> None:
+    def __init__(self, path: Path, pool: _Pool, domain: Domain = "imagery") -> None:
         self.path, self.name = path, path.stem
+        self.domain, self.choices = domain, {"domain": domain}
         self._pool = pool
         with self._reading() as dataset:
             _refuse_unusable(path, dataset)

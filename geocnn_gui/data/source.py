@@ -327,7 +327,8 @@ EXAMPLES: dict[str, str] = {
 def open_source(path: str | Path, **choices: Any) -> Source:
     """Open a file, or a built-in example ("example:seismic", "example:scene").
 
-    `choices` are the reader's own (for SEG-Y: `vertical="time"|"depth"`).
+    `choices` are the reader's own (for SEG-Y: `vertical="time"|"depth"`; for rasters and 2-D
+    arrays: `domain="seismic"|"imagery"`).
 
     Raises
     ------

@@ -103,6 +103,7 @@ def describe(source: Source) -> dict[str, Any]:
     return {
         "name": source.name,
         "kind": source.kind,
+        "domain": source.domain,
         "format": source.format,
         "shape": list(source.shape),
         "axes": [
