@@ -136,6 +136,20 @@ def test_that_time_or_depth_is_one_click_on_a_segy(show, session, real_data, qtb
     assert link.text() == "Read as time instead"
 
 
+def test_that_a_section_as_an_array_is_seismic_after_one_click(show, session, tmp_path, qtbot):
+    panel = show(ProjectPanel(session))
+    link = panel.findChild(QPushButton, "switch_domain")
+    assert not link.isVisible()
+    np.save(tmp_path / "line.npy", np.zeros((20, 24), np.float32) + np.arange(24))
+    with qtbot.waitSignals([session.source_changed, session.statistics_changed], timeout=10000):
+        session.open_path(tmp_path / "line.npy")
+    assert link.text() == "Treat as seismic instead"
+    with qtbot.waitSignal(session.statistics_changed, timeout=10000):
+        qtbot.mouseClick(link, Qt.MouseButton.LeftButton)
+    assert session.source.domain == "seismic"
+    assert link.text() == "Treat as imagery instead"
+
+
 def test_that_the_model_panel_edits_the_spec_of_the_next_training(show, session):
     panel = show(ModelPanel(session, open_model=lambda: None, save_model=lambda: None))
     assert isinstance(session.model_spec, UNetSpec)

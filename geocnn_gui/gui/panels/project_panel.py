@@ -39,6 +39,7 @@ class ProjectPanel(Card):
         self._tree.itemActivated.connect(self._on_clicked)
         self._facts = label(role="muted", name="source_facts", wrap=True)
         self._vertical = link("", self._switch_vertical, name="switch_vertical")
+        self._domain = link("", self._switch_domain, name="switch_domain")
         self._opacity = QSlider(Qt.Orientation.Horizontal, self)
         self._opacity.setObjectName("layer_opacity")
         self._opacity.setRange(0, 100)
@@ -51,6 +52,7 @@ class ProjectPanel(Card):
         self.body.addWidget(self._tree, 1)
         self.body.addWidget(self._facts)
         self.body.addWidget(self._vertical)
+        self.body.addWidget(self._domain)
         self.body.addLayout(line)
         session.project_changed.connect(self._fill)
         session.source_changed.connect(self._fill)
@@ -75,6 +77,7 @@ class ProjectPanel(Card):
         self._facts.setText(facts(source) if source is not None else "")
         self._facts.setVisible(source is not None)
         self._show_vertical(source)
+        self._show_domain(source)
         self._mark()
 
     def _add_layers(self, item: QTreeWidgetItem) -> None:
@@ -103,6 +106,17 @@ class ProjectPanel(Card):
         if source is not None:
             is_time = any(axis.name == "time" for axis in source.axes)
             self._session.choose(vertical="depth" if is_time else "time")
+
+    def _show_domain(self, source: Source | None) -> None:
+        able = source is not None and "domain" in source.choices and len(source.bands) == 1
+        self._domain.setVisible(able)
+        if source is not None:
+            self._domain.setText(f"Treat as {_other_domain(source)} instead")
+            self._domain.setToolTip(f"The file is taken as {source.domain}; change it")
+
+    def _switch_domain(self) -> None:
+        if self._session.source is not None:
+            self._session.choose(domain=_other_domain(self._session.source))
 
     def _mark(self) -> None:
         """Draw the eyes and the slider as the view says."""
@@ -169,3 +183,7 @@ def facts(source: Source) -> str:
     if source.spacing.pixel_size:
         parts.append(f"{source.spacing.pixel_size:g} m pixels")
     return "\n".join((" · ".join(parts), *source.notes))
+
+
+def _other_domain(source: Source) -> str:
+    return "imagery" if source.domain == "seismic" else "seismic"
