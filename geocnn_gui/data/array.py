@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from geocnn_gui.data.source import Domain, Kind, Section
 
 _MOST_BANDS = 16
+#: Up to so many cells of a band are searched for data when a file is opened.
+_PROBE_CELLS = 4_000_000
 
 
 class ArraySource(Source):
@@ -46,6 +48,7 @@ class ArraySource(Source):
         self.axes, self.bands = axes, bands
         self.dtype = array.dtype
         self._array = array
+        self._empty: tuple[int, ...] = ()
 
     def read(self, window: Window) -> np.ndarray:
         """Return a copy of a window."""
@@ -76,6 +79,23 @@ class ArraySource(Source):
         values[:, ~live] = 0
         return Picture(values, live)
 
+    def to_physical(self, values: np.ndarray) -> np.ndarray:
+        """Return float32 values; bands without data are 0."""
+        physical = values.astype(np.float32)
+        for band in self._empty:
+            physical[band] = 0
+        return physical
+
+    def leave_out_empty_bands(self) -> None:
+        """Let bands without a finite number mask nothing where others have some, and note them."""
+        if self.dtype.kind != "f" or not self.banded:
+            return
+        step = max(1, int(np.sqrt(self._array[0].size / _PROBE_CELLS)))
+        empty = [b for b, v in enumerate(self._array) if not np.isfinite(v[::step, ::step]).any()]
+        if len(empty) < len(self.bands):
+            self._empty = tuple(empty)
+            self.notes += tuple(f"Band {b + 1} holds no data." for b in empty)
+
     def close(self) -> None:
         """Do nothing: the memory is released with the object."""
 
@@ -85,7 +105,9 @@ class ArraySource(Source):
             live = np.isfinite(values)
         if self.nodata is not None:
             live &= values != self.nodata
-        return np.asarray(live.all(axis=0)) if self.banded else live
+        if not self.banded:
+            return live
+        return np.asarray(np.delete(live, self._empty, axis=0).all(axis=0))
 
     def _slices(self, window: Window) -> tuple[slice, ...]:
         return (slice(None), *window.slices) if self.banded else window.slices
@@ -128,6 +150,7 @@ def open_array(path: Path, *, key: str | None = None, domain: Domain = "imagery"
     bands = tuple(Band(f"Band {i}") for i in range(1, len(array) + 1))
     source = ArraySource(array, kind="raster", axes=axes, bands=bands, domain=domain, name=name)
     source.choices = {"domain": domain}
+    source.leave_out_empty_bands()
     return _from_file(source, path)
 
 

@@ -67,3 +67,16 @@ def test_that_a_raster_of_nothing_but_empty_bands_has_no_live_data(make_raster):
         assert not any("no data" in note for note in source.notes)
         with pytest.raises(NoLiveData):
             require_live(source)
+
+
+def test_that_an_empty_band_of_an_array_masks_nothing_and_reads_as_0(tmp_path):
+    values = numbers("float32")
+    values[1] = np.nan
+    values[0, 0, 0] = np.nan
+    np.save(tmp_path / "stack.npy", values)
+    with open_source(tmp_path / "stack.npy") as source:
+        assert "Band 2 holds no data." in source.notes
+        assert np.argwhere(~whole_live(source)).tolist() == [[0, 0]]
+        assert not whole_picture(source).values[1].any()
+        preview = source.read_preview(WHOLE, slice(0, 20), slice(0, 30), (5, 6))
+        assert np.isfinite(preview.values).all()
