@@ -116,6 +116,7 @@ class _Lines:
 
     def __init__(self) -> None:
         self._last = -math.inf
+        self._step = ""
 
     def show(self, event: Event) -> None:
         match event:
@@ -134,9 +135,13 @@ class _Lines:
         click.echo(text, err=True)
 
     def progress(self, event: Progress) -> None:
-        if time.monotonic() - self._last >= _PACE:
+        if event.total == 0:  # how far is not known: say it once
+            if event.text != self._step:
+                self._step = event.text
+                self.say(event.text)
+        elif time.monotonic() - self._last >= _PACE:
             self._last = time.monotonic()
-            self.say(f"{event.text} {_left(event)}".rstrip())
+            self.say(f"{event.text} {_left(event)}")
 
 
 class _Bar(_Lines):
@@ -152,13 +157,15 @@ class _Bar(_Lines):
 
     def progress(self, event: Progress) -> None:
         self._bar.update(
-            self._task, completed=event.done, total=event.total,
+            self._task, completed=event.done, total=event.total or None,
             description=event.text, left=_left(event),
         )  # fmt: skip
 
 
 def _left(event: Progress) -> str:
-    share = f"{100 * event.done // max(event.total, 1)} %"
+    if event.total == 0:
+        return ""
+    share = f"{100 * event.done // event.total} %"
     if event.seconds_left is None:
         return share
     minutes, seconds = divmod(round(event.seconds_left), 60)
