@@ -145,16 +145,6 @@ class RasterSource(Source):
         scaled = values * self._scales.reshape(lead) + self._offsets.reshape(lead)
         return scaled.astype(np.float32)
 
-    def map_position(
-        self, section: Section, row: float, column: float
-    ) -> tuple[float, float] | None:
-        """Return map x, y; (0, 0) is the centre of the first cell."""
-        if self.transform is None:
-            return None
-        a, b, c, d, e, f = self.transform
-        x, y = column + 0.5, row + 0.5
-        return a * x + b * y + c, d * x + e * y + f
-
     @property
     def _cell_bytes(self) -> int:
         return self.dtype.itemsize * len(self._indexes)

@@ -303,8 +303,15 @@ class Source(ABC):
     def map_position(
         self, section: Section, row: float, column: float
     ) -> tuple[float, float] | None:
-        """Return map x, y of a picture cell where the file knows it, else None."""
-        return None
+        """Return map x, y of a picture cell where the file knows it, else None.
+
+        (0, 0) is the centre of the first cell; a raster's affine counts from its corner.
+        """
+        if self.transform is None:
+            return None
+        a, b, c, d, e, f = self.transform
+        x, y = column + 0.5, row + 0.5
+        return a * x + b * y + c, d * x + e * y + f
 
 
 #: Suffix -> "module:function" that opens it. Readers are added here, in one place.

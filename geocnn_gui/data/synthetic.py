@@ -62,16 +62,6 @@ class SyntheticSource(ArraySource):
         """Return float32 values; the scene's counts become reflectance."""
         return values.astype(np.float32) * self._scale
 
-    def map_position(
-        self, section: Section, row: float, column: float
-    ) -> tuple[float, float] | None:
-        """Return map x, y of a cell of the scene; (0, 0) is the centre of the first cell."""
-        if self.transform is None:
-            return None
-        a, b, c, d, e, f = self.transform
-        x, y = column + 0.5, row + 0.5
-        return a * x + b * y + c, d * x + e * y + f
-
 
 def open_seismic_example(seed: int = 0) -> SyntheticSource:
     """Draw the seismic cube: 96 inlines, 208 crosslines, 224 samples of 4 ms, float32."""
