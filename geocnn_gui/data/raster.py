@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 #: GDAL keeps decoded blocks; its own choice, a share of the machine's memory, is too much.
 _CACHE_BYTES = 64 << 20
 #: Most bytes decoded for one preview where no overview helps.
-_PREVIEW_BYTES = 384 << 20
+_PREVIEW_BYTES = 128 << 20
 #: Where data are looked for in a band that seems empty: all cells of up to so many, else a grid
 #: of windows.
 _PROBE_CELLS, _PROBE_SIDE, _PROBES = 16_000_000, 128, 8
@@ -131,7 +131,7 @@ class RasterSource(Source):
         if level is not None:
             with self._reading(level) as dataset:
                 return self._picked(dataset, (rows, columns), shape)
-        if ratio < 2 or size[0] * size[1] * self._cell_bytes <= _PREVIEW_BYTES // 16:
+        if ratio < 2 or size[0] * size[1] * self._cell_bytes <= _PREVIEW_BYTES // 5:
             with self._reading() as dataset:
                 return self._picked(dataset, (rows, columns), shape)
         with self._reading() as dataset:
