@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = "example:seismic"
 #: Fewer rounds than the default: a demonstration is over within three minutes.
-TRAINING = TrainingSpec(epochs=6, steps_per_epoch=20)
+TRAINING = TrainingSpec(epochs=8, steps_per_epoch=20)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
