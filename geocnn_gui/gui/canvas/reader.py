@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PySide6.QtCore import QObject, Qt, QThreadPool, Signal
+from shiboken6 import isValid
 
 from geocnn_gui.data.source import Picture
 
@@ -78,7 +79,8 @@ class Reader(QObject):
         for topic in self._generations:
             self._generations[topic] = next(self._numbers)
         self._waiting.clear()
-        self._pool.waitForDone()
+        if isValid(self._pool):  # at the program's end Qt may have deleted it first
+            self._pool.waitForDone()
 
     def _run(self, topic: str, generation: int, read: Callable[[], Any]) -> None:
         if self._generations[topic] != generation:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import shiboken6
 from canvas_sources import cube_source, line_source
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,7 +30,7 @@ from geocnn_gui.gui.canvas.overlays import (
     picture_levels,
 )
 from geocnn_gui.gui.canvas.parts import Part
-from geocnn_gui.gui.canvas.reader import SectionReader, averaged
+from geocnn_gui.gui.canvas.reader import Reader, SectionReader, averaged
 from geocnn_gui.gui.canvas.viewport import Viewport
 from geocnn_gui.inference.store import PredictionStore
 from geocnn_gui.labels.classes import LabelClass
@@ -37,6 +38,8 @@ from geocnn_gui.labels.store import LabelStore
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from PySide6.QtWidgets import QApplication
 
 RED = LabelClass(id=1, name="Sand", color="#ff0000")
 BLUE = LabelClass(id=2, name="Salt", color="#0000ff")
@@ -245,3 +248,10 @@ def test_that_a_small_section_is_read_once_for_all_zooms(monkeypatch: pytest.Mon
     again = reader.read(source, Section(), whole((30, 40), (2, 2)), bands=(0,))
     assert again.values.shape == (1, 15, 20)
     assert again.values[0, 0, 0] == pytest.approx(first.values[0, 0, :2].mean())
+
+
+def test_that_a_reader_closes_quietly_when_qt_was_quicker(qapp: QApplication) -> None:
+    reader = Reader()
+    shiboken6.delete(reader._pool)
+    reader.close()
+    assert not reader.busy
