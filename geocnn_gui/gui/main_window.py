@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from geocnn_gui.gui.session import Session
     from geocnn_gui.gui.theme import Mode
 
+#: Room for the frame that the window manager draws, in pixels.
+_TITLE_BAR = 40
 _COLUMNS, _ROWS = (240, 840, 330), (640, 168)
 
 
@@ -274,7 +276,8 @@ class MainWindow(QMainWindow):
         settings = self.settings
         geometry = QByteArray(base64.b64decode(settings.geometry.encode("ascii", "ignore")))
         if not settings.geometry or not self.restoreGeometry(geometry):
-            self.resize(1440, 900)
+            room = self.screen().availableSize() - QSize(0, _TITLE_BAR)
+            self.resize(QSize(1440, 900).boundedTo(room))
         self._columns.setSizes(list(settings.columns if len(settings.columns) == 3 else _COLUMNS))
         self._rows.setSizes(list(settings.rows if len(settings.rows) == 2 else _ROWS))
 

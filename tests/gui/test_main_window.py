@@ -9,9 +9,18 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QFileDialog, QLabel, QMessageBox, QPushButton, QSlider, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QLabel,
+    QMessageBox,
+    QPushButton,
+    QSlider,
+    QWidget,
+)
 
 from geocnn_gui.gui.actions import ACTIONS, MENUS, TOOLBAR
+from geocnn_gui.gui.app import make_window
 from geocnn_gui.gui.dialogs.keys import KeysDialog
 from geocnn_gui.gui.session import Message
 from geocnn_gui.gui.settings import read_settings, write_settings
@@ -314,3 +323,11 @@ def test_that_opening_shows_itself_on_the_welcome_page(window, session, small_fi
         session.open_path(small_file)
         assert child(window, QLabel, "welcome_busy").text() == "Opening small.npy …"
     assert child(window, QLabel, "welcome_busy").text() == ""
+
+
+def test_that_a_first_start_stays_on_a_small_screen(session, qtbot):
+    window = make_window(QApplication.instance(), session)
+    qtbot.addWidget(window)
+    room = window.screen().availableSize()
+    assert room.height() < 900  # else this says nothing
+    assert window.height() < room.height()
