@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from geocnn_gui.data.source import EXAMPLES, Section, open_source
 from geocnn_gui.errors import GeoCNNError
 from geocnn_gui.gui import opening
-from geocnn_gui.gui.running import MODEL_FILE, Running, Score
+from geocnn_gui.gui.exporting import Exporting
+from geocnn_gui.gui.scoring import Score
 from geocnn_gui.gui.state import CursorReadout, Message, Overlay, Tool, ViewState, first_view
+from geocnn_gui.gui.training import MODEL_FILE
 from geocnn_gui.labels.classes import by_id
 from geocnn_gui.models.compatibility import differences
 from geocnn_gui.project.home import default_folder
@@ -30,7 +32,7 @@ __all__ = ["MODEL_FILE", "CursorReadout", "Message", "Overlay", "Score", "Sessio
            "ViewState"]  # fmt: skip
 
 
-class Session(Running):
+class Session(Exporting):
     """Open, close and switch sources; see `State` for the attributes and the signals."""
 
     def __init__(self, parent: QObject | None = None) -> None:

@@ -6,7 +6,9 @@ uint8, C order, numbered along the source's axes. No pickles.
 
 from __future__ import annotations
 
+import io
 import json
+import math
 import zipfile
 import zlib
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ABOUT = "labels.json"
+#: More than any .npy header of a chunk takes.
+_NPY_HEADER = 4096
 
 
 class ArchiveHeader(BaseModel):
@@ -43,16 +47,27 @@ def write_archive(
     path: Path, snapshot: LabelSnapshot, *, generation: int = 0, axes: tuple[str, ...] = ()
 ) -> None:
     """Replace `path` by the labels of `snapshot`, all or nothing; raises `CannotWrite`."""
+    with replacing(path) as temporary:
+        _write(temporary, snapshot, generation, axes)
+
+
+def archive_bytes(snapshot: LabelSnapshot) -> bytes:
+    """Return the labels of `snapshot` as `write_archive` writes them."""
+    file = io.BytesIO()
+    _write(file, snapshot, 0, ())
+    return file.getvalue()
+
+
+def _write(
+    target: Path | io.BytesIO, snapshot: LabelSnapshot, generation: int, axes: tuple[str, ...]
+) -> None:
     header = ArchiveHeader(
         shape=snapshot.shape,
         axes=axes,
         chunk_shape=CHUNK_SHAPES[len(snapshot.shape)],
         generation=generation,
     )
-    with (
-        replacing(path) as temporary,
-        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
-    ):
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.writestr(_ABOUT, header.model_dump_json(indent=1))
         for key, chunk in snapshot.chunks.items():
             with archive.open("_".join(map(str, key)) + ".npy", "w") as member:
@@ -69,9 +84,18 @@ def read_archive(path: Path, shape: tuple[int, ...]) -> tuple[LabelStore, int]:
     LabelsMismatch
         When it belongs to a source of another shape.
     """
+    return _read(path, path, shape)
+
+
+def read_archive_bytes(data: bytes, path: Path, shape: tuple[int, ...]) -> LabelSnapshot:
+    """Return labels that `archive_bytes` made; raises as `read_archive`, naming `path`."""
+    return _read(io.BytesIO(data), path, shape)[0].snapshot()
+
+
+def _read(file: Path | io.BytesIO, path: Path, shape: tuple[int, ...]) -> tuple[LabelStore, int]:
     damaged = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, OSError)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             header = _header(path, json.loads(archive.read(_ABOUT)))
             check_shape(path, header.shape, shape)
             store = LabelStore(shape)
@@ -99,6 +123,8 @@ def _read_chunk(
     archive: zipfile.ZipFile, name: str, header: ArchiveHeader, store: LabelStore
 ) -> None:
     key = [int(number) for number in name.removesuffix(".npy").split("_")]
+    if archive.getinfo(name).file_size > math.prod(header.chunk_shape) + _NPY_HEADER:
+        raise ValueError(f"{name} is larger than a chunk")
     with archive.open(name) as member:
         values = np.lib.format.read_array(member, allow_pickle=False)
         member.read()  # to the end, so that the checksum is compared

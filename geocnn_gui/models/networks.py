@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,10 @@ class SegmentationNet(nn.Module):
     def training_logits(self, patches: Tensor) -> Tensor:
         """Return the logits that enter the loss, (n, classes, h, w)."""
         return self(patches)
+
+    def parameter_groups(self, rate: float) -> list[dict[str, Any]]:
+        """Return what an optimiser takes: parameters that learn, each group with its peak rate."""
+        return [{"params": [p for p in self.parameters() if p.requires_grad], "lr": rate}]
 
     def training_labels(self, labels: Tensor) -> Tensor:
         """Return the part of labels (n, side, side) that belongs to `training_logits`."""
@@ -164,3 +168,14 @@ BUILDERS: dict[type, Callable[..., SegmentationNet]] = {UNetSpec: UNet, CnnSpec:
 def build(spec: ModelSpec, bands: int, classes: int) -> SegmentationNet:
     """Build the network of `spec` for `bands` inputs and `classes` outputs, randomly initialised."""
     return BUILDERS[type(spec)](spec, bands, classes)
+
+
+def build_for_training(spec: ModelSpec, bands: int, classes: int) -> SegmentationNet:
+    """Build the network of `spec` as a training begins with it: with pretrained weights if asked.
+
+    Raises
+    ------
+    ModelMismatch
+        When the weights cannot be had or do not fit.
+    """
+    return build(spec, bands, classes)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from pydantic import Field, ValidationError
 
-from geocnn_gui.errors import ModelMismatch
+from geocnn_gui.errors import GeoCNNError, ModelMismatch
 from geocnn_gui.files import write_bytes
+from geocnn_gui.labels.archive import archive_bytes, read_archive_bytes
 from geocnn_gui.labels.classes import LabelClass
+from geocnn_gui.models.ground import Ground, GroundCard
 from geocnn_gui.models.scaling import Scaling
 from geocnn_gui.models.spec import CnnSpec, Spec, UNetSpec
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from geocnn_gui.models.networks import SegmentationNet
 
 _KEY = "geocnn"
+_GROUND = "ground."
 _HEADER_LIMIT = 50_000_000
 
 
@@ -63,13 +67,22 @@ class ModelCard(Spec):
     #: Axes of a cube along which the network saw sections, the first is predicted by default.
     section_axes: tuple[int, ...] = ()
     training: TrainingSummary = TrainingSummary()
+    #: Sources it was trained on; which of their cells lies in the file: `read_grounds`.
+    grounds: tuple[GroundCard, ...] = ()
 
 
-def save_model(path: Path, net: SegmentationNet, card: ModelCard) -> None:
-    """Write `net` and `card` to one file, all or nothing; raises `CannotWrite`."""
+def save_model(
+    path: Path, net: SegmentationNet, card: ModelCard, grounds: tuple[Ground, ...] = ()
+) -> None:
+    """Write `net`, `card` and what the net has seen to one file; raises `CannotWrite`."""
+    import torch
     from safetensors.torch import save
 
     state = {k: v.detach().cpu().contiguous() for k, v in net.state_dict().items()}
+    for number, ground in enumerate(grounds):
+        packed = np.frombuffer(archive_bytes(ground.seen), np.uint8).copy()
+        state[f"{_GROUND}{number}"] = torch.from_numpy(packed)
+    card = card.model_copy(update={"grounds": tuple(g.card for g in grounds)})
     write_bytes(path, save(state, metadata={_KEY: card.model_dump_json()}))
 
 
@@ -114,12 +127,37 @@ def load_model(path: Path) -> tuple[SegmentationNet, ModelCard]:
     card = read_card(path)
     net = build(card.spec, len(card.bands), len(card.classes))
     try:
-        net.load_state_dict(load_file(path))
+        state = load_file(path)
+        net.load_state_dict({k: v for k, v in state.items() if not k.startswith(_GROUND)})
     except (SafetensorError, RuntimeError) as error:
         raise ModelMismatch(
             f"{path} is a damaged GeoCNN model", "copy it again or train it again"
         ) from error
     return net.eval(), card
+
+
+def read_grounds(path: Path) -> tuple[Ground, ...]:
+    """Return which cells of its training data a model has seen; () for one that does not say.
+
+    Raises
+    ------
+    ModelMismatch
+        As `read_card`, and when what it says is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    card = read_card(path)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            packed = [file.get_tensor(f"{_GROUND}{n}") for n in range(len(card.grounds))]
+        return tuple(
+            Ground(each, read_archive_bytes(data.tobytes(), path, each.shape))
+            for each, data in zip(card.grounds, packed, strict=True)
+        )
+    except (SafetensorError, GeoCNNError) as error:
+        raise ModelMismatch(
+            f"{path} is a damaged GeoCNN model", "copy it again or train it again"
+        ) from error
 
 
 def _metadata(path: Path) -> dict[str, Any]:

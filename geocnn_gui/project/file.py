@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from geocnn_gui.data.identity import fingerprint_of
 from geocnn_gui.errors import UnreadableFile
 from geocnn_gui.files import write_bytes
 from geocnn_gui.labels.classes import Classes
@@ -17,7 +17,6 @@ from geocnn_gui.project.home import is_example
 
 VERSION = 1
 Choice = str | int | float | bool | None
-_SAMPLE = 65536
 
 
 class StoredSource(BaseModel):
@@ -154,17 +153,6 @@ def _damaged(path: Path, why: str) -> UnreadableFile:
 def write_project(path: Path, project: ProjectFile) -> None:
     """Replace project.json, all or nothing; raises `CannotWrite`."""
     write_bytes(path, project.model_dump_json(indent=1).encode())
-
-
-def fingerprint_of(path: Path) -> str:
-    """Return a digest of a file's size and of its start, middle and end; cheap for any size."""
-    size = path.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with path.open("rb") as file:
-        for at in (0, size // 2, max(0, size - _SAMPLE)):
-            file.seek(at)
-            digest.update(file.read(_SAMPLE))
-    return digest.hexdigest()[:32]
 
 
 def _is_text(name: str) -> bool:

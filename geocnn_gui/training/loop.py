@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 from geocnn_gui.data.source import Domain
 from geocnn_gui.events import EpochDone, Event, Note, Progress
 from geocnn_gui.inference.device import Device
-from geocnn_gui.models.networks import SegmentationNet, build
+from geocnn_gui.models.networks import SegmentationNet, build_for_training
 from geocnn_gui.models.spec import ModelSpec
 from geocnn_gui.training.augment import CHANGES, MARGIN, augment
 from geocnn_gui.training.holdout import score_holdout
@@ -74,7 +74,7 @@ def fit(
     spec = task.training
     torch.manual_seed(spec.seed)
     random = torch.Generator().manual_seed(spec.seed)
-    net = build(task.model_spec, task.bands, task.classes)
+    net = build_for_training(task.model_spec, task.bands, task.classes)
     task.device.place(net)
     averaged = AveragedModel(net, avg_fn=_average, use_buffers=True)
     sampler = PatchSampler(
@@ -84,9 +84,10 @@ def fit(
         buffer=task.buffer,
         seed=spec.seed,
     )
-    optimizer = torch.optim.AdamW(net.parameters(), lr=spec.learning_rate, weight_decay=1e-2)
+    groups = net.parameter_groups(spec.learning_rate)
+    optimizer = torch.optim.AdamW(groups, lr=spec.learning_rate, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, spec.learning_rate, total_steps=epochs * spec.steps_per_epoch + 1,
+        optimizer, [group["lr"] for group in groups], total_steps=epochs * spec.steps_per_epoch + 1,
         pct_start=0.15, final_div_factor=100,
     )  # fmt: skip
     clock = _Clock(epochs * spec.steps_per_epoch, stage, alone=alone)

@@ -4,7 +4,7 @@ import numpy as np
 import rasterio
 
 from geocnn_gui.data.source import Window, open_source
-from geocnn_gui.gui.running import _score
+from geocnn_gui.gui.scoring import _score
 from geocnn_gui.inference.store import PredictionStore
 from geocnn_gui.labels.classes import classes_for
 

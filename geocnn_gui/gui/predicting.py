@@ -1,0 +1,154 @@
+"""The session's model in hand, and predicting with it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from geocnn_gui.data.source import Window
+from geocnn_gui.errors import GeoCNNError, UnreadableFile
+from geocnn_gui.files import write_bytes
+from geocnn_gui.gui.running import Running
+from geocnn_gui.models.compatibility import differences
+from geocnn_gui.models.weights import read_card
+
+if TYPE_CHECKING:
+    from PySide6.QtCore import QObject
+
+    from geocnn_gui.events import TileDone
+    from geocnn_gui.inference.store import PredictionStore
+
+
+class Predicting(Running):
+    """State with a model to predict with, and its predictions."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._prediction_folder: Path | None = None
+
+    def why_no_prediction(self) -> str:
+        """Say what a prediction still lacks; "" when it can start."""
+        if self.source is None:
+            return "Open a file first."
+        if self.job is not None:
+            return "Wait for the running task, or stop it."
+        if self.model_card is None:
+            return "Train a model or open one first."
+        try:
+            differences(self.model_card, self.source)
+        except GeoCNNError as error:
+            return str(error)
+        return ""
+
+    def open_model(self, path: Path | str) -> None:
+        """Predict with a model file from now on."""
+        try:
+            self._set_model(Path(path))
+        except GeoCNNError as error:
+            self.report(error)
+
+    def use_run(self, model: Path) -> None:
+        """Take the model of an earlier run in hand, with what it said of this source."""
+        self.open_model(model)
+        self.show_prediction(None)
+        folder = self.prediction_folder()
+        if folder is not None and folder.is_dir():
+            self._show_folder(folder)
+        if self.source is None and self.model_path == model:
+            self.tell(f"{model.name} is the model in hand: open the data to predict.")
+
+    def why_no_model(self) -> str:
+        """Say why there is no model to save; "" when there is one."""
+        return "" if self.model_path is not None else "Train a model or open one first."
+
+    def save_model(self, path: Path | str) -> None:
+        """Write a copy of the model in hand to a file, whole or not at all."""
+        if self.model_path is None:
+            return
+        try:
+            write_bytes(Path(path), self.model_path.read_bytes())
+        except GeoCNNError as error:
+            self.report(error)
+        except OSError as error:
+            way_out = "train again or open another model"
+            self.report(
+                UnreadableFile(f"Cannot read {self.model_path} ({error.strerror})", way_out)
+            )
+        else:
+            self.tell(f"Model saved to {path}.")
+
+    def _set_model(self, path: Path | None) -> None:
+        self.model_card = None if path is None else read_card(path)
+        self.model_path = path
+        self.model_changed.emit()
+
+    def start_prediction(self, *, whole: bool = False) -> None:
+        """Predict the section in view, or the whole source, with the model in hand."""
+        from geocnn_gui import workflow
+
+        folder = self.prediction_folder()
+        if self.source is None or self.model_path is None or folder is None:
+            return
+        sections = None if whole or self.section.axis is None else [self.section]
+        task = workflow.predict(self.model_path, self.source, folder=folder, sections=sections)
+        if self._start(task, "predict", "Predicting"):
+            self._prediction_folder = folder
+
+    def prediction_folder(self) -> Path | None:
+        """Return where the model in hand puts what it says of the source in view."""
+        if self.project is None or self.model_path is None or not self.entry_id:
+            return None
+        return self.project.prediction_folder(self.entry_id) / _state_of(self.model_path)
+
+    def show_prediction(self, store: PredictionStore | None) -> None:
+        """Draw another prediction over the data, or none."""
+        self.prediction = store
+        self.overlay_changed.emit()
+
+    def _predicts_here(self) -> bool:
+        """Say whether the job in hand predicts the source in view."""
+        folder, project = self._prediction_folder, self.project
+        if folder is None or project is None or not self.entry_id:
+            return False
+        return folder.parent == project.prediction_folder(self.entry_id)
+
+    def _on_tiles(self, tiles: list[TileDone]) -> None:
+        if not self._predicts_here():
+            return
+        if self.prediction is None or self.prediction.folder != self._prediction_folder:
+            self._show_folder(self._prediction_folder)
+        for tile in tiles:
+            self.tile_done.emit(Window(tile.offset, tile.size))
+
+    def _show_folder(self, folder: Path | None) -> None:
+        from geocnn_gui.inference.store import PredictionStore
+
+        if folder is None or self.source is None:
+            return
+        try:
+            store = PredictionStore.open(folder)
+        except GeoCNNError as error:
+            self.report(error)
+            return
+        if store.shape == self.source.shape:
+            self.show_prediction(store)
+            self.set_view(overlay_visible=True)
+
+    def _on_job_ended(self, outcome: str) -> None:
+        self._show_what_was_predicted()
+        super()._on_job_ended(outcome)
+
+    def _show_what_was_predicted(self) -> None:
+        """Show the prediction that has ended, where no tile of it has come."""
+        folder, shown = self._prediction_folder, self.prediction
+        other = shown is None or shown.folder != folder
+        if folder is not None and other and self._predicts_here() and folder.is_dir():
+            self._show_folder(folder)
+        self._prediction_folder = None
+
+
+def _state_of(model: Path) -> str:
+    """Return a folder name for this very state of a model file."""
+    state = f"{model.resolve()} {model.stat().st_mtime_ns}"
+    return hashlib.sha256(state.encode("utf-8", "surrogateescape")).hexdigest()[:16]
