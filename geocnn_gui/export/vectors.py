@@ -72,7 +72,7 @@ def export_vectors(
                 np.array([named[v].color for v in values], object),
             ],
             ["class_id", "class_name", "color"],
-            driver=DRIVERS[out.suffix.lower()], geometry_type="Polygon", crs=source.crs,
+            layer="classes", driver=DRIVERS[out.suffix.lower()], geometry_type="Polygon", crs=source.crs,
         )  # fmt: skip
         yield Progress(1, 1, f"Writing {out.name}")
     yield Saved(out, "polygons")
