@@ -10,28 +10,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from geocnn_gui.data.source import open_source
 from geocnn_gui.data.statistics import require_live
-from geocnn_gui.errors import BadRequest, CannotWrite, NotEnoughLabels, writing
+from geocnn_gui.errors import BadRequest, CannotWrite, writing
 from geocnn_gui.events import Event, Note, Saved
+from geocnn_gui.files import put_in_place
 from geocnn_gui.training.sections import Pair
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from geocnn_gui.data.source import Section, Source, Window
+    from geocnn_gui.data.source import Section, Source
+    from geocnn_gui.inference.store import PredictionStore
     from geocnn_gui.labels.classes import Classes
     from geocnn_gui.models.spec import ModelSpec
-    from geocnn_gui.scoring.metrics import Scores
+    from geocnn_gui.scoring.evaluation import Evaluation
     from geocnn_gui.training.spec import TrainingSpec
 
 __all__ = ["DeviceWish", "Pair", "check_destination", "evaluate", "predict",
-           "predict_to_file", "train"]  # fmt: skip
+           "predict_to_file", "resume", "train"]  # fmt: skip
 
-#: Formats without names or colours, and what stands in a palette where there is no class.
-_ARRAYS, _BLACK = ("NPY", "NPZ"), "#000000"
 DeviceWish = Literal["auto", "cpu", "cuda"]
 
 
@@ -43,8 +41,11 @@ def train(
     *,
     out: Path,
     device: DeviceWish = "auto",
+    checkpoint: Path | None = None,
 ) -> Generator[Event]:
     """Train a network on `pairs` and save it to `out`; see `training.run.train`.
+
+    `checkpoint` is the file that keeps its state until it has finished; None keeps nothing.
 
     Raises
     ------
@@ -53,9 +54,32 @@ def train(
     """
     check_destination(out)
     from geocnn_gui.inference.device import choose_device
+    from geocnn_gui.training.run import Order
     from geocnn_gui.training.run import train as run
 
-    yield from run(pairs, model_spec, training, classes, out=out, device=choose_device(device))
+    chosen = choose_device(device)
+    yield from run(Order(pairs, model_spec, training, classes, out, chosen, checkpoint))
+
+
+def resume(
+    checkpoint: Path, pairs: Sequence[Pair], *, out: Path, device: DeviceWish = "auto"
+) -> Generator[Event]:
+    """Go on with a training that was broken off, from its last epoch; see `training.run.resume`.
+
+    The data and labels are those that it began with; specs and classes are in the checkpoint.
+
+    Raises
+    ------
+    UnreadableFile
+        When there is no checkpoint, or it is damaged.
+    BadRequest, CannotWrite
+        When data or labels are others, or the model cannot be written.
+    """
+    check_destination(out)
+    from geocnn_gui.inference.device import choose_device
+    from geocnn_gui.training.run import resume as run
+
+    yield from run(checkpoint, pairs, out=out, device=choose_device(device))
 
 
 def predict(
@@ -98,11 +122,14 @@ def _predict(
     from geocnn_gui.inference.device import choose_device
     from geocnn_gui.inference.predict import predict as run
     from geocnn_gui.inference.store import PredictionStore
+    from geocnn_gui.scoring.seen import SEEN_FILE, Seen
 
     chosen = choose_device(device)
     yield Note(f"Predicting on {chosen.description}.")
+    seen = Seen.by_model(model, source)
     net, card = load_model(model)
     store = PredictionStore.create(folder, source, card.classes, model=_fingerprint(model))
+    seen.save(folder / SEEN_FILE)
     try:
         yield from run(net, card, source, store, device=chosen, sections=sections)
     finally:
@@ -127,7 +154,8 @@ def predict_to_file(
     """Predict `source` and write the classes to `out`, the confidence beside it where asked for.
 
     The formats follow from the names. Nothing stands under a final name before all is
-    predicted. Raises as `predict`, and `BadRequest` where a name does not suit.
+    predicted; `scoring.seen` says what stands beside `out`. Raises as `predict`, and
+    `BadRequest` where a name does not suit.
     """
     from geocnn_gui.export.table import check_output, export_prediction
     from geocnn_gui.inference.store import PredictionStore
@@ -143,7 +171,7 @@ def predict_to_file(
         with _naming(out):
             yield from _predict(model, source, folder, sections, device)
         store = PredictionStore.open(folder)
-        yield from export_prediction(store, source, store.classes, out)
+        yield from _export_map(store, source, out)
         if confidence is not None:
             yield from export_prediction(store, source, store.classes, confidence, "confidence")
         store.close()
@@ -151,14 +179,38 @@ def predict_to_file(
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _export_map(store: PredictionStore, source: Source, out: Path) -> Generator[Event]:
+    """Write the classes and, beside them, what the model had seen: both or neither."""
+    from geocnn_gui.data.source import Section
+    from geocnn_gui.export.table import export_prediction
+    from geocnn_gui.scoring.seen import SEEN_FILE, Seen, seen_path
+
+    done = store.folder / "done"
+    done.mkdir()
+    with _naming(out, done / out.name):
+        for event in export_prediction(store, source, store.classes, done / out.name):
+            if not isinstance(event, Saved):
+                yield event
+        plane = source.plane(Section()) if len(source.shape) == 2 else None
+        turned = plane is not None and plane.row_axis > plane.column_axis
+        seen = Seen.load(store.folder / SEEN_FILE, source.shape).for_map(
+            done / out.name, transposed=turned and out.suffix.lower() in (".tif", ".tiff")
+        )
+        seen.save(seen_path(done / out.name))
+    put_in_place(done, out)
+    yield Saved(out, "prediction")
+    yield Saved(seen_path(out), "what the model had seen")
+
+
 @contextmanager
-def _naming(out: Path) -> Generator[None]:
+def _naming(out: Path, working: Path | None = None) -> Generator[None]:
     """Let a failure to write a working file name the file that the user asked for."""
     try:
         yield
     except CannotWrite as error:
         if not isinstance(error.__cause__, OSError):
-            raise
+            fact = error.fact.replace(str(working or out), str(out))
+            raise CannotWrite(fact, error.way_out) from error
         with writing(out):
             raise error.__cause__ from None
 
@@ -181,54 +233,29 @@ def check_destination(path: Path, *, inputs: tuple[Path, ...] = ()) -> None:
             raise PermissionError(13, "no permission")
 
 
-def evaluate(prediction: Path, labels: Path) -> Scores:
-    """Compare a class map with labels of the same grid, both as files.
+def evaluate(
+    prediction: Path, labels: Path, *, errors: Path | None = None
+) -> Generator[Event, None, Evaluation]:
+    """Compare a class map with labels of the same grid, both as files; see `scoring.evaluation`.
 
-    Classes are matched by name where both files name them, those of a colour picture by the
-    palette of the class map, all others by id.
+    With `errors` an error map is written there in the format of its name: 0 unlabelled, 1 right,
+    2 wrong; the last event is then `Saved(errors, "error map")`.
 
     Raises
     ------
-    UnreadableFile, LabelsMismatch, BadRequest, NotEnoughLabels
-        When a file cannot be read, the grids differ, the prediction holds no classes, or no
-        cell is labelled.
+    UnreadableFile, LabelsMismatch, BadRequest, NotEnoughLabels, CannotWrite
+        When a file cannot be read or written, the grids differ, the prediction holds no classes,
+        or no cell is labelled.
     """
-    from geocnn_gui.labels.files import read_label_file
-    from geocnn_gui.labels.matching import fit_labels, is_named
-    from geocnn_gui.scoring.metrics import Confusion
+    from geocnn_gui.export.table import check_output, export_prediction
+    from geocnn_gui.scoring.evaluation import ERROR_CLASSES, evaluate_source
 
-    confusion = Confusion()
     with open_source(prediction) as source:
-        truth = read_label_file(labels, source)
-        ours = _classes_of(source, coloured=truth.coloured)
-        truth = fit_labels(truth, ours, names=(labels.name, prediction.name))
-        for window in truth.snapshot.labelled_windows():
-            confusion.add(truth.snapshot.read(window), _read_classes(source, window))
-    if not confusion.ids:
-        raise NotEnoughLabels(f"{labels} labels no cell", "choose a file with labels")
-    return confusion.scores({c.id: c.name for c in (*ours, *truth.classes) if is_named(c)})
-
-
-def _classes_of(prediction: Source, *, coloured: bool) -> Classes:
-    """Return the classes that a class map names or colours; for `coloured` labels the latter."""
-    from geocnn_gui.labels.classes import classes_for
-    from geocnn_gui.labels.rasters import names_and_colors
-
-    if prediction.kind != "raster" or prediction.path is None or prediction.format in _ARRAYS:
-        return ()
-    names, colors = names_and_colors(prediction.path)
-    ids = {i for i, color in colors.items() if color != _BLACK} | set(() if coloured else names)
-    classes = classes_for([i for i in ids if 0 < i <= 254], names)
-    return tuple(c.model_copy(update={"color": colors.get(c.id, c.color)}) for c in classes)
-
-
-def _read_classes(source: Source, window: Window) -> np.ndarray:
-    values = source.read(window)
-    values = values[0] if source.banded else values
-    whole = np.nan_to_num(values, nan=0.0) if values.dtype.kind == "f" else values
-    if whole.size and (whole.min() < 0 or whole.max() > 254 or np.any(whole != np.rint(whole))):
-        raise BadRequest(
-            f"{source.path} holds other values than class ids 0 to 254",
-            "choose a file that a prediction was saved to",
-        )
-    return whole.astype(np.uint8)
+        if errors is not None:
+            check_output(source, errors)
+            check_destination(errors, inputs=(prediction, labels))
+        evaluation, error_map = yield from evaluate_source(source, labels)
+        if errors is not None:
+            for event in export_prediction(error_map, source, ERROR_CLASSES, errors):
+                yield Saved(errors, "error map") if isinstance(event, Saved) else event
+    return evaluation

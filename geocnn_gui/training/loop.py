@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from geocnn_gui.inference.device import Device
 from geocnn_gui.models.networks import SegmentationNet, build_for_training
 from geocnn_gui.models.spec import ModelSpec
 from geocnn_gui.training.augment import CHANGES, MARGIN, augment
+from geocnn_gui.training.checkpoint import FitCard, FittingCard
 from geocnn_gui.training.holdout import score_holdout
 from geocnn_gui.training.sampling import LabelledPicture, PatchSampler
 from geocnn_gui.training.spec import TrainingSpec
@@ -25,6 +27,7 @@ from geocnn_gui.training.spec import TrainingSpec
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    from geocnn_gui.training.checkpoint import Checkpoint, Stage
 
 #: Weights are averaged over about this many last steps: a steadier network than the last one.
 _EMA_STEPS = 50
@@ -46,10 +49,32 @@ class Fit:
     steps: int = 0
     finished: bool = False
 
+    @property
+    def card(self) -> FitCard:
+        """Return all but the weights, for a checkpoint."""
+        confusion = self.best_confusion
+        return FitCard(
+            best_epoch=self.best_epoch, best_iou=self.best_iou, top_iou=self.top_iou,
+            confusion=None if confusion is None else tuple(map(tuple, confusion.tolist())),
+            steps=self.steps, finished=self.finished,
+        )  # fmt: skip
+
+    @classmethod
+    def of(cls, card: FitCard, best_state: dict[str, Tensor]) -> Fit:
+        """Return what a checkpoint has kept of a fit."""
+        confusion = None if card.confusion is None else np.array(card.confusion, np.int64)
+        return cls(
+            best_state, card.best_epoch, card.best_iou, card.top_iou, confusion, card.steps,
+            card.finished,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Task:
-    """All that a fit needs and nothing it changes; `split` of the pictures says what is held."""
+    """All that a fit needs and nothing it changes; `split` of the pictures says what is held.
+
+    `keep` is called after every epoch with what a checkpoint needs; what it returns is told.
+    """
 
     pictures: list[LabelledPicture]
     model_spec: ModelSpec
@@ -59,52 +84,126 @@ class Task:
     classes: int
     device: Device
     buffer: int
+    keep: Callable[[Fitting, EpochDone], Note | None]
+
+
+class Fitting:
+    """All that changes from step to step: a checkpoint keeps it and brings it back."""
+
+    def __init__(self, task: Task, epochs: int) -> None:
+        """Begin with a fresh network, seeded."""
+        spec = task.training
+        torch.manual_seed(spec.seed)
+        self.epoch = 0
+        self.random = torch.Generator().manual_seed(spec.seed)
+        self.net = build_for_training(task.model_spec, task.bands, task.classes)
+        task.device.place(self.net)
+        self.averaged = AveragedModel(self.net, avg_fn=_average, use_buffers=True)
+        self.sampler = PatchSampler(
+            task.pictures, classes=task.classes, balance=spec.balance, buffer=task.buffer,
+            seed=spec.seed,
+        )  # fmt: skip
+        groups = self.net.parameter_groups(spec.learning_rate)
+        self.optimizer = torch.optim.AdamW(groups, lr=spec.learning_rate, weight_decay=1e-2)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, [group["lr"] for group in groups],
+            total_steps=epochs * spec.steps_per_epoch + 1, pct_start=0.15, final_div_factor=100,
+        )  # fmt: skip
+        self.device = task.device
+        self._cuda = task.device.torch_name if task.device.kind == "cuda" else None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return every tensor that changes, the states of the random numbers too."""
+        parts: dict[str, dict[str, Tensor]] = {
+            "net": self.net.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "random": {"torch": torch.get_rng_state(), "augment": self.random.get_state()},
+        }
+        if self._cuda is not None:
+            parts["random"]["cuda"] = torch.cuda.get_rng_state(self._cuda)
+        for number, state in self.optimizer.state_dict()["state"].items():
+            parts[f"optimizer.{number}"] = state
+        return {
+            f"{part}.{key}": value for part, each in parts.items() for key, value in each.items()
+        }
+
+    @property
+    def card(self) -> FittingCard:
+        """Return what drives the steps beside tensors."""
+        groups = self.optimizer.state_dict()["param_groups"]
+        schedule = self.schedule.state_dict()
+        return FittingCard(
+            groups=tuple(groups), sampler=self.sampler.state,
+            schedule={key: schedule[key] for key in ("last_epoch", "_step_count", "_last_lr")},
+        )  # fmt: skip
+
+    def restore(self, start: Checkpoint) -> None:
+        """Go back to the end of an epoch; raises `UnreadableFile` where the checkpoint is damaged."""
+        card = start.card.fitting
+        try:
+            self.net.load_state_dict(start.part("net"))
+            self.averaged.load_state_dict(start.part("averaged"))
+            self.optimizer.load_state_dict(
+                {"state": self._moments(start), "param_groups": list(card.groups)}
+            )
+            self.schedule.load_state_dict(card.schedule)
+            self.sampler.state = card.sampler
+            random = start.part("random")
+            self.random.set_state(random["augment"])
+            torch.set_rng_state(random["torch"])
+            if self._cuda is not None and "cuda" in random:
+                torch.cuda.set_rng_state(random["cuda"], self._cuda)
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise start.damaged() from error
+        self.epoch = start.card.epoch
+
+    def _moments(self, start: Checkpoint) -> dict[int, dict[str, Tensor]]:
+        """Return the optimiser's running means, laid out like the weights they belong to."""
+        weights = [p for group in self.optimizer.param_groups for p in group["params"]]
+        moments: dict[int, dict[str, Tensor]] = {}
+        for number, weight in enumerate(weights):
+            state = start.part(f"optimizer.{number}")
+            if state:
+                moments[number] = {
+                    key: torch.empty_like(weight).copy_(value)
+                    if value.shape == weight.shape else value
+                    for key, value in state.items()
+                }  # fmt: skip
+        return moments
 
 
 def fit(
-    task: Task, *, stage: str, epochs: int, result: Fit,
-    alone: bool = False,
+    task: Task, *, stage: Stage, epochs: int, result: Fit,
+    alone: bool = False, start: Checkpoint | None = None,
 ) -> Iterator[Event]:  # fmt: skip
-    """Fit a fresh network for `epochs`, writing the best weights so far into `result`.
+    """Fit a network for `epochs`, writing the best weights so far into `result`.
 
     With stage "holdout" the best are the latest with about the highest mean IoU on the held-out
     blocks, and it ends early after `patience` epochs without a better one. With "refit" they
-    are the last; `alone` says that no held-out run went before. Yields `Progress` after every step, so that closing the generator stops within one batch.
+    are the last. `alone` says that there is no other stage. `start` is a checkpoint of this
+    stage to go on from; `result` is what it had reached then. Yields `Progress` after every
+    step, so that closing the generator stops within one batch.
     """
     spec = task.training
-    torch.manual_seed(spec.seed)
-    random = torch.Generator().manual_seed(spec.seed)
-    net = build_for_training(task.model_spec, task.bands, task.classes)
-    task.device.place(net)
-    averaged = AveragedModel(net, avg_fn=_average, use_buffers=True)
-    sampler = PatchSampler(
-        task.pictures,
-        classes=task.classes,
-        balance=spec.balance,
-        buffer=task.buffer,
-        seed=spec.seed,
-    )
-    groups = net.parameter_groups(spec.learning_rate)
-    optimizer = torch.optim.AdamW(groups, lr=spec.learning_rate, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, [group["lr"] for group in groups], total_steps=epochs * spec.steps_per_epoch + 1,
-        pct_start=0.15, final_div_factor=100,
-    )  # fmt: skip
-    clock = _Clock(epochs * spec.steps_per_epoch, stage, alone=alone)
-    for epoch in range(1, epochs + 1):
+    fitting = Fitting(task, epochs)
+    if start is not None:
+        fitting.restore(start)
+    clock = _Clock(stage, epochs * spec.steps_per_epoch, alone=alone)
+    clock.begin(fitting.epoch * spec.steps_per_epoch)
+    while fitting.epoch < epochs:
+        epoch = fitting.epoch + 1
+        if stage == "holdout" and fitting.epoch - result.best_epoch >= spec.patience:
+            yield Note(
+                f"Stopped after epoch {fitting.epoch}: no better since epoch {result.best_epoch}."
+            )
+            break
         losses = []
-        net.train()
+        fitting.net.train()
         for _ in range(spec.steps_per_epoch):
-            values, labels = _batch(task, sampler, net, random)
-            losses.append(_step(task, net, optimizer, values, labels))
-            schedule.step()
-            averaged.update_parameters(net)
+            losses.append(_step(task, fitting))
             result.steps += 1
             yield clock.progress(f"{_STAGES[stage]}: epoch {epoch} of {epochs}")
-        yield from _close_epoch(task, averaged, stage, (epoch, epochs), losses, result, clock)
-        if stage == "holdout" and epoch - result.best_epoch >= spec.patience:
-            yield Note(f"Stopped after epoch {epoch}: no better since epoch {result.best_epoch}.")
-            break
+        yield from _close_epoch(task, fitting, stage, epochs, losses, result, clock)
     result.finished = True
 
 
@@ -119,16 +218,21 @@ def _average(averaged: Tensor, current: Tensor, steps: Tensor | int) -> Tensor:
 
 
 class _Clock:
-    """Time left from the pace of the steps so far.
+    """Time left from the pace of the steps since the start, or since a training went on.
 
     The two stages count as one task of two equal parts: a held-out run has the refit ahead of
     it, a refit after one has it behind it.
     """
 
-    def __init__(self, steps: int, stage: str, *, alone: bool) -> None:
-        self._steps, self._start = 0, time.monotonic()
+    def __init__(self, stage: str, steps: int, *, alone: bool) -> None:
+        self._start = time.monotonic()
         self._before = steps if stage == "refit" and not alone else 0
         self._total = steps if alone else 2 * steps
+        self._steps = 0
+
+    def begin(self, steps: int) -> None:
+        """Count steps that were done before."""
+        self._before += steps
 
     def progress(self, text: str, *, steps: int = 1) -> Progress:
         self._steps += steps
@@ -137,27 +241,24 @@ class _Clock:
         return Progress(done, self._total, text, pace * (self._total - done))
 
 
-def _batch(
-    task: Task, sampler: PatchSampler, net: SegmentationNet, random: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    spec, side = task.training, net.patch
+def _batch(task: Task, fitting: Fitting) -> tuple[Tensor, Tensor]:
+    spec, net = task.training, fitting.net
+    side = net.patch
     cut = -(-int(side * MARGIN) // 2) * 2 if spec.augment else side
-    drawn, numbers = sampler.draw(spec.batch, cut, jitter=net.jitter)
+    drawn, numbers = fitting.sampler.draw(spec.batch, cut, jitter=net.jitter)
     values, labels = torch.from_numpy(drawn), torch.from_numpy(numbers)
     if spec.augment:
-        values, labels = augment(values, labels, side, changes=CHANGES[task.domain], random=random)
+        changes = CHANGES[task.domain]
+        values, labels = augment(values, labels, side, changes=changes, random=fitting.random)
     name = task.device.torch_name
     values = values.to(name, memory_format=task.device.memory_format)
     return values, labels.to(name, torch.long)
 
 
-def _step(
-    task: Task,
-    net: SegmentationNet,
-    optimizer: torch.optim.Optimizer,
-    values: Tensor,
-    labels: Tensor,
-) -> float:
+def _step(task: Task, fitting: Fitting) -> float:
+    """Take one step and return its loss."""
+    net, optimizer = fitting.net, fitting.optimizer
+    values, labels = _batch(task, fitting)
     with torch.autocast(task.device.kind, torch.bfloat16, enabled=task.device.bf16):
         logits = net.training_logits(values)
     loss = _loss(logits.float(), net.training_labels(labels), balance=task.training.balance)
@@ -165,6 +266,8 @@ def _step(
     loss.backward()
     nn.utils.clip_grad_norm_(net.parameters(), 1.0)
     optimizer.step()
+    fitting.schedule.step()
+    fitting.averaged.update_parameters(net)
     return float(loss.detach())
 
 
@@ -186,23 +289,28 @@ def _loss(logits: Tensor, labels: Tensor, *, balance: bool) -> Tensor:
 
 
 def _close_epoch(
-    task: Task, averaged: AveragedModel,
-    stage: str, epoch: tuple[int, int], losses: list[float], result: Fit, clock: _Clock,
+    task: Task, fitting: Fitting,
+    stage: Stage, epochs: int, losses: list[float], result: Fit, clock: _Clock,
 ) -> Iterator[Event]:  # fmt: skip
-    net = averaged.module
+    net, epoch = fitting.averaged.module, fitting.epoch + 1
     assert isinstance(net, SegmentationNet)
     held_loss = iou = None
     if stage == "holdout":
         net.eval()
         scoring = score_holdout(net, task.pictures, task.device, task.classes)
-        held_loss, iou, confusion = yield from _told(scoring, clock, f"Scoring epoch {epoch[0]}")
+        held_loss, iou, confusion = yield from _told(scoring, clock, f"Scoring epoch {epoch}")
         result.top_iou = max(result.top_iou, iou)
         if iou >= result.top_iou - _EQUAL_IOU:
-            result.best_iou, result.best_epoch, result.best_confusion = iou, epoch[0], confusion
+            result.best_iou, result.best_epoch, result.best_confusion = iou, epoch, confusion
             result.best_state = copy.deepcopy(net.state_dict())
     else:
-        result.best_epoch, result.best_state = epoch[0], copy.deepcopy(net.state_dict())
-    yield EpochDone(stage, *epoch, float(np.mean(losses)), held_loss, iou)
+        result.best_epoch, result.best_state = epoch, copy.deepcopy(net.state_dict())
+    fitting.epoch = epoch
+    done = EpochDone(stage, epoch, epochs, float(np.mean(losses)), held_loss, iou)
+    note = task.keep(fitting, done)
+    yield done
+    if note is not None:
+        yield note
 
 
 def _told(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -44,15 +44,16 @@ class LabelledPicture:
         self.plane = self.source.plane(self.section)
         self.shape = self.source.picture_shape(self.section)
 
-    def find_cells(self) -> Iterator[None]:
-        """Set `cells`, chunk by chunk; yields after each, so that a Stop gets in."""
+    def find_cells(self) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
+        """Set `cells`, chunk by chunk; yields each with its rows and columns and class numbers."""
         parts = [np.zeros((3, 0), np.int32)]
         steps = self._steps()
         for window in self.labels.labelled_windows():
             part = self.plane.cells(window)
             if part is not None:
-                parts.append(self._cells_of(part, steps))
-                yield
+                numbers = self._labels(*part)
+                parts.append(_thinned(numbers, part, steps))
+                yield part, numbers
         rows, columns, classes = np.concatenate(parts, axis=1).astype(np.int64)
         self.cells = LabelledCells(rows, columns, classes)
 
@@ -62,20 +63,6 @@ class LabelledPicture:
         for number, count in self.labels.counts.items():
             totals[self.lookup[number]] += count
         return np.maximum(1, -(-totals // _CELLS_PER_CLASS))
-
-    def _cells_of(self, part: tuple[slice, slice], steps: np.ndarray) -> np.ndarray:
-        """Return int32 (3, n): rows, columns, class indices of a chunk, evenly thinned."""
-        numbers = self._labels(*part)
-        found = []
-        for number in np.unique(numbers[numbers > 0]):
-            rows, columns = np.nonzero(numbers == number)
-            step = int(steps[number])
-            taken = slice((part[0].start + part[1].start) % step, None, step)
-            rows, columns = rows[taken] + part[0].start, columns[taken] + part[1].start
-            found.append(np.stack([rows, columns, np.full(len(rows), number - 1)]))
-        return (
-            np.concatenate(found, axis=1).astype(np.int32) if found else np.zeros((3, 0), np.int32)
-        )
 
     def _labels(self, rows: slice, columns: slice) -> np.ndarray:
         ids = self.plane.picture(self.labels.read(self.plane.window(rows, columns)))
@@ -125,6 +112,18 @@ class LabelledPicture:
         return values, numbers
 
 
+def _thinned(numbers: np.ndarray, part: tuple[slice, slice], steps: np.ndarray) -> np.ndarray:
+    """Return int32 (3, n): rows, columns, class indices of a chunk, evenly thinned."""
+    found = [np.zeros((3, 0), np.int64)]
+    for number in np.unique(numbers[numbers > 0]):
+        rows, columns = np.nonzero(numbers == number)
+        step = int(steps[number])
+        taken = slice((part[0].start + part[1].start) % step, None, step)
+        rows, columns = rows[taken] + part[0].start, columns[taken] + part[1].start
+        found.append(np.stack([rows, columns, np.full(len(rows), number - 1)]))
+    return np.concatenate(found, axis=1).astype(np.int32)
+
+
 def keep_small(pictures: list[LabelledPicture]) -> None:
     """Mark the pictures whose values stay in memory: as many as fit the budget, in order."""
     left = _KEPT_VALUES
@@ -160,6 +159,15 @@ class PatchSampler:
         weights = np.sqrt(counts) if balance else counts
         self._shares = weights / weights.sum()
         self.counts = counts
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Return where its random numbers are, as plain numbers."""
+        return dict(self._random.bit_generator.state)
+
+    @state.setter
+    def state(self, state: dict[str, Any]) -> None:
+        self._random.bit_generator.state = state
 
     def draw(self, n: int, side: int, *, jitter: int) -> tuple[np.ndarray, np.ndarray]:
         """Return values float32 (n, bands, side, side) and class numbers uint8 (n, side, side).

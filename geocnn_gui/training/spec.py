@@ -48,6 +48,12 @@ class TrainingSpec(Spec):
     holdout: Annotated[float, Field(ge=0, le=0.5)] = Field(
         default=0.2, title="Held out", description="Share of the labels kept aside for the score."
     )
+    refit: bool = Field(
+        default=True, title="Refit",
+        description="After the scored run, fit a fresh network to all labels; off keeps the "
+        "scored network.",
+        json_schema_extra=ADVANCED,
+    )  # fmt: skip
     patience: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=8, title="Patience", description="Epochs without a better score before it stops.",
         json_schema_extra=ADVANCED,

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+from training_lines import CLASSES, CPU, a_line, a_pair
 
 from geocnn_gui.data.array import ArraySource
 from geocnn_gui.data.source import Axis, Band, Section, Source
 from geocnn_gui.errors import BadRequest, CannotWrite, NoLiveData, NotEnoughLabels
 from geocnn_gui.events import EpochDone, Event, Progress, Saved
-from geocnn_gui.inference.device import Device
-from geocnn_gui.labels.classes import LabelClass
 from geocnn_gui.labels.store import LabelSnapshot
 from geocnn_gui.models.spec import CnnSpec, UNetSpec
 from geocnn_gui.models.weights import load_model, read_card
 from geocnn_gui.training import loop
-from geocnn_gui.training.run import train
+from geocnn_gui.training.run import Order, train
 from geocnn_gui.training.sections import Pair, labelled_sections
 from geocnn_gui.training.spec import TrainingSpec
 
@@ -28,38 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-CPU = Device("cpu", "cpu", "CPU")
-CLASSES = (
-    LabelClass(id=3, name="Dark", color="#111111"),
-    LabelClass(id=9, name="Bright", color="#eeeeee"),
-)
 UNET = UNetSpec(depth=2, width=8, dropout=0)
 QUICK = TrainingSpec(epochs=3, steps_per_epoch=6, batch=4)
-
-
-def a_line(seed: int = 0, *, live: bool = True) -> tuple[Source, np.ndarray]:
-    """Return a line of 260 traces x 160 samples and its truth, (trace, sample)."""
-    random = np.random.default_rng(seed)
-    depth = 80 + 30 * np.sin(np.arange(260) / 40)
-    truth = np.where(np.arange(160) > depth[:, None], 9, 3).astype(np.uint8)
-    values = np.where(truth == 9, 1000.0, -1000.0) + random.normal(0, 300, truth.shape)
-    values = values.astype(np.float32) if live else np.full(truth.shape, np.nan, np.float32)
-    axes = (Axis("cdp", "", 1, 1, 260), Axis("time", "ms", 0, 4, 160))
-    source = ArraySource(
-        values, kind="line", axes=axes, bands=(Band("amplitude"),), domain="seismic", name="Line"
-    )
-    return source, truth
-
-
-def a_pair(seed: int = 0) -> Pair:
-    source, truth = a_line(seed)
-    return Pair(source, LabelSnapshot.from_array(truth))
 
 
 def a_training(out: Path, **changes: object) -> Iterator[Event]:
     pair = changes.pop("pair", None) or a_pair()
     spec = changes.pop("spec", UNET)
-    return train([pair], spec, QUICK.model_copy(update=changes), CLASSES, out=out, device=CPU)
+    return train(Order([pair], spec, QUICK.model_copy(update=changes), CLASSES, out, CPU))
 
 
 def test_that_a_training_holds_out_then_refits_and_saves_one_file(tmp_path: Path) -> None:
@@ -157,12 +132,12 @@ def test_that_sources_of_different_kind_are_refused(tmp_path: Path) -> None:
     )  # fmt: skip
     pairs = [a_pair(), Pair(image, LabelSnapshot.from_array(np.ones((20, 20), np.uint8)))]
     with pytest.raises(BadRequest, match="Scene and Line differ"):
-        list(train(pairs, UNET, QUICK, CLASSES, out=tmp_path / "m", device=CPU))
+        list(train(Order(pairs, UNET, QUICK, CLASSES, tmp_path / "m", CPU)))
 
 
 def test_that_two_pairs_train_together(tmp_path: Path) -> None:
     pairs = [a_pair(0), a_pair(1)]
-    list(train(pairs, UNET, QUICK, CLASSES, out=tmp_path / "m", device=CPU))
+    list(train(Order(pairs, UNET, QUICK, CLASSES, tmp_path / "m", CPU)))
     card = read_card(tmp_path / "m")
     assert card.training.data == ("Line", "Line")
     assert sum(card.training.labelled_cells.values()) == 2 * 260 * 160
