@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import zipfile
 import zlib
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -27,6 +28,16 @@ if TYPE_CHECKING:
 _ABOUT = "labels.json"
 #: More than any .npy header of a chunk takes.
 _NPY_HEADER = 4096
+_MEMBER = re.compile(r"[0-9]{1,9}(_[0-9]{1,9}){0,2}\.npy")
+#: More cells than a chunk has, so that a stranger's file cannot unpack to any size.
+_LARGEST_CHUNK = 2**24
+#: More than labels.json takes.
+_LONGEST_ABOUT = 65536
+#: What a damaged zip, member or array raises.
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, OSError, RecursionError,
+    NotImplementedError, RuntimeError,
+)  # fmt: skip
 
 
 class ArchiveHeader(BaseModel):
@@ -87,26 +98,50 @@ def read_archive(path: Path, shape: tuple[int, ...]) -> tuple[LabelStore, int]:
     return _read(path, path, shape)
 
 
+def read_archive_header(path: Path) -> ArchiveHeader:
+    """Return what labels.json of a base file says; raises `UnreadableFile`."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _about(path, archive)
+    except _DAMAGED as error:
+        raise _damaged(path) from error
+
+
 def read_archive_bytes(data: bytes, path: Path, shape: tuple[int, ...]) -> LabelSnapshot:
     """Return labels that `archive_bytes` made; raises as `read_archive`, naming `path`."""
     return _read(io.BytesIO(data), path, shape)[0].snapshot()
 
 
 def _read(file: Path | io.BytesIO, path: Path, shape: tuple[int, ...]) -> tuple[LabelStore, int]:
-    damaged = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, OSError)
     try:
         with zipfile.ZipFile(file) as archive:
-            header = _header(path, json.loads(archive.read(_ABOUT)))
+            header = _about(path, archive)
             check_shape(path, header.shape, shape)
             store = LabelStore(shape)
             for name in archive.namelist():
-                if name != _ABOUT:
+                if name.endswith(".npy"):
                     _read_chunk(archive, name, header, store)
-    except damaged as error:
-        raise UnreadableFile(
-            f"{path} is damaged", "restore it from a backup, or move it away to start anew"
-        ) from error
+    except _DAMAGED as error:
+        raise _damaged(path) from error
     return store, header.generation
+
+
+def _damaged(path: Path) -> UnreadableFile:
+    return UnreadableFile(
+        f"{path} is damaged", "restore it from a backup, or move it away to start anew"
+    )
+
+
+def _about(path: Path, archive: zipfile.ZipFile) -> ArchiveHeader:
+    if archive.getinfo(_ABOUT).file_size > _LONGEST_ABOUT:
+        raise ValueError(f"{_ABOUT} is far too long")
+    data = json.loads(archive.read(_ABOUT))
+    if not isinstance(data, dict):
+        raise ValueError(f"{_ABOUT} is no object")
+    header = _header(path, data)
+    if math.prod(header.chunk_shape) > _LARGEST_CHUNK:
+        raise ValueError(f"chunks of {header.chunk_shape}")
+    return header
 
 
 def _header(path: Path, data: dict[str, object]) -> ArchiveHeader:
@@ -122,14 +157,16 @@ def _header(path: Path, data: dict[str, object]) -> ArchiveHeader:
 def _read_chunk(
     archive: zipfile.ZipFile, name: str, header: ArchiveHeader, store: LabelStore
 ) -> None:
+    if _MEMBER.fullmatch(name) is None:
+        raise ValueError(f"{name!r} is no chunk")
     key = [int(number) for number in name.removesuffix(".npy").split("_")]
     if archive.getinfo(name).file_size > math.prod(header.chunk_shape) + _NPY_HEADER:
         raise ValueError(f"{name} is larger than a chunk")
     with archive.open(name) as member:
         values = np.lib.format.read_array(member, allow_pickle=False)
         member.read()  # to the end, so that the checksum is compared
-    if values.dtype != np.uint8:
-        raise ValueError(f"{name} is {values.dtype}")
+    if values.dtype != np.uint8 or values.ndim != len(key):
+        raise ValueError(f"{name} is {values.dtype} {values.shape}")
     offset = tuple(k * step for k, step in zip(key, header.chunk_shape, strict=True))
     store.write(Window(offset, values.shape), values)
 

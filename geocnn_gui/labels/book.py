@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import UTC, datetime
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from geocnn_gui.errors import CannotWrite, UnreadableFile, writing
-from geocnn_gui.labels.archive import check_shape, read_archive, write_archive
-from geocnn_gui.labels.journal import Journal
+from geocnn_gui.errors import CannotWrite, GeoCNNError, UnreadableFile, writing
+from geocnn_gui.labels.archive import (
+    check_shape,
+    read_archive,
+    read_archive_header,
+    write_archive,
+)
+from geocnn_gui.labels.edit import LabelEdit
+from geocnn_gui.labels.journal import Journal, count_records, read_header
 from geocnn_gui.labels.store import LabelStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from geocnn_gui.labels.edit import LabelEdit
+    from geocnn_gui.labels.store import LabelSnapshot
+
+_BASE, _JOURNAL = "labels.npz", "labels.journal"
 
 #: Bytes of journal after which an edit also renews the base file; keeps reopening quick.
 JOURNAL_LIMIT = 64 * 2**20
@@ -24,14 +33,22 @@ class LabelBook:
     """Labels that are on disk as soon as they are in `store`.
 
     Change them through `apply` only; an undo is `apply(edit.inverse())`. `recovered` is a
-    sentence when something of the journal could not be read, else None.
+    sentence when something of the journal could not be read, else None. `replayed` counts the
+    edits that came from the journal on opening; none where the book was closed properly.
     """
 
-    def __init__(self, folder: Path, shape: tuple[int, ...], *, axes: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        shape: tuple[int, ...],
+        *,
+        axes: tuple[str, ...] = (),
+        read_only: bool = False,
+    ) -> None:
         """Open the labels in `folder`, or none yet, for a source of `shape`.
 
         `axes` are the names of the source's axes, written into the base file. Nothing is written
-        before the first edit.
+        before the first edit, and never where `read_only` is set.
 
         Raises
         ------
@@ -42,20 +59,31 @@ class LabelBook:
         """
         self.folder = folder
         self.recovered: str | None = None
+        self.replayed = 0
+        self._tidy: LabelSnapshot | None = None
+        self._read_only = read_only
         self._axes = axes
-        self._base = folder / "labels.npz"
-        self._journal_path = folder / "labels.journal"
+        self._base = folder / _BASE
+        self._journal_path = folder / _JOURNAL
         self._journal: Journal | None = None
         self._lock = RLock()
         self._closed = False
+        try:
+            self._load(tuple(shape))
+        except (UnreadableFile, CannotWrite):
+            if not read_only:
+                raise
+            self._load(tuple(shape))  # its holder tidied the files between the two reads
+
+    def _load(self, shape: tuple[int, ...]) -> None:
         self.store, self._generation = LabelStore(shape), 0
         if self._base.exists():
-            self.store, self._generation = read_archive(self._base, tuple(shape))
+            self.store, self._generation = read_archive(self._base, shape)
         if self._journal_path.exists():
             self._replay()
 
     def _replay(self) -> None:
-        journal = Journal(self._journal_path)
+        journal = Journal(self._journal_path, read_only=self._read_only)
         try:
             check_shape(self._journal_path, journal.shape, self.store.shape)
             if journal.generation > self._generation:
@@ -66,11 +94,16 @@ class LabelBook:
             if journal.generation < self._generation:  # the base file holds all of it
                 journal.close()
                 return
+            self._tidy = self.store.snapshot()
             for edit in journal.replay():
                 edit.apply(self.store)
         except BaseException:
             journal.close()
             raise
+        self.replayed = journal.records
+        if self._read_only:  # what its holder writes just now is no damage
+            journal.close()
+            return
         self._journal = journal
         if journal.dropped:
             kept = f"; all of it is kept in {journal.copy.name}" if journal.copy else ""
@@ -79,13 +112,36 @@ class LabelBook:
                 f" labels are as they stood before it{kept}."
             )
 
+    def edits_to_tidy(self) -> tuple[LabelEdit, ...]:
+        """Return the edits that take the labels back to the last base file before opening."""
+        if self._tidy is None:
+            return ()
+        now = self.store.snapshot()
+        windows = {*now.labelled_windows(), *self._tidy.labelled_windows()}
+        edits = [
+            LabelEdit.replace(self.store, window, self._tidy.read(window), erase=True)
+            for window in sorted(windows, key=lambda w: w.offset)
+        ]
+        return tuple(edit for edit in edits if edit.cells)
+
+    def keep_copy(self) -> Path:
+        """Write the labels as they are beside their files, as "labels-DATE.npz"; return where.
+
+        Raises `CannotWrite`.
+        """
+        now = datetime.now().strftime("%Y%m%d-%H%M%S")
+        path = self.folder / f"labels-{now}.npz"
+        write_archive(path, self.store.snapshot(), axes=self._axes)
+        return path
+
     def apply(self, *edits: LabelEdit) -> None:
         """Put the edits on disk as one, then into the store.
 
         Raises
         ------
         CannotWrite
-            When they cannot be written; disk and store are then as before.
+            When they cannot be written, or the book is read-only; disk and store are then as
+            before.
         """
         edits = tuple(edit for edit in edits if edit.cells)
         if not edits:
@@ -102,6 +158,8 @@ class LabelBook:
     def _open_journal(self) -> Journal:
         if self._closed:
             raise ValueError(f"the labels in {self.folder} are closed")
+        if self._read_only:
+            raise CannotWrite(f"The labels in {self.folder} are read-only here", "copy the project")
         if self._journal is None:
             with writing(self.folder):
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -144,3 +202,35 @@ class LabelBook:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def stored_shape(folder: Path) -> tuple[int, ...] | None:
+    """Return the shape of the labels in a folder, None where there are none.
+
+    Raises `UnreadableFile` when the files are damaged.
+    """
+    if (folder / _BASE).exists():
+        return read_archive_header(folder / _BASE).shape
+    if (folder / _JOURNAL).exists():
+        return read_header(folder / _JOURNAL)[1]
+    return None
+
+
+def pending_edits(folder: Path) -> int:
+    """Count the edits that only the journal in a folder holds, unread; 0 for damaged files."""
+    base, journal = folder / _BASE, folder / _JOURNAL
+    try:
+        if not journal.exists():
+            return 0
+        tidy = read_archive_header(base).generation if base.exists() else 0
+        return count_records(journal) if read_header(journal)[0] == tidy else 0
+    except (GeoCNNError, OSError):
+        return 0
+
+
+def last_tidy(folder: Path) -> datetime | None:
+    """Return when the base file in a folder was written (UTC), None where there is none."""
+    try:
+        return datetime.fromtimestamp((folder / _BASE).stat().st_mtime, UTC)
+    except OSError:
+        return None

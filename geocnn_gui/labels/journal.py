@@ -35,8 +35,8 @@ class Journal:
     """The journal of one source's labels, open for appending.
 
     Call `replay` to its end before the first `append`. `generation` counts the base files that
-    took in an earlier journal; `dropped` is the bytes that the replay could not use,
-    `copy` where they are kept when they were more than a torn last record.
+    took in an earlier journal; `records` counts those read; `dropped` is the bytes that the
+    replay could not use, `copy` where they are kept when they were more than a torn last record.
     """
 
     @staticmethod
@@ -45,13 +45,18 @@ class Journal:
         header = _HEADER.pack(_MAGIC, _VERSION, generation, len(shape))
         write_bytes(path, header + struct.pack(f"<{len(shape)}q", *shape))
 
-    def __init__(self, path: Path) -> None:
-        """Open a journal; raises `UnreadableFile` when it is none or from a newer version."""
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open a journal; raises `UnreadableFile` when it is none or from a newer version.
+
+        One that is opened `read_only` is replayed as far as it is whole and never changed.
+        """
         self.path = path
         self.dropped = 0
+        self.records = 0
         self.copy: Path | None = None
+        self._read_only = read_only
         with writing(path):
-            self._file = path.open("rb+", buffering=0)
+            self._file = path.open("rb" if read_only else "rb+", buffering=0)
         try:
             self.generation, self.shape = self._read_header()
         except BaseException:
@@ -76,6 +81,8 @@ class Journal:
             raise UnreadableFile(f"{self.path} is not a journal of labels", way_out)
         if version > _VERSION:
             raise UnreadableFile(f"{self.path} was written by a newer GeoCNN", "update GeoCNN")
+        if not 1 <= axes <= 3 or min(shape) < 1:
+            raise UnreadableFile(f"{self.path} is damaged", way_out)
         return generation, shape
 
     def replay(self) -> Iterator[LabelEdit]:
@@ -85,10 +92,11 @@ class Journal:
         of the whole file as "*.damaged".
         """
         length = os.fstat(self._file.fileno()).st_size
-        while (payload := self._read_record()) is not None:
-            yield from _decode(payload)
+        while (payload := self._read_record(length)) is not None:
+            self.records += 1
+            yield from self._edits(payload)
         self.dropped = length - self._end
-        if not self.dropped:
+        if not self.dropped or self._read_only:
             return
         if not self._torn(length):
             self._file.seek(0)
@@ -97,18 +105,43 @@ class Journal:
         with writing(self.path):
             self._file.truncate(self._end)
 
-    def _read_record(self) -> bytes | None:
+    def _edits(self, payload: bytes) -> Iterator[LabelEdit]:
+        """Yield the edits of a record.
+
+        Raises `UnreadableFile` for one that nobody here has written: its sum is right, but it
+        unpacks to more than the labels can hold, or reaches outside them.
+        """
+        most = 4 * math.prod(self.shape) + 2**20
+        try:
+            unpack = zlib.decompressobj()
+            data = unpack.decompress(payload, most)
+            if not unpack.eof:
+                raise ValueError("too long")
+            for edit in _decode(data):
+                if min(edit.window.offset) < 0 or any(
+                    a > b for a, b in zip(edit.window.stop, self.shape, strict=True)
+                ):
+                    raise ValueError("outside")
+                yield edit
+        except (zlib.error, struct.error, ValueError, OverflowError, MemoryError) as error:
+            raise UnreadableFile(
+                f"{self.path} is damaged", "restore it from a backup, or move it away"
+            ) from error
+
+    def _read_record(self, length: int) -> bytes | None:
         """Read the record at the end of the good part; None where there is no whole one."""
         self._file.seek(self._end)
         head = self._file.read(_RECORD.size)
         if len(head) < _RECORD.size:
             return None
-        length, crc = _RECORD.unpack(head)
-        payload = self._file.read(length) if length else b""
-        if not length or len(payload) < length or zlib.crc32(payload) != crc:
+        size, crc = _RECORD.unpack(head)
+        if not 0 < size <= length - self._end - _RECORD.size:
             return None
-        self._end += _RECORD.size + length
-        return zlib.decompress(payload)
+        payload = self._file.read(size)
+        if len(payload) < size or zlib.crc32(payload) != crc:
+            return None
+        self._end += _RECORD.size + size
+        return payload
 
     def _torn(self, length: int) -> bool:
         """Say whether the bad bytes are one record that the file ends in."""
@@ -149,6 +182,31 @@ class Journal:
     def close(self) -> None:
         """Release the file."""
         self._file.close()
+
+
+def read_header(path: Path) -> tuple[int, tuple[int, ...]]:
+    """Return the generation and the shape of a journal; raises as `Journal` does."""
+    journal = Journal(path, read_only=True)
+    journal.close()
+    return journal.generation, journal.shape
+
+
+def count_records(path: Path) -> int:
+    """Count the whole records of a journal by their lengths, unread; raises as `Journal` does."""
+    journal = Journal(path, read_only=True)
+    try:
+        with path.open("rb") as file:
+            at, length, records = journal._start, os.fstat(file.fileno()).st_size, 0
+            while at + _RECORD.size <= length:
+                file.seek(at)
+                size = _RECORD.unpack(file.read(_RECORD.size))[0]
+                at += _RECORD.size + size
+                records += bool(size) and at <= length
+                if not size:
+                    break
+            return records
+    finally:
+        journal.close()
 
 
 def _encode(edit: LabelEdit) -> bytes:

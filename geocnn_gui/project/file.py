@@ -5,18 +5,31 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from geocnn_gui.data.identity import fingerprint_of
 from geocnn_gui.errors import UnreadableFile
 from geocnn_gui.files import write_bytes
 from geocnn_gui.labels.classes import Classes
 from geocnn_gui.project.home import is_example
+from geocnn_gui.project.migrations import migrated
+from geocnn_gui.project.state import WorkState, plain_object, tolerant_work
 
-VERSION = 1
+VERSION = 2
 Choice = str | int | float | bool | None
+State = Literal["there", "changed", "missing"]
+#: Bytes of project.json; a stranger's larger one is not read.
+_LARGEST = 16 * 2**20
+_SpecData = Annotated[dict[str, Any] | None, BeforeValidator(plain_object)]
 
 
 class StoredSource(BaseModel):
@@ -67,24 +80,25 @@ class StoredSource(BaseModel):
             fingerprint=fingerprint,
         )  # fmt: skip
 
-    def find(self, folder: Path) -> tuple[str, bool]:
-        """Return where the file is now, and whether it is the same as when it was added.
+    def find(self, folder: Path) -> tuple[str, State]:
+        """Return where the file is now, and whether it is still the one that was added.
 
         The place relative to the project and the absolute one are both tried; a file with the
         content known wins over one that merely has the name.
         """
         if is_example(self.path):
-            return self.path, True
+            return self.path, "there"
         places = [Path(self.path)]
         if self.relative is not None:
             places.insert(0, Path(os.path.normpath(folder / self.relative)))
         there = [place for place in places if place.is_file()]
         for place in there:
-            if self._is(place):
-                return str(place), True
-        return str(there[0]) if there else self.path, False
+            if self.is_at(place):
+                return str(place), "there"
+        return (str(there[0]), "changed") if there else (self.path, "missing")
 
-    def _is(self, place: Path) -> bool:
+    def is_at(self, place: Path) -> bool:
+        """Say whether the file at `place` is the one that was added."""
         try:
             status = place.stat()
             if (status.st_size, status.st_mtime_ns) == (self.size, self.modified):
@@ -95,15 +109,23 @@ class StoredSource(BaseModel):
 
 
 class ProjectFile(BaseModel):
-    """Everything in project.json; `last_class_id` is the highest id ever given to a class."""
+    """Everything in project.json.
+
+    `last_class_id` and `last_source_id` are the highest ever given. The specs are those of the
+    panels as JSON, None before any was chosen; whoever uses them checks them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    version: Literal[1] = VERSION
+    version: Literal[2] = VERSION
     name: Annotated[str, Field(min_length=1)]
     sources: tuple[StoredSource, ...] = ()
     classes: Classes = ()
     last_class_id: Annotated[int, Field(ge=0, le=254)] = 0
+    last_source_id: Annotated[int, Field(ge=0, le=999_999)] = 0
+    model_spec: _SpecData = None
+    training_spec: _SpecData = None
+    work: Annotated[WorkState, BeforeValidator(tolerant_work)] = WorkState()
 
     @model_validator(mode="after")
     def _ids_are_unique(self) -> ProjectFile:
@@ -114,32 +136,41 @@ class ProjectFile(BaseModel):
 
 
 def read_project(path: Path) -> ProjectFile:
-    """Read project.json.
+    """Read project.json of this version or an older one; the file is left as it is.
 
     Raises
     ------
     UnreadableFile
-        When it is missing, damaged or from a newer version; the file is left alone.
+        When it is missing, damaged or from a newer version.
     """
-    try:
-        data = json.loads(path.read_bytes())
-    except OSError as error:
-        raise UnreadableFile(
-            f"{path} cannot be read ({error.strerror})", "choose a folder with a project.json"
-        ) from error
-    except ValueError as error:
-        raise _damaged(path, "it is not JSON") from error
-    version = data.get("version") if isinstance(data, dict) else None
+    data = _read(path)
+    version = data.get("version")
     if isinstance(version, int) and version > VERSION:
         raise UnreadableFile(
             f"{path} was written by a newer GeoCNN (project version {version})", "update GeoCNN"
         )
     try:
-        return ProjectFile.model_validate(data)
+        return ProjectFile.model_validate(migrated(data, VERSION))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole"
         raise _damaged(path, f"{where}: {first['msg']}") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise _damaged(path, "it is far too large")
+        data = json.loads(path.read_bytes())
+    except OSError as error:
+        raise UnreadableFile(
+            f"{path} cannot be read ({error.strerror})", "choose a folder with a project.json"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, "it is not JSON") from error
+    if not isinstance(data, dict):
+        raise _damaged(path, "it is no project")
+    return data
 
 
 def _damaged(path: Path, why: str) -> UnreadableFile:
@@ -151,8 +182,24 @@ def _damaged(path: Path, why: str) -> UnreadableFile:
 
 
 def write_project(path: Path, project: ProjectFile) -> None:
-    """Replace project.json, all or nothing; raises `CannotWrite`."""
+    """Replace project.json, all or nothing; an older version is kept beside it.
+
+    Raises `CannotWrite`; the old file is intact then.
+    """
+    _keep_older(path)
     write_bytes(path, project.model_dump_json(indent=1).encode())
+
+
+def _keep_older(path: Path) -> None:
+    """Keep the file of an older version as project.v1.json, the first time."""
+    try:
+        old = path.read_bytes()
+        version = json.loads(old).get("version")
+    except (OSError, ValueError, AttributeError):
+        return
+    kept = path.with_name(f"{path.stem}.v{version}{path.suffix}")
+    if isinstance(version, int) and version < VERSION and not kept.exists():
+        write_bytes(kept, old)
 
 
 def _is_text(name: str) -> bool:

@@ -7,6 +7,8 @@ import json
 import os
 import socket
 import sys
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from geocnn_gui.errors import ProjectInUse, writing
@@ -16,10 +18,16 @@ if TYPE_CHECKING:
 
 #: The byte that Windows locks; far behind the text, which others must be able to read.
 _LOCKED_BYTE = 1 << 20
+#: Bytes of the text that are read; a holder writes far fewer.
+_LONGEST = 1000
 
 
 class FolderLock:
-    """Holds "project.lock" in a folder until released; the file itself stays."""
+    """Holds "project.lock" in a folder until released; the file itself stays.
+
+    While it is held the file names the holder; a proper release empties it. `left_at` is when
+    a holder that never released it began, None where the last one did.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Take the lock.
@@ -27,46 +35,57 @@ class FolderLock:
         Raises
         ------
         ProjectInUse
-            Naming the process that holds it.
+            Naming the process that holds it; nothing is written then.
         CannotWrite
             When the folder cannot be written.
         """
         path = folder / "project.lock"
         with writing(path):
-            self._handle: int | None = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+            self._handle: int | None = os.open(path, flags, 0o644)
         try:
-            _lock(self._handle)
+            take(self._handle)
         except OSError as error:
-            if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
-                os.lseek(self._handle, 0, os.SEEK_SET)
-                holder = os.read(self._handle, 1000)
-                self.release()
+            if is_taken(error):
+                holder = who(_text(self._handle))
+                os.close(self._handle)
                 raise ProjectInUse(
-                    f"The project in {folder} is already open{_who(holder)}",
+                    f"The project in {folder} is already open{holder}",
                     "close it there, or open another project",
                 ) from error
             # A file system without locks: better unguarded than unusable.
-        self._sign()
-
-    def _sign(self) -> None:
-        text = json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode()
-        if self._handle is None:
-            return
-        try:
-            os.ftruncate(self._handle, 0)
-            os.lseek(self._handle, 0, os.SEEK_SET)
-            os.write(self._handle, text)
-        except OSError:  # the name is a courtesy; a full disk must not keep a project closed
-            return
+        self.left_at = began(_text(self._handle))
+        sign(self._handle)
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Give the lock back, leaving word that all ended well."""
         if self._handle is not None:
+            with suppress(OSError):
+                os.ftruncate(self._handle, 0)
             os.close(self._handle)
         self._handle = None
 
 
-def _lock(handle: int) -> None:
+def holder_of(folder: Path) -> str | None:
+    """Say who has the project in `folder` open (" in another window ..."); None for nobody.
+
+    Nothing is written.
+    """
+    try:
+        handle = os.open(folder / "project.lock", os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:
+        return None
+    try:
+        take(handle)
+    except OSError as error:
+        return who(_text(handle)) if is_taken(error) else None
+    finally:
+        os.close(handle)
+    return None
+
+
+def take(handle: int) -> None:
+    """Lock an open file; raises `OSError`, and `is_taken` tells whether another has it."""
     if sys.platform == "win32":
         import msvcrt
 
@@ -78,11 +97,40 @@ def _lock(handle: int) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _who(holder: bytes) -> str:
+def is_taken(error: OSError) -> bool:
+    """Say whether an error of `take` means that another holds the lock."""
+    return error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+
+
+def sign(handle: int, **more: str) -> None:
+    """Write who holds a lock, and since when, into its file."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    signed = {"pid": os.getpid(), "host": socket.gethostname(), "since": now, **more}
+    with suppress(OSError):  # the name is a courtesy; a full disk must not keep a project closed
+        os.ftruncate(handle, 0)
+        os.lseek(handle, 0, os.SEEK_SET)
+        os.write(handle, json.dumps(signed).encode())
+
+
+def _text(handle: int) -> bytes:
+    os.lseek(handle, 0, os.SEEK_SET)
+    return os.read(handle, _LONGEST)
+
+
+def began(signed: bytes) -> datetime | None:
+    """Return when the holder that signed began; None where nobody did."""
     try:
-        data = json.loads(holder)
-        pid, host = int(data["pid"]), str(data["host"])
-    except (ValueError, KeyError, TypeError):
+        return datetime.fromisoformat(json.loads(signed)["since"]).astimezone(UTC)
+    except (ValueError, KeyError, TypeError, OverflowError):
+        return None
+
+
+def who(signed: bytes) -> str:
+    """Say where the holder is: " in another window (process 7)", " on host (process 7)"."""
+    try:
+        data = json.loads(signed)
+        pid, host = int(data["pid"]), str(data["host"])[:80]
+    except (ValueError, KeyError, TypeError, OverflowError):
         return " elsewhere"
     if host != socket.gethostname():
         return f" on {host} (process {pid})"

@@ -6,19 +6,27 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from geocnn_gui.errors import BadRequest, writing
-from geocnn_gui.labels.book import LabelBook
+from geocnn_gui.errors import BadRequest, CannotWrite, ProjectInUse, writing
+from geocnn_gui.files import write_bytes
+from geocnn_gui.labels.book import LabelBook, stored_shape
 from geocnn_gui.labels.classes import Classes, LabelClass, new_class
 from geocnn_gui.project.file import (
     Choice,
     ProjectFile,
+    State,
     StoredSource,
     read_project,
     write_project,
 )
+from geocnn_gui.project.guard import check_folder
 from geocnn_gui.project.home import default_folder, is_example
-from geocnn_gui.project.lock import FolderLock
+from geocnn_gui.project.lock import FolderLock, holder_of
+from geocnn_gui.project.marks import OpenMark
+
+if TYPE_CHECKING:
+    from geocnn_gui.project.state import WorkState
 
 _FILE = "project.json"
 
@@ -27,29 +35,41 @@ _FILE = "project.json"
 class SourceEntry:
     """A source of a project: `open_source(entry.path, **entry.choices)` opens it.
 
-    `path` is where the file is now, or "example:..."; `unchanged` says whether the file there is
-    the one that was added (False also when it is missing).
+    `path` is where the file is now, or "example:..."; `state` says whether the file there is
+    the one that was added.
     """
 
     id: str
     path: str
     name: str
     choices: Mapping[str, Choice] = field(default_factory=dict)
-    unchanged: bool = True
+    state: State = "there"
+
+    @property
+    def unchanged(self) -> bool:
+        """Say whether the file that was added is there."""
+        return self.state == "there"
 
 
 class Project:
     """An open project; every change is on disk when the call returns.
 
-    The folder holds project.json, labels/ID/, predictions/ID/ and runs/0001/ ... One program at
-    a time has it open. Use it from one thread.
+    The folder holds project.json, labels/ID/, predictions/ID/, runs/0001/ ... and removed/ID/.
+    One program at a time writes it; `read_only` says why this one does not, "" where it does.
+    `left_at` is when a session began that ended without closing it, else None. Use it from one
+    thread.
     """
 
-    def __init__(self, folder: Path, data: ProjectFile, lock: FolderLock) -> None:
+    def __init__(
+        self, folder: Path, data: ProjectFile, lock: FolderLock | None, *, read_only: str = ""
+    ) -> None:
         """Use `create`, `open` or `for_source`."""
         self.folder = folder
+        self.read_only = read_only
+        self.left_at = lock.left_at if lock is not None else None
         self._data = data
         self._lock = lock
+        self._mark = OpenMark(folder, data.name) if lock is not None else None
         self._books: dict[str, LabelBook] = {}
         self._opening = threading.Lock()  # a training opens books of other sources
 
@@ -69,23 +89,35 @@ class Project:
         return cls._locked(folder, ProjectFile(name=name or folder.name or "Project"))
 
     @classmethod
-    def open(cls, folder: Path) -> Project:
+    def open(cls, folder: Path, *, or_read: bool = False) -> Project:
         """Open a project, given its folder or the project.json in it.
+
+        With `or_read`, one that cannot be had for writing is opened read-only.
 
         Raises
         ------
         UnreadableFile
-            When there is none, or it is damaged or from a newer version; it is left alone.
+            When there is none, it is damaged, from a newer version, or holds links that lead
+            out of it; it is left alone.
         ProjectInUse, CannotWrite
             When another program has it open, or the folder cannot be written.
         """
-        folder = folder.parent if folder.name == _FILE else folder
+        folder = (folder.parent if folder.name == _FILE else folder).resolve()
+        check_folder(folder)
         read_project(folder / _FILE)  # before a lock file is put beside something else
-        return cls._locked(folder, None)
+        try:
+            return cls._locked(folder, None)
+        except (ProjectInUse, CannotWrite):
+            if not or_read:
+                raise
+        holder = holder_of(folder)
+        why = "Its folder cannot be written to" if holder is None else f"Open{holder}"
+        return cls(folder, read_project(folder / _FILE), None, read_only=f"{why}: read-only here.")
 
     @classmethod
     def _locked(cls, folder: Path, new: ProjectFile | None) -> Project:
         folder = folder.resolve()
+        check_folder(folder)
         lock = FolderLock(folder)
         try:
             if new is None:
@@ -100,7 +132,11 @@ class Project:
 
     @classmethod
     def for_source(
-        cls, source: str | Path, *, choices: Mapping[str, Choice] | None = None
+        cls,
+        source: str | Path,
+        *,
+        choices: Mapping[str, Choice] | None = None,
+        or_read: bool = False,
     ) -> Project:
         """Return the project that goes with a file or example, begun where there is none.
 
@@ -111,13 +147,13 @@ class Project:
         """
         folder = default_folder(source)
         if (folder / _FILE).exists():
-            project = cls.open(folder)
+            project = cls.open(folder, or_read=or_read)
         else:
             StoredSource.of(source, folder, entry_id="s1", choices={})  # is the file there?
             name = str(source).partition(":")[2] if is_example(source) else Path(source).stem
             project = cls.create(folder, name=name)
         try:
-            if not project.sources:
+            if not project.sources and not project.read_only:
                 project.add_source(source, choices)
         except BaseException:
             project.close()
@@ -150,13 +186,14 @@ class Project:
 
     def source(self, entry_id: str) -> SourceEntry:
         """Return one source; raises `KeyError` for an id that the project does not have."""
-        return self._entry(self._stored(entry_id))
+        return self._entry(self.stored(entry_id))
 
     def _entry(self, stored: StoredSource) -> SourceEntry:
-        path, unchanged = stored.find(self.folder)
-        return SourceEntry(stored.id, path, stored.name, stored.choices, unchanged)
+        path, state = stored.find(self.folder)
+        return SourceEntry(stored.id, path, stored.name, stored.choices, state)
 
-    def _stored(self, entry_id: str) -> StoredSource:
+    def stored(self, entry_id: str) -> StoredSource:
+        """Return what project.json says of a source; raises `KeyError`."""
         for stored in self._data.sources:
             if stored.id == entry_id:
                 return stored
@@ -174,24 +211,50 @@ class Project:
         CannotWrite
             When the project cannot be saved.
         """
-        taken = [int(stored.id[1:]) for stored in self._data.sources]
+        number = max([self._data.last_source_id, *(int(s.id[1:]) for s in self._data.sources)]) + 1
         new = StoredSource.of(
-            source, self.folder, entry_id=f"s{max(taken, default=0) + 1}",
-            choices=dict(choices or {}),
-        )  # fmt: skip
+            source, self.folder, entry_id=f"s{number}", choices=dict(choices or {})
+        )
         for stored in self._data.sources:
             if stored.path == new.path:
                 return self._entry(stored)
-        self._save(sources=(*self._data.sources, new))
+        self._save(sources=(*self._data.sources, new), last_source_id=number)
         return self._entry(new)
+
+    def remove_source(self, entry_id: str) -> StoredSource:
+        """Take a source out; its labels are kept in removed/ID/. Return what `put_back` needs.
+
+        Raises
+        ------
+        CannotWrite
+            When the folder cannot be written; the source is still in then.
+        """
+        stored = self.stored(entry_id)
+        self._writable()
+        kept = self.folder / "removed" / stored.id
+        if stored.id in self._books:
+            self._books.pop(stored.id).close()
+        with writing(kept):
+            kept.mkdir(parents=True, exist_ok=True)
+        write_bytes(kept / "source.json", stored.model_dump_json(indent=1).encode())
+        self._save(sources=tuple(s for s in self._data.sources if s.id != entry_id))
+        _move(self.folder / "labels" / stored.id, kept / "labels")
+        return stored
+
+    def put_back(self, stored: StoredSource) -> None:
+        """Take a removed source in again, with its labels; raises `CannotWrite`."""
+        self._writable()
+        _move(self.folder / "removed" / stored.id / "labels", self.folder / "labels" / stored.id)
+        known = {s.id: s for s in (*self._data.sources, stored)}
+        self._save(sources=tuple(sorted(known.values(), key=lambda s: int(s.id[1:]))))
 
     def set_choices(self, entry_id: str, choices: Mapping[str, Choice]) -> None:
         """Save the reader's choices for a source (time or depth ...)."""
-        self._replace_source(self._stored(entry_id).model_copy(update={"choices": dict(choices)}))
+        self._replace_source(self.stored(entry_id).model_copy(update={"choices": dict(choices)}))
 
     def relink(self, entry_id: str, path: Path) -> SourceEntry:
         """Say where a source's file is now; raises as `add_source` does."""
-        stored = self._stored(entry_id)
+        stored = self.stored(entry_id)
         new = StoredSource.of(path, self.folder, entry_id=entry_id, choices=stored.choices)
         self._replace_source(new)
         return self._entry(new)
@@ -206,16 +269,42 @@ class Project:
 
         `axes` are the names of the source's axes, for the file. Raises as `LabelBook` does.
         """
-        stored = self._stored(entry_id)
+        stored = self.stored(entry_id)
         with self._opening:
             if stored.id not in self._books:
                 folder = self.folder / "labels" / stored.id
-                self._books[stored.id] = LabelBook(folder, tuple(shape), axes=axes)
+                self._books[stored.id] = LabelBook(
+                    folder, tuple(shape), axes=axes, read_only=bool(self.read_only)
+                )
             return self._books[stored.id]
+
+    def stored_labels(self, entry_id: str) -> LabelBook | None:
+        """Return the labels of a source that need not be there; None where it has none.
+
+        Raises as `LabelBook` does.
+        """
+        shape = stored_shape(self.folder / "labels" / self.stored(entry_id).id)
+        return None if shape is None else self.labels(entry_id, shape)
+
+    @property
+    def work(self) -> WorkState:
+        """Return how the work was left."""
+        return self._data.work
+
+    @property
+    def specs(self) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+        """Return the specs of model and training as JSON, unchecked; None before the first."""
+        return self._data.model_spec, self._data.training_spec
+
+    def keep(self, work: WorkState, model: dict[str, Any], training: dict[str, Any]) -> None:
+        """Save how the work stands, where anything is new; raises `CannotWrite`."""
+        new: dict[str, Any] = {"work": work, "model_spec": model, "training_spec": training}
+        if any(getattr(self._data, name) != value for name, value in new.items()):
+            self._save(**new)
 
     def prediction_folder(self, entry_id: str) -> Path:
         """Return where the prediction of a source goes; the folder itself may not exist yet."""
-        return self.folder / "predictions" / self._stored(entry_id).id
+        return self.folder / "predictions" / self.stored(entry_id).id
 
     @property
     def runs(self) -> tuple[Path, ...]:
@@ -231,7 +320,15 @@ class Project:
             folder.mkdir(parents=True)
         return folder
 
+    def _writable(self) -> None:
+        if self.read_only:
+            raise CannotWrite(
+                f"Cannot change the project in {self.folder}: {self.read_only.rstrip('.')}",
+                "close it there and try again, or save a copy",
+            )
+
     def _save(self, **changes: object) -> None:
+        self._writable()
         data = ProjectFile.model_validate({**dict(self._data), **changes})
         write_project(self.folder / _FILE, data)
         self._data = data
@@ -241,10 +338,25 @@ class Project:
         for book in self._books.values():
             book.close()
         self._books.clear()
-        self._lock.release()
+        if self._lock is not None:
+            self._lock.release()
+        if self._mark is not None:
+            self._mark.release()
 
     def __enter__(self) -> Project:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _move(folder: Path, to: Path) -> None:
+    """Rename a folder, where there is one; an older one in its place gets a number."""
+    if not folder.is_dir():
+        return
+    with writing(to):
+        if to.exists():
+            taken = sum(1 for _ in to.parent.glob(f"{to.name}*"))
+            to.rename(to.with_name(f"{to.name}-{taken}"))
+        to.parent.mkdir(parents=True, exist_ok=True)
+        folder.rename(to)

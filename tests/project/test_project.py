@@ -56,7 +56,7 @@ def test_that_every_change_is_on_disk_at_once(survey):
     project = Project.for_source(survey)
     project.set_classes((SALT,))
     saved = json.loads((project.folder / "project.json").read_text())
-    assert saved["version"] == 1
+    assert saved["version"] == 2
     assert saved["classes"][0]["name"] == "Salt"
     project.close()
 
@@ -222,7 +222,7 @@ def test_that_a_strangers_project_cannot_point_outside_its_folder(survey, tmp_pa
         (b"[1, 2]", "damaged"),
         (b'{"version": 1, "name": "x", "evil": 1}', "evil"),
         (b'{"version": 1, "name": "x", "classes": [1]}', "classes"),
-        (b'{"version": 2, "name": "x", "new": []}', "newer GeoCNN"),
+        (b'{"version": 3, "name": "x", "new": []}', "newer GeoCNN"),
     ],
 )
 def test_that_a_project_file_it_cannot_use_is_named_and_left_alone(tmp_path, content, words):

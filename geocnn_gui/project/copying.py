@@ -1,0 +1,100 @@
+"""Copy a whole project to another place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from geocnn_gui.errors import BadRequest, writing
+from geocnn_gui.events import Progress, Saved
+from geocnn_gui.project.file import read_project, write_project
+from geocnn_gui.project.guard import check_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from geocnn_gui.events import Event
+    from geocnn_gui.project.file import StoredSource
+
+_PIECE = 8 * 2**20
+
+
+def copy_project(folder: Path, to: Path) -> Iterator[Event]:
+    """Copy labels, predictions, runs and project.json to a new folder `to`.
+
+    The data files stay where they are. The copy appears under its name when it is whole; one
+    that is stopped or fails leaves nothing.
+
+    Raises
+    ------
+    BadRequest
+        When `to` exists or lies in the project.
+    UnreadableFile, CannotWrite
+        When the project cannot be read, or the copy not written.
+    """
+    folder, to = folder.resolve(), to.resolve()
+    if to.exists():
+        raise BadRequest(f"{to} exists already", "choose another name")
+    if to.is_relative_to(folder):
+        raise BadRequest(f"{to} lies in the project itself", "choose another place")
+    check_folder(folder)
+    part = to.with_name(f".{to.name[:40]}.{os.getpid()}.part")
+    try:
+        with writing(to):
+            part.mkdir(parents=True)
+            yield from _copy_files(folder, part)
+        _write_project(folder, part, to)
+        with writing(to):
+            part.rename(to)
+        yield Saved(to, "project")
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _copy_files(folder: Path, part: Path) -> Iterator[Event]:
+    files = [path for name in ("labels", "runs", "predictions", "removed")
+             for path in sorted((folder / name).rglob("*")) if path.is_file()]  # fmt: skip
+    # A base file that is renewed meanwhile holds what an older journal says, not the reverse.
+    files.sort(key=lambda path: path.suffix != ".journal")
+    total, done = sum(path.stat().st_size for path in files), 0
+    for path in files:
+        target = part / path.relative_to(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for done in _copy(path, target, done):
+            yield Progress(done, max(total, done), "Copying")
+        shutil.copystat(path, target)
+
+
+def _copy(path: Path, target: Path, done: int) -> Iterator[int]:
+    """Copy one file in pieces; pieces of zeros become holes. Yield the bytes done in all."""
+    with path.open("rb") as source, target.open("wb") as copy:
+        while piece := source.read(_PIECE):
+            if piece.strip(b"\0"):
+                copy.write(piece)
+            else:
+                copy.seek(len(piece), os.SEEK_CUR)
+            done += len(piece)
+            yield done
+        copy.truncate(copy.tell())
+        copy.flush()
+        os.fsync(copy.fileno())
+
+
+def _write_project(folder: Path, part: Path, to: Path) -> None:
+    data = read_project(folder / "project.json")
+    sources = tuple(_seen_from(stored, folder, to) for stored in data.sources)
+    write_project(part / "project.json", data.model_copy(update={"sources": sources}))
+
+
+def _seen_from(stored: StoredSource, folder: Path, to: Path) -> StoredSource:
+    """Return a source as the copy names it: where it is now, seen from there."""
+    if stored.relative is None:
+        return stored
+    here = stored.find(folder)[0]
+    try:
+        relative = Path(os.path.relpath(here, to)).as_posix()
+    except ValueError:  # another drive
+        relative = None
+    return stored.model_copy(update={"path": here, "relative": relative})
