@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from geocnn_gui.errors import writing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 
@@ -26,17 +26,66 @@ def replacing(path: Path) -> Iterator[Path]:
     CannotWrite
         For an `OSError` inside the block or while renaming (disk full, no permission, ...).
     """
-    temporary = path.with_name(f".{path.stem[:40]}.{os.getpid()}.part{path.suffix}")
+    with replacing_set(path, ()) as (temporary,):
+        yield temporary
+
+
+@contextmanager
+def replacing_set(
+    path: Path, companions: Sequence[Path], *, stale: Sequence[Path] = ()
+) -> Iterator[list[Path]]:
+    """Give temporary paths for `path` and the files that belong to it; put all in their places.
+
+    As `replacing`, for several. Older companions, and `stale` files that speak of the older
+    `path`, step aside first and come back when it cannot be replaced: a loss of power leaves at
+    worst a file without companions, never one with those of another.
+
+    Raises
+    ------
+    CannotWrite
+        For an `OSError` inside the block or while renaming; all older files stay.
+    """
+    finals = [path, *companions]
+    temporaries = [_beside(final, "part") for final in finals]
     try:
         with writing(path):
-            yield temporary
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
+            yield temporaries
+            for temporary in temporaries:
+                with temporary.open("rb+") as file:
+                    os.fsync(file.fileno())
+            _replace_all(temporaries, finals, stale)
             _sync_folder(path.parent)
     finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        for temporary in temporaries:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def _beside(path: Path, word: str) -> Path:
+    return path.with_name(f".{path.stem[:40]}.{os.getpid()}.{word}{path.suffix}")
+
+
+def _replace_all(
+    temporaries: Sequence[Path], finals: Sequence[Path], stale: Sequence[Path]
+) -> None:
+    """Rename `temporaries` to `finals`, the first of which the others belong to."""
+    aside = {old: _beside(old, "old") for old in (*finals[1:], *stale) if old.is_file()}
+    try:
+        for old, place in aside.items():
+            os.replace(old, place)
+        os.replace(temporaries[0], finals[0])
+    except OSError:
+        for old, place in aside.items():
+            with suppress(OSError):
+                os.replace(place, old)
+        raise
+    try:
+        for temporary, final in zip(temporaries[1:], finals[1:], strict=True):
+            os.replace(temporary, final)
+    finally:
+        for place in aside.values():
+            with suppress(OSError):
+                place.unlink()
 
 
 def _sync_folder(folder: Path) -> None:
@@ -49,6 +98,22 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def put_in_place(folder: Path, target: Path) -> None:
+    """Move the finished files of `folder` into the folder of `target`, `target` itself last.
+
+    Both folders lie on one disk, so that nothing can fail for want of room half-way.
+
+    Raises
+    ------
+    CannotWrite
+        When the system refuses to rename one.
+    """
+    with writing(target):
+        for file in sorted(folder.iterdir(), key=lambda file: file.name == target.name):
+            os.replace(file, target.parent / file.name)
+        _sync_folder(target.parent)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -54,10 +54,12 @@ def train(
     """
     check_destination(out)
     from geocnn_gui.inference.device import choose_device
+    from geocnn_gui.models.networks import prepare_weights
     from geocnn_gui.training.run import Order
     from geocnn_gui.training.run import train as run
 
     chosen = choose_device(device)
+    yield from prepare_weights(model_spec)
     yield from run(Order(pairs, model_spec, training, classes, out, chosen, checkpoint))
 
 

@@ -3,61 +3,138 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from geocnn_gui import workflow
-from geocnn_gui.cli.console import print_json
+from geocnn_gui.cli.app import STOPPED
+from geocnn_gui.cli.console import follow, print_json
 from geocnn_gui.cli.options import json_option
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from geocnn_gui.events import Event
+    from geocnn_gui.scoring.evaluation import Evaluation
     from geocnn_gui.scoring.metrics import Scores
 
 _FIGURES = {
     "mean_iou": "Mean IoU",
+    "mean_f1": "Mean F1",
     "mean_class_accuracy": "Mean class accuracy",
     "frequency_weighted_iou": "Frequency weighted IoU",
     "kappa": "Kappa",
     "pixel_accuracy": "Pixel accuracy",
 }
+_SUBSETS = {"held_out": "Held out", "trained": "Trained on", "new": "New"}
+_PATH = click.Path(path_type=Path)
+Matrix = Literal["counts", "rows", "columns"]
 
 
 @click.command()
-@click.argument("prediction", type=click.Path(path_type=Path))
+@click.argument("prediction", type=_PATH)
 @click.option(
-    "--labels", type=click.Path(path_type=Path), required=True,
+    "--labels", type=_PATH, required=True,
     help="The truth: raster, PNG, SEG-Y or .npy of the same grid; 0 is unlabelled.",
 )  # fmt: skip
+@click.option(
+    "--errors",
+    type=_PATH,
+    help="Error map to write, as .tif, .sgy or .npy: 0 unlabelled, 1 right, 2 wrong.",
+)
+@click.option(
+    "--confusion", "matrix", type=click.Choice(["counts", "rows", "columns"]),
+    help="Print the confusion matrix too: counts, or percent of each row (truth) or column.",
+)  # fmt: skip
 @json_option
-def evaluate(prediction: Path, labels: Path, as_json: bool) -> None:
+@click.pass_context
+def evaluate(
+    ctx: click.Context,
+    prediction: Path,
+    labels: Path,
+    errors: Path | None,
+    matrix: Matrix | None,
+    as_json: bool,
+) -> None:
     """Compare PREDICTION with labels: IoU, F1, accuracy, confusion.
 
-    Unlabelled cells enter nothing; labelled cells without a prediction count as wrong.
+    Unlabelled cells enter nothing; labelled cells without a prediction count as wrong. Cells
+    that the model was trained on, that it held out and that are new to it are scored apart
+    where the file beside PREDICTION (.seen.npz) tells them.
     """
-    scores = workflow.evaluate(prediction, labels)
+    found: list[Evaluation] = []
+    outcome = follow(_keeping(workflow.evaluate(prediction, labels, errors=errors), found))
+    if outcome.stopped:
+        click.echo("geocnn: stopped; nothing is written.", err=True)
+        ctx.exit(STOPPED)
+    (evaluation,) = found
     if as_json:
-        print_json(scores.model_dump())
+        more = evaluation.model_dump(exclude={"scores"})
+        print_json({**evaluation.scores.model_dump(), **more, "errors": errors})
         return
-    for key, title in _FIGURES.items():
-        click.echo(f"{title:<24}{_figure(getattr(scores, key))}")
+    _print_figures(evaluation)
+    _print_classes(evaluation)
+    if matrix is not None:
+        _print_confusion(evaluation.scores, matrix)
+    if missing := sum(evaluation.scores.unpredicted):
+        click.echo(f"\n{missing:,} labelled cells have no prediction and count as wrong.")
+    for sentence in (*evaluation.warnings, *evaluation.notes):
+        click.echo(f"\n{sentence}")
+
+
+def _keeping(task: Generator[Event, None, Evaluation], found: list[Evaluation]) -> Generator[Event]:
+    found.append((yield from task))
+
+
+def _print_figures(evaluation: Evaluation) -> None:
+    parts = {"All": evaluation.scores}
+    parts |= {_SUBSETS[part]: scores for part, scores in evaluation.subsets.items()}
+    rows = [
+        [title, *(_figure(getattr(scores, key)) for scores in parts.values())]
+        for key, title in _FIGURES.items()
+    ]
+    cells = [f"{sum(c.support for c in scores.classes):,}" for scores in parts.values()]
+    titles = ["", *parts] if evaluation.subsets else ["", ""]
+    _print_table(titles, [*rows, ["Labelled cells", *cells]])
+
+
+def _print_classes(evaluation: Evaluation) -> None:
+    titles = ["Class", "IoU", "F1", "Precision", "Recall", "Accuracy", "Cells"]
+    titles += [f"IoU {_SUBSETS[part].lower()}" for part in evaluation.subsets]
+    apart = [{c.id: c.iou for c in each.classes} for each in evaluation.subsets.values()]
+    rows = []
+    for c in evaluation.scores.classes:
+        figures = [_figure(v) for v in (c.iou, c.f1, c.precision, c.recall, c.accuracy)]
+        more = [_figure(part.get(c.id)) for part in apart]
+        rows.append([f"{c.id} {c.name}", *figures, f"{c.support:,}", *more])
     click.echo()
-    _print_classes(scores)
+    _print_table(titles, rows)
 
 
-def _print_classes(scores: Scores) -> None:
+def _print_confusion(scores: Scores, matrix: Matrix) -> None:
+    from geocnn_gui.scoring.metrics import by_column, by_row
+
+    if matrix == "counts":
+        table = [[f"{n:,}" for n in row] for row in scores.confusion]
+    else:
+        shares = by_row(scores) if matrix == "rows" else by_column(scores)
+        table = [["-" if v is None else f"{v:.1%}" for v in row] for row in shares]
+    names = [f"{c.id} {c.name}" for c in scores.classes]
+    click.echo("\nConfusion: rows are the labels, columns the prediction.")
+    _print_table(["", *names], [[name, *row] for name, row in zip(names, table, strict=True)])
+
+
+def _print_table(titles: list[str], rows: list[list[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("Class", box=None, pad_edge=False)
-    for title in ("IoU", "F1", "Precision", "Recall", "Cells"):
+    table = Table(titles[0], box=None, pad_edge=False)
+    for title in titles[1:]:
         table.add_column(title, justify="right")
-    for c in scores.classes:
-        figures = (_figure(v) for v in (c.iou, c.f1, c.precision, c.recall))
-        table.add_row(f"{c.id} {c.name}", *figures, f"{c.support:,}")
+    for row in rows:
+        table.add_row(*row)
     Console(highlight=False, markup=False).print(table)
-    if missing := sum(scores.unpredicted):
-        click.echo(f"\n{missing:,} labelled cells have no prediction and count as wrong.")
 
 
 def _figure(value: float | None) -> str:

@@ -20,6 +20,7 @@ from geocnn_gui.cli.options import (
     resolve_sections,
 )
 from geocnn_gui.models.weights import read_card
+from geocnn_gui.scoring.seen import seen_path
 
 if TYPE_CHECKING:
     from geocnn_gui.data.source import Domain
@@ -57,7 +58,8 @@ def predict(
 ) -> None:
     """Predict the classes of FILE with MODEL.
 
-    Cells without live data are 0. Ctrl-C stops; then nothing is written.
+    Cells without live data are 0. A small file beside it (.seen.npz) says which cells the model
+    was trained on. Ctrl-C stops; then nothing is written.
     """
     card = read_card(model)
     with open_as(file, domain or card.domain) as source:
@@ -77,6 +79,7 @@ def predict(
         {
             "prediction": str(out),
             "confidence": None if confidence is None else str(confidence),
+            "seen": str(seen_path(out)),
             "model": str(model),
             "source": file,
             "classes": [{"id": c.id, "name": c.name, "color": c.color} for c in card.classes],

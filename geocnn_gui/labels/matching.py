@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from geocnn_gui.errors import LabelsMismatch
 from geocnn_gui.labels.classes import Classes, LabelClass, by_id, new_class
+from geocnn_gui.labels.files import LabelFile
 from geocnn_gui.labels.store import LabelSnapshot, LabelStore
-
-if TYPE_CHECKING:
-    from geocnn_gui.labels.files import LabelFile
 
 
 def merge_classes(
@@ -66,6 +62,32 @@ def fit_labels(file: LabelFile, ours: Classes, *, names: tuple[str, str]) -> Lab
     ids = {int(table[c.id]) for c in file.classes}
     snapshot = renumber(file.snapshot, table)
     return type(file)(snapshot, tuple(c for c in merged if c.id in ids))
+
+
+def fit_own_labels(snapshot: LabelSnapshot, ours: Classes, known: Classes) -> LabelFile:
+    """Return the labels of a project with the ids that a prediction of its own or another has.
+
+    `ours` are the project's classes, `known` the prediction's. A class of the same name is the
+    same; else one of the same id, unless another of ours carries its name: renaming a class
+    after a training changes nothing, while the model of another project may number otherwise.
+    """
+    named = {c.name.casefold(): c for c in known if is_named(c)}
+    claimed = {c.name.casefold() for c in ours if is_named(c)}
+    table, merged = np.arange(256, dtype=np.uint8), known
+    for one in ours:
+        same = named.get(one.name.casefold()) or by_id(known, one.id)
+        if same is not None and same.name.casefold() in claimed - {one.name.casefold()}:
+            same = None
+        if same is None:
+            same = one if by_id(merged, one.id) is None else _renumbered(merged, one)
+            merged = (*merged, same)
+        table[one.id] = same.id
+    fitted = renumber(snapshot, table)
+    back = {int(table[c.id]): c for c in ours}
+    classes = tuple(
+        c if c.id not in back else back[c.id].model_copy(update={"id": c.id}) for c in merged
+    )
+    return LabelFile(fitted, classes)
 
 
 def renumber(snapshot: LabelSnapshot, table: np.ndarray) -> LabelSnapshot:

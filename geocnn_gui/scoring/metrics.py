@@ -11,7 +11,10 @@ from pydantic import BaseModel, ConfigDict
 class ClassScores(BaseModel):
     """How well one class was found; None where a figure is undefined.
 
-    `support` counts its cells in the truth.
+    `support` counts its cells in the truth, `predicted` those where the prediction says so.
+    `recall` is what remote sensing calls a class's accuracy (producer's accuracy), `precision`
+    its user's accuracy; `accuracy` is one class against the rest: the share of all cells where
+    truth and prediction agree whether it is there.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -22,7 +25,9 @@ class ClassScores(BaseModel):
     f1: float | None
     precision: float | None
     recall: float | None
+    accuracy: float | None
     support: int
+    predicted: int
 
 
 class Scores(BaseModel):
@@ -30,8 +35,8 @@ class Scores(BaseModel):
 
     `confusion[i][j]` counts cells of `classes[i]` in the truth that were predicted as
     `classes[j]`; `unpredicted[i]` those without a prediction, which count as wrong. Cells that
-    are 0 in the truth enter nothing. `mean_iou` is over the classes present in truth or
-    prediction, `mean_class_accuracy` over those present in the truth.
+    are 0 in the truth enter nothing. `mean_iou` and `mean_f1` are over the classes present in
+    truth or prediction, `mean_class_accuracy` over those present in the truth.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -39,6 +44,7 @@ class Scores(BaseModel):
     pixel_accuracy: float | None
     mean_class_accuracy: float | None
     mean_iou: float | None
+    mean_f1: float | None
     frequency_weighted_iou: float | None
     kappa: float | None
     confusion: list[list[int]]
@@ -78,11 +84,12 @@ class Confusion:
             "f1": _ratios(2 * hits, support + found),
             "precision": _ratios(hits, found),
             "recall": _ratios(hits, support),
+            "accuracy": _ratios(total - support - found + 2 * hits, np.full(len(ids), total)),
         }
         classes = [
             ClassScores(
                 id=k, name=(names or {}).get(k, f"Class {k}"), support=int(support[i]),
-                **{key: values[i] for key, values in columns.items()},
+                predicted=int(found[i]), **{key: values[i] for key, values in columns.items()},
             )
             for i, k in enumerate(ids)
         ]  # fmt: skip
@@ -92,12 +99,32 @@ class Confusion:
             pixel_accuracy=_ratio(right, total),
             mean_class_accuracy=_mean(columns["recall"]),
             mean_iou=_mean(columns["iou"]),
+            mean_f1=_mean(columns["f1"]),
             frequency_weighted_iou=_ratio(weighted, total),
             kappa=_ratio(right / max(total, 1) - chance, 1 - chance) if total else None,
             confusion=table.tolist(),
             unpredicted=unpredicted.tolist(),
             classes=classes,
         )
+
+
+def by_row(scores: Scores) -> list[list[float | None]]:
+    """Return the confusion as shares of each class in the truth; recall lies on the diagonal.
+
+    Cells without a prediction belong to the whole, so a row may add up to less than 1.
+    """
+    wholes = [c.support for c in scores.classes]
+    return [
+        [_ratio(n, whole) for n in row] for row, whole in zip(scores.confusion, wholes, strict=True)
+    ]
+
+
+def by_column(scores: Scores) -> list[list[float | None]]:
+    """Return the confusion as shares of each predicted class; precision lies on the diagonal."""
+    wholes = [c.predicted for c in scores.classes]
+    return [
+        [_ratio(n, whole) for n, whole in zip(row, wholes, strict=True)] for row in scores.confusion
+    ]
 
 
 def _ratio(part: float, whole: float) -> float | None:

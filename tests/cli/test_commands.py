@@ -44,7 +44,9 @@ def test_that_predict_and_evaluate_work_as_processes(trained, process, tmp_path)
     assert result.code == 0, result.err
     assert result.json["prediction"] == str(out)
     assert result.json["confidence"] == str(confidence)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["confidence.npy", "map.sgy"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "confidence.npy", "map.sgy", "map.sgy.seen.npz",
+    ]  # fmt: skip
     scores = process("evaluate", out, "--labels", trained.labels, "--json")
     assert scores.code == 0, scores.err
     assert not scores.err

@@ -1,0 +1,138 @@
+"""A class map against labels, both as files: figures for all cells, and apart for seen and new."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from geocnn_gui.errors import BadRequest, NotEnoughLabels
+from geocnn_gui.labels.classes import Classes, LabelClass, classes_for
+from geocnn_gui.labels.files import read_label_file
+from geocnn_gui.labels.matching import fit_labels, is_named
+from geocnn_gui.labels.rasters import names_and_colors
+from geocnn_gui.scoring.compare import (
+    RIGHT,
+    VALUES,
+    WRONG,
+    Comparison,
+    ErrorMap,
+    Subset,
+    compare,
+)
+from geocnn_gui.scoring.metrics import Scores
+from geocnn_gui.scoring.seen import cautions, seen_beside
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from geocnn_gui.data.source import Source, Window
+    from geocnn_gui.events import Event
+
+#: Formats without names or colours, and what stands in a palette where there is no class.
+_ARRAYS, _BLACK = ("NPY", "NPZ"), "#000000"
+#: The classes of an error map, in colours that the colour-blind tell apart.
+ERROR_CLASSES: Classes = (
+    LabelClass(id=RIGHT, name="Right", color="#0072b2"),
+    LabelClass(id=WRONG, name="Wrong", color="#e69f00"),
+)
+
+
+class Evaluation(BaseModel):
+    """Figures over all labelled cells, and apart over those held out, trained on and new.
+
+    `subsets` leaves out what has no cells and is empty where nothing is known. `known` says
+    whether the model tells which cells it was trained on; if not, `notes` says why. `warnings`
+    say why the figures may be too good.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    scores: Scores
+    subsets: dict[Subset, Scores]
+    known: bool
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def part(self, subset: Subset) -> Scores | None:
+        """Return the figures of a part of the cells, None where it has none."""
+        return self.scores if subset == "all" else self.subsets.get(subset)
+
+
+def evaluation_of(
+    comparison: Comparison,
+    names: dict[int, str],
+    *,
+    known: bool,
+    warnings: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
+) -> Evaluation:
+    """Return the figures of a comparison, with class names by id."""
+    parts = {part: comparison.confusion(part).scores(names) for part in VALUES if known}
+    return Evaluation(
+        scores=comparison.confusion().scores(names),
+        subsets={part: scores for part, scores in parts.items() if scores.classes},
+        known=known, warnings=warnings, notes=notes,
+    )  # fmt: skip
+
+
+def evaluate_source(
+    source: Source, labels: Path
+) -> Generator[Event, None, tuple[Evaluation, ErrorMap]]:
+    """Compare an opened class map with labels of the same grid.
+
+    Classes are matched by name where both files name them, those of a colour picture by the
+    palette of the class map, all others by id. What the model had seen is read from the file
+    that a prediction writes beside its map.
+
+    Raises
+    ------
+    UnreadableFile, LabelsMismatch, BadRequest, NotEnoughLabels
+        When a file cannot be read, the grids differ, the map holds no classes, or no cell is
+        labelled.
+    """
+    path = source.path
+    assert path is not None
+    given = read_label_file(labels, source)
+    ours = _classes_of(source, coloured=given.coloured)
+    truth = fit_labels(given, ours, names=(labels.name, path.name))
+    if not truth.snapshot.counts:
+        raise NotEnoughLabels(f"{labels} labels no cell", "choose a file with labels")
+    seen, sentence = seen_beside(path, source.shape)
+
+    def read(window: Window) -> np.ndarray:
+        return _read_classes(source, window)
+
+    comparison = yield from compare(truth.snapshot, read, seen.cells if seen else None)
+    evaluation = evaluation_of(
+        comparison,
+        {c.id: c.name for c in (*ours, *truth.classes) if is_named(c)},
+        known=seen is not None and seen.card.known,
+        warnings=cautions(seen, comparison, (given.snapshot, truth.snapshot)),
+        notes=(sentence,) if sentence else (),
+    )
+    return evaluation, ErrorMap(truth.snapshot, read)
+
+
+def _classes_of(prediction: Source, *, coloured: bool) -> Classes:
+    """Return the classes that a class map names or colours; for `coloured` labels the latter."""
+    if prediction.kind != "raster" or prediction.path is None or prediction.format in _ARRAYS:
+        return ()
+    names, colors = names_and_colors(prediction.path)
+    ids = {i for i, color in colors.items() if color != _BLACK} | set(() if coloured else names)
+    classes = classes_for([i for i in ids if 0 < i <= 254], names)
+    return tuple(c.model_copy(update={"color": colors.get(c.id, c.color)}) for c in classes)
+
+
+def _read_classes(source: Source, window: Window) -> np.ndarray:
+    values = source.read(window)
+    values = values[0] if source.banded else values
+    whole = np.nan_to_num(values, nan=0.0) if values.dtype.kind == "f" else values
+    if whole.size and (whole.min() < 0 or whole.max() > 254 or np.any(whole != np.rint(whole))):
+        raise BadRequest(
+            f"{source.path} holds other values than class ids 0 to 254",
+            "choose a file that a prediction was saved to",
+        )
+    return whole.astype(np.uint8)
