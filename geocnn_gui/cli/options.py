@@ -107,6 +107,8 @@ def _allowed(schema: dict[str, Any]) -> str:
         return " or ".join(schema["enum"])
     if schema.get("type") == "boolean":
         return "true or false"
+    if schema.get("type") == "string":
+        return schema.get("accepts", "a text")
     text = "a whole number" if schema.get("type") == "integer" else "a number"
     if "exclusiveMinimum" in schema:
         text += f" above {schema['exclusiveMinimum']:g}"

@@ -2,47 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from geocnn_gui.models.spec import CnnSpec, ModelSpec, UNetSpec
+from geocnn_gui.models.backbones import PretrainedNet, ResNet, ResUNet, load_pretrained
+from geocnn_gui.models.base import SegmentationNet
+from geocnn_gui.models.pretrained import fetch_weights
+from geocnn_gui.models.spec import (
+    CnnSpec,
+    ModelSpec,
+    PretrainedSpec,
+    ResNetSpec,
+    ResUNetSpec,
+    UNetSpec,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-
-class SegmentationNet(nn.Module):
-    """What every network offers: logits for each pixel of a picture.
-
-    `halo`: pixels around a block on the stride grid that can change its logits (a multiple of
-    the stride). `stride`: heights and widths given to `forward` are multiples of it.
-    `patch`: side of the pictures it is trained on. `jitter`: how far from its middle the label
-    that a training patch was drawn for may lie.
-    """
-
-    halo: int
-    stride: int
-    patch: int
-    jitter: int = 0
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Map float (n, bands, h, w) to logits (n, classes, h, w)."""
-        raise NotImplementedError
-
-    def training_logits(self, patches: Tensor) -> Tensor:
-        """Return the logits that enter the loss, (n, classes, h, w)."""
-        return self(patches)
-
-    def parameter_groups(self, rate: float) -> list[dict[str, Any]]:
-        """Return what an optimiser takes: parameters that learn, each group with its peak rate."""
-        return [{"params": [p for p in self.parameters() if p.requires_grad], "lr": rate}]
-
-    def training_labels(self, labels: Tensor) -> Tensor:
-        """Return the part of labels (n, side, side) that belongs to `training_logits`."""
-        return labels
+    from geocnn_gui.events import Event
 
 
 def _double_conv(inputs: int, outputs: int) -> nn.Sequential:
@@ -162,7 +143,12 @@ def _conv(x: Tensor, conv: nn.Module, dilation: int) -> Tensor:
 
 
 #: Spec class -> network class; the one place where a network is added.
-BUILDERS: dict[type, Callable[..., SegmentationNet]] = {UNetSpec: UNet, CnnSpec: PatchCnn}
+BUILDERS: dict[type, Callable[..., SegmentationNet]] = {
+    UNetSpec: UNet,
+    CnnSpec: PatchCnn,
+    ResUNetSpec: ResUNet,
+    ResNetSpec: ResNet,
+}
 
 
 def build(spec: ModelSpec, bands: int, classes: int) -> SegmentationNet:
@@ -178,4 +164,20 @@ def build_for_training(spec: ModelSpec, bands: int, classes: int) -> Segmentatio
     ModelMismatch
         When the weights cannot be had or do not fit.
     """
-    return build(spec, bands, classes)
+    net = build(spec, bands, classes)
+    if isinstance(net, PretrainedNet):
+        load_pretrained(net, spec)
+    return net
+
+
+def prepare_weights(spec: ModelSpec) -> Iterator[Event]:
+    """Bring the pretrained weights of `spec` here and see that they fit, before anything is done.
+
+    Raises
+    ------
+    ModelMismatch, CannotWrite
+        As `pretrained.fetch_weights` and `build_for_training`.
+    """
+    yield from fetch_weights(spec)
+    if isinstance(spec, PretrainedSpec) and spec.pretrained:
+        build_for_training(spec, 3, 2)

@@ -14,7 +14,7 @@ from geocnn_gui.labels.archive import archive_bytes, read_archive_bytes
 from geocnn_gui.labels.classes import LabelClass
 from geocnn_gui.models.ground import Ground, GroundCard
 from geocnn_gui.models.scaling import Scaling
-from geocnn_gui.models.spec import CnnSpec, Spec, UNetSpec
+from geocnn_gui.models.spec import ModelSpec, Spec, shareable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +58,7 @@ class ModelCard(Spec):
     """What a model knows of itself; saved as JSON in its file."""
 
     version: Literal[1] = 1
-    spec: CnnSpec | UNetSpec = Field(discriminator="kind")
+    spec: ModelSpec = Field(discriminator="kind")
     classes: tuple[LabelClass, ...] = Field(min_length=2)
     bands: tuple[str, ...] = Field(min_length=1)
     domain: Literal["seismic", "imagery"]
@@ -82,7 +82,8 @@ def save_model(
     for number, ground in enumerate(grounds):
         packed = np.frombuffer(archive_bytes(ground.seen), np.uint8).copy()
         state[f"{_GROUND}{number}"] = torch.from_numpy(packed)
-    card = card.model_copy(update={"grounds": tuple(g.card for g in grounds)})
+    changes = {"spec": shareable(card.spec), "grounds": tuple(g.card for g in grounds)}
+    card = card.model_copy(update=changes)
     write_bytes(path, save(state, metadata={_KEY: card.model_dump_json()}))
 
 

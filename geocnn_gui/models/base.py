@@ -1,0 +1,44 @@
+"""What the networks have in common."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+
+class SegmentationNet(nn.Module):
+    """What every network offers: logits for each pixel of a picture.
+
+    `halo`: pixels around a block on the stride grid that can change its logits (a multiple of
+    the stride). `stride`: heights and widths given to `forward` are multiples of it.
+    `core`: side of the part of a picture that one pass predicts, which a Stop has to wait for.
+    `patch`: side of the pictures it is trained on. `jitter`: how far from its middle the label
+    that a training patch was drawn for may lie.
+    """
+
+    halo: int
+    stride: int
+    patch: int
+    core: int = 512
+    jitter: int = 0
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Map float (n, bands, h, w) to logits (n, classes, h, w)."""
+        raise NotImplementedError
+
+    def logits_in(self, pictures: Tensor, rows: slice, columns: slice) -> Tensor:
+        """Return the part of the logits of pictures that `rows` and `columns` name."""
+        return self(pictures)[:, :, rows, columns]
+
+    def training_logits(self, patches: Tensor) -> Tensor:
+        """Return the logits that enter the loss, (n, classes, h, w)."""
+        return self(patches)
+
+    def parameter_groups(self, rate: float) -> list[dict[str, Any]]:
+        """Return what an optimiser takes: parameters that learn, each group with its peak rate."""
+        return [{"params": [p for p in self.parameters() if p.requires_grad], "lr": rate}]
+
+    def training_labels(self, labels: Tensor) -> Tensor:
+        """Return the part of labels (n, side, side) that belongs to `training_logits`."""
+        return labels
