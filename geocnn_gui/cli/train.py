@@ -23,15 +23,20 @@ from geocnn_gui.cli.options import (
     resolve_sections,
     settable,
 )
+from geocnn_gui.errors import BadRequest
 from geocnn_gui.labels.files import read_label_file
 from geocnn_gui.labels.matching import merge_classes, renumber
 from geocnn_gui.models.spec import SPECS
 from geocnn_gui.models.weights import ModelCard, read_card
+from geocnn_gui.training.checkpoint import read_card as read_begun
+from geocnn_gui.training.checkpoint import require_same_specs
 from geocnn_gui.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
     from geocnn_gui.data.source import Domain
     from geocnn_gui.labels.classes import Classes
+    from geocnn_gui.models.spec import ModelSpec
+    from geocnn_gui.training.checkpoint import CheckpointCard
     from geocnn_gui.workflow import DeviceWish
 
 
@@ -62,6 +67,11 @@ def _settings_help() -> str:
     help="Sections of a cube to train on, by the axis' own numbers: inline:100-200:10 or "
     "inline:150. Default: those that hold the labels.",
 )  # fmt: skip
+@click.option(
+    "--resume", is_flag=True,
+    help="Go on with this very training, where it was stopped or broken off: its state is kept in "
+    "MODEL.checkpoint until it has finished. Give the same data and settings.",
+)  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Same as --set training.seed=N.")
 @domain_option(
     "What rasters and 2-D arrays hold; a section as a picture is imagery unless you say seismic."
@@ -76,6 +86,7 @@ def train(
     out: Path,
     settings: tuple[str, ...],
     sections: tuple[SectionRange, ...],
+    resume: bool,
     seed: int | None,
     domain: Domain | None,
     device: DeviceWish,
@@ -84,7 +95,7 @@ def train(
     """Train a network on labelled data and save it.
 
     A part of the labels is held out for the score; then a fresh network is fitted to all of
-    them. Ctrl-C stops and keeps the best network so far.
+    them. Ctrl-C stops and keeps the best network so far; the same command with --resume goes on.
     """
     values = parse_settings(settings)
     if seed is not None:
@@ -92,14 +103,39 @@ def train(
     model_spec = make_spec(SPECS[kind], "model", values["model"])
     training_spec = make_spec(TrainingSpec, "training", values["training"])
     workflow.check_destination(out, inputs=tuple(Path(p) for pair in data for p in pair))
-    before = _stamp(out)
+    checkpoint, before = out.with_name(f"{out.name}.checkpoint"), _stamp(out)
+    begun = _begun(checkpoint, model_spec, training_spec) if resume else None
+    if not resume and checkpoint.exists():
+        click.echo(
+            f"geocnn: {checkpoint} keeps a training that was broken off; this one takes its place "
+            "(--resume would have gone on with it).", err=True,
+        )  # fmt: skip
     with ExitStack() as files:
         pairs, classes = _open(data, sections, files, domain=domain)
         outcome = follow(
-            workflow.train(pairs, model_spec, training_spec, classes, out=out, device=device)
-        )
-    _report(outcome, read_card(out) if _stamp(out) != before else None, out, as_json=as_json)
+            workflow.resume(checkpoint, pairs, out=out, device=device)
+            if resume
+            else workflow.train(
+                pairs, model_spec, training_spec, classes,
+                out=out, device=device, checkpoint=checkpoint,
+            )
+        )  # fmt: skip
+    if outcome.stopped and checkpoint.exists():
+        click.echo("geocnn: the same command with --resume goes on.", err=True)
+    card = read_card(out) if _stamp(out) != before else None
+    _report(outcome, card, out, begun, as_json=as_json)
     ctx.exit(STOPPED if outcome.stopped else 0)
+
+
+def _begun(path: Path, model_spec: ModelSpec, training_spec: TrainingSpec) -> CheckpointCard:
+    """Return what is there to go on with, begun by the same settings."""
+    if not path.exists():
+        raise BadRequest(
+            f"There is nothing to resume: {path} does not exist", "train without --resume"
+        )
+    card = read_begun(path)
+    require_same_specs(card, model_spec, training_spec)
+    return card
 
 
 def _open(
@@ -127,21 +163,30 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return facts.st_ino, facts.st_mtime_ns
 
 
-def _report(outcome: Outcome, card: ModelCard | None, out: Path, *, as_json: bool) -> None:
+def _report(
+    outcome: Outcome,
+    card: ModelCard | None,
+    out: Path,
+    begun: CheckpointCard | None,
+    *,
+    as_json: bool,
+) -> None:
     if card is None:
         click.echo("geocnn: stopped before there was anything to save.", err=True)
         return
     if outcome.stopped:
         click.echo(f"geocnn: stopped; the best network so far is saved as {out}.", err=True)
     if as_json:
-        print_json(_result(outcome, card, out))
+        print_json(_result(outcome, card, out, begun))
         return
     score = card.training.holdout_iou
     held = "no score" if score is None else f"held-out mean IoU {score:.3f}"
     click.echo(f"{out}: {held}, {card.training.steps:,} steps, {outcome.seconds:.0f} s")
 
 
-def _result(outcome: Outcome, card: ModelCard, out: Path) -> dict[str, Any]:
+def _result(
+    outcome: Outcome, card: ModelCard, out: Path, begun: CheckpointCard | None
+) -> dict[str, Any]:
     training = card.training
     return {
         "model": str(out),
@@ -150,6 +195,8 @@ def _result(outcome: Outcome, card: ModelCard, out: Path) -> dict[str, Any]:
         "holdout_share": training.holdout_share,
         "refit": training.refit,
         "stopped": outcome.stopped,
+        "resumed_from_epoch": None if begun is None else begun.epoch,
+        "resumed_from_stage": None if begun is None else begun.stage,
         "steps": training.steps,
         "seed": training.seed,
         "classes": [{"id": c.id, "name": c.name, "color": c.color} for c in card.classes],

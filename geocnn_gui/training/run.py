@@ -95,7 +95,6 @@ def resume(
     """Go on with the training that `checkpoint` keeps, to the same end; raises as `train`."""
     start = read_checkpoint(checkpoint)
     card = start.card
-    yield Note(f"Training goes on after {card.reached}.")
     order = Order(pairs, card.model, card.training, card.classes, out, device, checkpoint, start)
     yield from train(order)
 
@@ -122,6 +121,7 @@ class _Run:
             self._scaling = _scaling(self._pairs, self._training)
         else:
             self._take_up(self._start)
+            yield Note(f"Training goes on after {self._start.card.reached}.")
         self._classes = _labelled_classes(self._pairs, self._classes)
         yield from self._open_pictures()
         task = self._task()
@@ -168,7 +168,7 @@ class _Run:
             device=DeviceMark(
                 kind=device.kind, channels_last=device.channels_last, bf16=device.bf16
             ),
-            seconds=self._seconds(), stage=done.stage, epoch=done.epoch, epochs=done.epochs,
+            seconds=self._seconds(), stage="refit" if done.stage == "refit" else "holdout", epoch=done.epoch, epochs=done.epochs,
             held=self._held.card, refit=self._refit.card, fitting=fitting.card,
             log=tuple(self._log),
         )  # fmt: skip

@@ -226,34 +226,31 @@ def test_that_other_settings_are_named(tmp_path: Path) -> None:
         require_same_specs(card, CnnSpec(), QUICK)
 
 
+KEY = "geocnn-checkpoint"
+#: What may become of the description in the header.
+REWRITTEN = {
+    "no key": lambda text: {"geocnn": text},
+    "not json": lambda _: {KEY: "{"},
+    "list": lambda _: {KEY: "[]"},
+    "field": lambda text: {KEY: text.replace('"stage"', '"stag"')},
+    "newer": lambda text: {KEY: text.replace('"version":1', '"version":2')},
+}
+
+
 def damaged(content: bytes, how: str) -> bytes:
     length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
-    key = "geocnn-checkpoint"
-    match how:
-        case "cut":
-            return content[:-100]
-        case "header cut":
-            return content[: length // 2]
-        case "bit":
-            return content[:-50] + bytes([content[-50] ^ 1]) + content[-49:]
-        case "empty":
-            return b""
-        case "text":
-            return b"no checkpoint at all, only words" * 10
-        case "no key":
-            header["__metadata__"] = {"geocnn": header["__metadata__"][key]}
-        case "not json":
-            header["__metadata__"][key] = "{"
-        case "list":
-            header["__metadata__"][key] = "[]"
-        case "field":
-            header["__metadata__"][key] = header["__metadata__"][key].replace('"stage"', '"stag"')
-        case "newer":
-            text = header["__metadata__"][key].replace('"version":1', '"version":2')
-            header["__metadata__"][key] = text
-    data = json.dumps(header).encode()
-    return len(data).to_bytes(8, "little") + data + content[8 + length :]
+    if how in REWRITTEN:
+        header = json.loads(content[8 : 8 + length])
+        header["__metadata__"] = REWRITTEN[how](header["__metadata__"][KEY])
+        data = json.dumps(header).encode()
+        return len(data).to_bytes(8, "little") + data + content[8 + length :]
+    return {
+        "cut": content[:-100],
+        "header cut": content[: length // 2],
+        "bit": content[:-50] + bytes([content[-50] ^ 1]) + content[-49:],
+        "empty": b"",
+        "text": b"no checkpoint at all, only words" * 10,
+    }[how]
 
 
 @pytest.fixture(scope="module")
