@@ -46,7 +46,7 @@ def replacing_set(
         For an `OSError` inside the block or while renaming; all older files stay.
     """
     finals = [path, *companions]
-    temporaries = [_beside(final, "part") for final in finals]
+    temporaries = [_beside(final, "part") for final in finals]  # they differ in their suffix
     try:
         with writing(path):
             yield temporaries
@@ -69,7 +69,8 @@ def _replace_all(
     temporaries: Sequence[Path], finals: Sequence[Path], stale: Sequence[Path]
 ) -> None:
     """Rename `temporaries` to `finals`, the first of which the others belong to."""
-    aside = {old: _beside(old, "old") for old in (*finals[1:], *stale) if old.is_file()}
+    present = (old for old in (*finals[1:], *stale) if old.is_file())
+    aside = {old: _beside(old, f"old{number}") for number, old in enumerate(present)}
     try:
         for old, place in aside.items():
             os.replace(old, place)

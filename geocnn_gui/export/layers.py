@@ -1,4 +1,4 @@
-"""What can be exported of a prediction: its classes or its confidence, block by block."""
+"""What can be exported of a prediction: classes, confidence or probabilities, block by block."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 
 from geocnn_gui.data.source import Window
+from geocnn_gui.errors import BadRequest
 from geocnn_gui.labels.classes import Classes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-What = Literal["classes", "confidence"]
+What = Literal["classes", "confidence", "probabilities"]
 _BLOCK_CELLS = 2**22
 
 
@@ -26,6 +27,16 @@ class Prediction(Protocol):
         """Return the cells per axis of the source."""
         ...
 
+    @property
+    def model(self) -> str:
+        """Return the model file's name and a digest of it, "" where that is not known."""
+        ...
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Say whether `read_probabilities` has something to read."""
+        ...
+
     def read_classes(self, window: Window) -> np.ndarray:
         """Return class ids uint8 (*window.size)."""
         ...
@@ -34,35 +45,53 @@ class Prediction(Protocol):
         """Return confidence float32 0..1 (*window.size)."""
         ...
 
+    def read_probabilities(self, window: Window) -> np.ndarray:
+        """Return probabilities float32 0..1 (classes, *window.size), NaN where not predicted."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One of the two arrays of a prediction, in the source's array order; 0 is no prediction."""
+    """One of the arrays of a prediction, in the source's array order.
+
+    0 is no prediction, NaN where it is probabilities. Raises `BadRequest` where the prediction
+    was made without probabilities.
+    """
 
     prediction: Prediction
     what: What
     classes: Classes
 
+    def __post_init__(self) -> None:
+        if self.what == "probabilities" and not self.prediction.has_probabilities:
+            raise BadRequest(
+                "This prediction holds the likeliest class of each cell only",
+                "predict again with probabilities",
+            )
+
     @property
     def shape(self) -> tuple[int, ...]:
-        """Return the cells per axis."""
-        return self.prediction.shape
+        """Return the cells per axis, behind the classes where it is probabilities."""
+        lead = (len(self.classes),) if self.what == "probabilities" else ()
+        return *lead, *self.prediction.shape
 
     @property
     def dtype(self) -> np.dtype:
-        """Return uint8 for classes, float32 for confidence."""
+        """Return uint8 for classes, float32 otherwise."""
         return np.dtype(np.uint8 if self.what == "classes" else np.float32)
 
     def read(self, window: Window) -> np.ndarray:
-        """Return the values of a window, a copy."""
+        """Return the values of a window, a copy: (*window.size), behind classes where there are."""
         if self.what == "classes":
             return self.prediction.read_classes(window)
-        return self.prediction.read_confidence(window)
+        if self.what == "confidence":
+            return self.prediction.read_confidence(window)
+        return self.prediction.read_probabilities(window)
 
 
-def slabs(shape: tuple[int, ...]) -> list[Window]:
-    """Cut an array along its first axis into windows of a few million cells."""
-    thick = max(1, _BLOCK_CELLS // max(1, int(np.prod(shape[1:], dtype=np.int64))))
+def slabs(shape: tuple[int, ...], *, values: int = 1) -> list[Window]:
+    """Cut an array along its first axis into windows of a few million values, so many a cell."""
+    thick = max(1, _BLOCK_CELLS // max(1, values * int(np.prod(shape[1:], dtype=np.int64))))
     return [
         Window((start, *(0,) * (len(shape) - 1)), (min(thick, shape[0] - start), *shape[1:]))
         for start in range(0, shape[0], thick)

@@ -1,64 +1,72 @@
-"""Write a prediction as a GeoTIFF that lies where its source lies."""
+"""Write a prediction as a GeoTIFF that lies where its source lies, with names, colours, style."""
 
 from __future__ import annotations
 
-import errno
-import os
-import shutil
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import rasterio
+from rasterio import Affine
 from rasterio._err import CPLE_BaseError
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
-from rasterio.windows import Window as RasterWindow
+from rasterio.errors import RasterioError
 
 from geocnn_gui import __version__
 from geocnn_gui.data.source import Section, Window
 from geocnn_gui.errors import CannotWrite
 from geocnn_gui.events import Event, Note, Progress
+from geocnn_gui.export import overviews, styles
 from geocnn_gui.export.layers import Layer, squares
-from geocnn_gui.files import replacing
+from geocnn_gui.export.tally import Tally
+from geocnn_gui.export.tiles import TILE, open_raster, raster_window, require_space
+from geocnn_gui.files import replacing_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from geocnn_gui.data.source import Plane, Source
+    from geocnn_gui.data.source import Source
 
-_TILE = 512
-#: GDAL holds back at most about this much of what it was given before it writes.
-_HELD_BACK = 256 << 20
+_ARRAYS = ("NPY", "NPZ")
+_REDUCE = {
+    "classes": overviews.mode_of_four,
+    "confidence": overviews.mean_of_four_but_0,
+    "probabilities": overviews.mean_of_four,
+}
 
 
 def export_raster(layer: Layer, source: Source, out: Path) -> Iterator[Event]:
-    """Write a tiled, deflated GeoTIFF of a 2-D source: classes uint8 with palette and names, or float32.
+    """Write a tiled, deflated GeoTIFF of a 2-D source, and what QGIS and GDAL read beside it.
 
-    0 is nodata. CRS and affine are the source's; a seismic line becomes a picture with samples
-    down and traces to the right, without CRS. What was written is read back before it takes its
-    name.
+    Classes are uint8 with palette, names and attribute table, 0 nodata; confidence is float32,
+    0 nodata; probabilities are a float32 band for each class and one of confidence, their
+    highest, NaN nodata. CRS, affine or control points are the source's; a seismic line becomes
+    a picture with samples down and traces to the right, without CRS. A long raster gets
+    overviews. What was written is read back before it takes its name, together with
+    `.aux.xml` and `.qml`; a style that this program did not write stays.
 
     Raises
     ------
     CannotWrite
-        When the disk is full or the folder cannot be written to; an older file stays.
+        When the disk is full or the folder cannot be written to; older files stay.
     """
-    plane = source.plane(Section())
-    shape = source.picture_shape(Section())
-    if source.kind == "raster" and source.crs is None:
+    picture = _Picture(layer, source)
+    if source.kind == "raster" and "crs" not in picture.profile:
         yield Note(f"{out.name} is written without CRS because {source.name} has none.")
-    total = 2 * len(list(squares(shape, _TILE)))
-    with replacing(out) as temporary:
+    companions, stale = [styles.notes_path(out), styles.style_path(out)], styles.stale_paths(out)
+    if companions[1].exists() and not styles.is_ours(companions[1]):
+        style = companions.pop()
+        yield Note(f"{style.name} is kept: it is not as GeoCNN wrote it. QGIS draws the map by it.")
+    total = picture.steps
+    with replacing_set(out, companions, stale=stale) as (temporary, *beside):
         temporary.touch()  # the system names a missing or closed folder better than GDAL
         done = 0
-        for step in (_write, _verify):
-            for _ in _translated(step(layer, plane, source, temporary), out):
-                done += 1
-                yield Progress(done, total, f"Writing {out.name}")
+        for step in _translated(_steps(picture, temporary), out):
+            done += step
+            yield Progress(done, total, f"Writing {out.name}")
+        for path, data in zip(beside, picture.companions(), strict=False):
+            path.write_bytes(data)
 
 
-def _translated(steps: Iterator[None], out: Path) -> Iterator[None]:
+def _translated(steps: Iterator[int], out: Path) -> Iterator[int]:
     """Turn GDAL's failures into one that a user understands."""
     try:
         yield from steps
@@ -69,65 +77,129 @@ def _translated(steps: Iterator[None], out: Path) -> Iterator[None]:
         ) from error
 
 
-def _open(path: Path, *args: Any, **options: Any) -> Any:
-    with warnings.catch_warnings():  # a section has no place on a map, and need not say so
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        return rasterio.open(path, *args, **options)
+class _Picture:
+    """What is written of a layer: bands of a picture, and the figures gathered on the way."""
+
+    def __init__(self, layer: Layer, source: Source) -> None:
+        self.layer, self.source = layer, source
+        self.profile = _profile(layer, len(self.bands), source)
+        self._plane = source.plane(Section())
+        self._tallies = [Tally() for _ in self.bands]
+        self._counts = np.zeros(256, np.int64)
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Return the names of the bands."""
+        if self.layer.what == "probabilities":
+            return (*(styles.clean(c.name) for c in self.layer.classes), "confidence")
+        return ("class",) if self.layer.what == "classes" else ("confidence",)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return (rows, columns)."""
+        return self.profile["height"], self.profile["width"]
+
+    @property
+    def steps(self) -> int:
+        """Count the blocks to write and to read back, with those of the overviews."""
+        shapes = [self.shape, *overviews.level_shapes(self.shape)]
+        return 2 * sum(-(-rows // TILE) * -(-columns // TILE) for rows, columns in shapes)
+
+    def block(self, window: Window) -> np.ndarray:
+        """Return the values (bands, rows, columns) of a window of the picture."""
+        values = self._plane.picture(self.layer.read(self._plane.window(*window.slices)))
+        if self.layer.what != "probabilities":
+            return values[None]
+        return np.concatenate([values, values.max(axis=0, keepdims=True)])
+
+    def count(self, block: np.ndarray) -> None:
+        """Add a block to the figures."""
+        if self.layer.what == "classes":
+            self._counts[:] += np.bincount(block.ravel(), minlength=256)
+        for tally, values in zip(self._tallies, block, strict=True):
+            nan = self.layer.what == "probabilities"
+            tally.add(values, ~np.isnan(values) if nan else values != 0)
+
+    def companions(self) -> tuple[bytes, bytes]:
+        """Return `.aux.xml` and `.qml`."""
+        if self.layer.what == "classes":
+            classes = self.layer.classes
+            notes = styles.class_notes(classes, self._counts, self._tallies[0])
+            return notes, styles.class_style(classes)
+        return styles.float_notes(self._tallies), styles.confidence_style(len(self.bands))
 
 
-def _profile(layer: Layer, source: Source) -> dict[str, Any]:
+def _profile(layer: Layer, bands: int, source: Source) -> dict[str, Any]:
     height, width = source.picture_shape(Section())
     profile: dict[str, Any] = {
-        "driver": "GTiff", "dtype": layer.dtype, "count": 1, "height": height, "width": width,
-        "nodata": 0, "tiled": True, "blockxsize": _TILE, "blockysize": _TILE,
-        "compress": "deflate", "bigtiff": "if_safer",
+        "driver": "GTiff", "dtype": layer.dtype, "count": bands, "height": height, "width": width,
+        "nodata": np.nan if layer.what == "probabilities" else 0, "tiled": True,
+        "blockxsize": TILE, "blockysize": TILE, "interleave": "band", "compress": "deflate",
+        "bigtiff": "if_safer",
     }  # fmt: skip
-    if source.crs is not None:
-        profile["crs"] = source.crs
+    if layer.what != "classes":
+        profile["predictor"] = 3
+    return profile | _place(source)
+
+
+def _place(source: Source) -> dict[str, Any]:
+    """Return what says where a source lies: CRS and affine, or control points."""
+    place: dict[str, Any] = {} if source.crs is None else {"crs": source.crs}
     if source.transform is not None:
-        profile["transform"] = rasterio.Affine(*source.transform)
-    return profile
+        return place | {"transform": Affine(*source.transform)}
+    if source.kind != "raster" or source.path is None or source.format in _ARRAYS:
+        return place
+    with open_raster(source.path) as file:
+        points, crs = file.gcps
+    return place | {"gcps": points, "crs": crs} if points and crs else place
 
 
-def _write(layer: Layer, plane: Plane, source: Source, path: Path) -> Iterator[None]:
-    with _open(path, "w", **_profile(layer, source)) as file:
-        _describe(file, layer)
-        for number, window in enumerate(squares((file.height, file.width), _TILE), 1):
-            _require_space(path, number * _TILE**2 * layer.dtype.itemsize)
-            file.write(_block(layer, plane, window), 1, window=_raster_window(window))
-            yield
+def _steps(picture: _Picture, path: Path) -> Iterator[int]:
+    """Write and read back; yield 1 for each block, or 0."""
+    yield from _write(picture, path)
+    reduce = _REDUCE[picture.layer.what]
+    if overviews.level_shapes(picture.shape):
+        yield from overviews.add_overviews(path, picture.profile, reduce)
+    for same in _verified(picture, path):
+        if not same:
+            raise RasterioError("it does not hold what was written, the disk may be full")
+        yield 1
 
 
-def _require_space(path: Path, written: int) -> None:
-    """Raise before the disk is full: GDAL would notice late and complain on the terminal."""
-    if shutil.disk_usage(path.parent).free < min(written, _HELD_BACK):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def _write(picture: _Picture, path: Path) -> Iterator[int]:
+    with open_raster(path, "w", **picture.profile) as file:
+        _describe(file, picture)
+        for number, window in enumerate(squares(picture.shape, TILE), 1):
+            block = picture.block(window)
+            require_space(path, number * block.nbytes)
+            file.write(block, window=raster_window(window))
+            picture.count(block)
+            yield 1
 
 
-def _verify(layer: Layer, plane: Plane, source: Source, path: Path) -> Iterator[None]:
+def _verified(picture: _Picture, path: Path) -> Iterator[bool]:
     """Read the file back: on a full disk GDAL may close a broken one without a word."""
-    with _open(path) as file:
-        for window in squares((file.height, file.width), _TILE):
-            found = file.read(1, window=_raster_window(window))
-            if not np.array_equal(found, _block(layer, plane, window)):
-                raise RasterioError("it does not hold what was written, the disk may be full")
-            yield
+    with open_raster(path) as file:
+        for window in squares(picture.shape, TILE):
+            found = file.read(window=raster_window(window))
+            nan = found.dtype.kind == "f"
+            yield np.array_equal(found, picture.block(window), equal_nan=nan)
+    if overviews.level_shapes(picture.shape):
+        yield from overviews.verify_overviews(path, _REDUCE[picture.layer.what])
 
 
-def _block(layer: Layer, plane: Plane, window: Window) -> np.ndarray:
-    return plane.picture(layer.read(plane.window(*window.slices)))
-
-
-def _raster_window(window: Window) -> RasterWindow:
-    (row, column), (height, width) = window.offset, window.size
-    return RasterWindow(column, row, width, height)  # pyright: ignore[reportCallIssue]
-
-
-def _describe(file: Any, layer: Layer) -> None:
-    file.update_tags(SOFTWARE=f"GeoCNN {__version__}")
-    file.set_band_description(1, "class" if layer.what == "classes" else "confidence")
+def _describe(file: Any, picture: _Picture) -> None:
+    layer, source = picture.layer, picture.source
+    model, _, digest = layer.prediction.model.rpartition(" ")
+    tags = {
+        "SOFTWARE": f"GeoCNN {__version__}", "MODEL": model, "MODEL_DIGEST": digest,
+        "SOURCE": source.path.name if source.path is not None else source.name,
+    }  # fmt: skip
+    file.update_tags(**{key: styles.clean(value) for key, value in tags.items() if value})
+    for number, name in enumerate(picture.bands, 1):
+        file.set_band_description(number, name)
     if layer.what != "classes":
         return
-    file.update_tags(1, **{f"CLASS_{c.id}": c.name for c in layer.classes})
+    file.update_tags(1, **{f"CLASS_{c.id}": styles.clean(c.name) for c in layer.classes})
     palette = {c.id: (*bytes.fromhex(c.color[1:]), 255) for c in layer.classes}
     file.write_colormap(1, {0: (0, 0, 0, 0), **palette})

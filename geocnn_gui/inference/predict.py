@@ -12,7 +12,7 @@ import torch
 from geocnn_gui.data.source import Section
 from geocnn_gui.events import Event, Progress, TileDone
 from geocnn_gui.inference.device import probe_fast_cpu
-from geocnn_gui.inference.tiles import Tile, pad_to_stride, tile_count, tiles
+from geocnn_gui.inference.tiles import CORE, Tile, pad_to_stride, tile_count, tiles
 from geocnn_gui.models.scaling import scale_picture
 
 if TYPE_CHECKING:
@@ -57,20 +57,22 @@ def predict(
     """Predict `sections` (default: the whole source) into `out`.
 
     Yields `TileDone` for every tile on disk and `Progress` after every batch. Cells without
-    live data stay 0. With `flips` each tile is also seen mirrored left to right and the
+    live data stay 0. Every class's probability is stored where `out` has room. With `flips` each tile is also seen mirrored left to right and the
     probabilities are averaged. Closing the generator leaves what is done, marked incomplete.
     `net` is moved to the device.
     """
     sections = sections_of(source, card) if sections is None else sections
-    total = sum(tile_count(source.picture_shape(s), stride=net.stride) for s in sections)
+    total = sum(
+        tile_count(source.picture_shape(s), stride=net.stride, core=net.core) for s in sections
+    )
     yield Progress(0, total, "Reading")
     engine = _Engine(net.eval(), device, flips=flips)
     ids = np.array([c.id for c in card.classes], np.uint8)
     start, done = time.monotonic(), 0
     try:
-        for batch in _batches(_looks(net, card, source, sections), device):
-            for look, (numbers, confidence) in zip(batch, engine.classify(batch), strict=True):
-                yield from _store(look, ids[numbers], confidence, source, out)
+        for batch in _batches(_looks(net, card, source, sections), _batch_pixels(net, device)):
+            for look, shares in zip(batch, engine.shares(batch), strict=True):
+                yield from _store(look, shares, ids, source, out)
             done += len(batch)
             left = (time.monotonic() - start) / done * (total - done)
             yield Progress(done, total, f"Predicting, tile {done} of {total}", left)
@@ -97,7 +99,7 @@ def _looks(
     statistics = card.scaling.for_source(source)
     for section in sections:
         shape = source.picture_shape(section)
-        for tile in tiles(shape, halo=net.halo, stride=net.stride):
+        for tile in tiles(shape, halo=net.halo, stride=net.stride, core=net.core):
             yield _look(source, section, tile, statistics, net.stride)
 
 
@@ -115,11 +117,16 @@ def _look(
     return _Look(section, tile, pad_to_stride(scale_picture(picture, statistics), stride), live)
 
 
-def _batches(looks: Iterator[_Look], device: Device) -> Iterator[list[_Look]]:
+def _batch_pixels(net: SegmentationNet, device: Device) -> int:
+    """Return how many pixels go through together: fewer where the network is slow."""
+    return int(_BATCH_PIXELS[device.kind] * min(1.0, (net.core / CORE) ** 2))
+
+
+def _batches(looks: Iterator[_Look], pixels: int) -> Iterator[list[_Look]]:
     """Group looks that follow each other and have one size; those without values stay alone."""
     batch: list[_Look] = []
     for look in looks:
-        if batch and not _fits(batch, look, _BATCH_PIXELS[device.kind]):
+        if batch and not _fits(batch, look, pixels):
             yield batch
             batch = []
         batch.append(look)
@@ -131,17 +138,24 @@ def _fits(batch: list[_Look], look: _Look, pixels: int) -> bool:
     first = batch[0].values
     if first is None or look.values is None or first.shape != look.values.shape:
         return False
+    if batch[0].tile.core != look.tile.core:
+        return False
     return (len(batch) + 1) * first[0].size <= pixels
 
 
 def _store(
-    look: _Look, ids: np.ndarray, confidence: np.ndarray, source: Source, out: PredictionStore
+    look: _Look, shares: Tensor | None, ids: np.ndarray, source: Source, out: PredictionStore
 ) -> Iterator[Event]:
     plane = source.plane(look.section)
     window = plane.window(look.tile.rows, look.tile.columns)
-    if look.values is not None:
-        ids = np.where(look.live, ids, 0)
-        out.write(window, plane.array(ids), plane.array(confidence))
+    if shares is not None:
+        confidence, numbers = shares.max(-1)
+        picture = np.where(look.live, ids[numbers.cpu().numpy()], 0)
+        each = shares.permute(2, 0, 1).cpu().numpy() if out.has_probabilities else None
+        out.write(
+            window, plane.array(picture), plane.array(confidence.cpu().numpy()),
+            None if each is None else plane.array(each),
+        )  # fmt: skip
     yield TileDone(window.offset, window.size)
 
 
@@ -154,45 +168,44 @@ class _Engine:
         self.flips = flips
         self._tried = False
 
-    def classify(self, batch: list[_Look]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return class numbers uint8 and confidence float32 of each tile's core."""
+    def shares(self, batch: list[_Look]) -> list[Tensor] | list[None]:
+        """Return class probabilities float32 (h, w, classes) of each tile's core, None of dead ones."""
         if batch[0].values is None:
-            empty = batch[0].live
-            return [(np.zeros(empty.shape, np.uint8), np.zeros(empty.shape, np.float32))]
+            return [None]
         values = torch.from_numpy(
             np.stack([look.values for look in batch if look.values is not None])
         )
         if not self._tried:
             self._prepare(values)
         values = values.to(self.device.torch_name, memory_format=self.device.memory_format)
-        logits = [self._logits(values)]
+        rows, columns = batch[0].tile.core
+        logits = [self._logits(values, rows, columns)]
         if self.flips:
-            logits.append(self._logits(values.flip(-1)).flip(-1))
-        return [_decide([part[i] for part in logits], look.tile) for i, look in enumerate(batch)]
+            width = values.shape[-1]
+            mirrored = slice(width - columns.stop, width - columns.start)
+            logits.append(self._logits(values.flip(-1), rows, mirrored).flip(-1))
+        return [_shares([part[i] for part in logits]) for i in range(len(batch))]
 
     def _prepare(self, values: Tensor) -> None:
-        side = _PROBE // self.net.stride * self.net.stride
+        side = min(_PROBE, self.net.core // 2) // self.net.stride * self.net.stride
         rows, columns = (max(0, (size - side) // 2) for size in values.shape[-2:])
         sample = values[:1, :, rows : rows + side, columns : columns + side].contiguous()
         self.device = probe_fast_cpu(self.net, sample.shape, device=self.device, values=sample)
         self.device.place(self.net)
         self._tried = True
 
-    def _logits(self, values: Tensor) -> Tensor:
+    def _logits(self, values: Tensor, rows: slice, columns: slice) -> Tensor:
         device = self.device
         with (
             torch.inference_mode(),
             torch.autocast(device.kind, torch.bfloat16, enabled=device.bf16),
         ):
-            return self.net(values)
+            return self.net.logits_in(values, rows, columns)
 
 
-def _decide(logits: list[Tensor], tile: Tile) -> tuple[np.ndarray, np.ndarray]:
-    """Return the likeliest class and its probability in the core of (classes, h, w) logits."""
-    rows, columns = tile.core
+def _shares(logits: list[Tensor]) -> Tensor:
+    """Return the probabilities (h, w, classes) of (classes, h, w) logits."""
     with torch.inference_mode():
         # Classes last and side by side in memory: reducing over a leading axis is ten times slower.
-        cores = [part[:, rows, columns].permute(1, 2, 0).float().contiguous() for part in logits]
-        shares = torch.stack([core.softmax(-1) for core in cores]).mean(0)
-        confidence, number = shares.max(-1)
-    return number.to(torch.uint8).cpu().numpy(), confidence.cpu().numpy()
+        last = [part.permute(1, 2, 0).float().contiguous() for part in logits]
+        return torch.stack([part.softmax(-1) for part in last]).mean(0)

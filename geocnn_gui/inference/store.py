@@ -1,4 +1,9 @@
-"""A prediction on disk: classes and confidence of every cell, filled tile by tile."""
+"""A prediction on disk: classes, confidence and, where asked for, each class's probability.
+
+Three C-ordered arrays in a folder, filled tile by tile. Confidence is stored in steps of 1/255,
+probabilities in steps of 1/65535; there the likeliest class is never level with another, so that
+it is the one in the array of classes.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +16,35 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from geocnn_gui.errors import UnreadableFile, writing
+from geocnn_gui.data.source import Window
+from geocnn_gui.errors import BadRequest, UnreadableFile, writing
 from geocnn_gui.files import write_bytes
 from geocnn_gui.labels.classes import LabelClass
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from geocnn_gui.data.source import Source, Window
+    from geocnn_gui.data.source import Source
     from geocnn_gui.labels.classes import Classes
 
 _CARD, _CLASSES, _CONFIDENCE = "card.json", "classes.npy", "confidence.npy"
+_PROBABILITIES = "probabilities.npy"
+_FILES = (_CLASSES, _CONFIDENCE, _PROBABILITIES)
+_LEVELS = 65535
+#: Up to so many cells times classes, 200 MB, a 2-D source's probabilities are stored unasked.
+_UNASKED = 100_000_000
+
+
+class _Array(BaseModel):
+    """How one array file is to be read: the axes in array order, the first varying slowest."""
+
+    model_config = ConfigDict(frozen=True)
+
+    file: str
+    axes: tuple[str, ...]
+    dtype: str
+    order: Literal["C"] = "C"
+    meaning: str
 
 
 class _Card(BaseModel):
@@ -35,49 +58,76 @@ class _Card(BaseModel):
     source: str = ""
     model: str = ""
     complete: bool = False
+    arrays: tuple[_Array, ...] = ()  # stores of version 0.1.0 do not say
+
+    @property
+    def subject(self) -> tuple[object, ...]:
+        """Return what must be the same for cells of two tasks to stand in one store."""
+        return self.shape, self.classes, self.source, self.model
 
 
 class PredictionStore:
     """Class ids and confidence of a source's cells, memory-mapped, in the source's array order.
 
-    Id 0 means not predicted (not yet, or no live data there); its confidence is 0. Several
-    objects, threads or processes may read while one writes.
+    Id 0 means not predicted (not yet, or no live data there); its confidence is 0, its
+    probabilities are NaN. Several objects, threads or processes may read while one writes.
     """
 
     def __init__(self, folder: Path, card: _Card, *, writable: bool) -> None:
         self.folder = folder
         self._card = card
         mode = "r+" if writable else "r"
-        self._classes = np.load(folder / _CLASSES, mmap_mode=mode)
-        self._confidence = np.load(folder / _CONFIDENCE, mmap_mode=mode)
-        for array in (self._classes, self._confidence):
-            if array.shape != card.shape or array.dtype != np.uint8:
-                raise ValueError(f"array of {array.shape} {array.dtype} in {folder}")
+        self._classes, self._confidence = (
+            _load(folder / name, card.shape, "|u1", mode) for name in (_CLASSES, _CONFIDENCE)
+        )
+        self._probabilities: np.ndarray | None = None
+        if (folder / _PROBABILITIES).exists():
+            whole = (len(card.classes), *card.shape)
+            self._probabilities = _load(folder / _PROBABILITIES, whole, "<u2", mode)
 
     @classmethod
     def create(
-        cls, folder: Path, source: Source, classes: Classes, *, model: str = ""
+        cls,
+        folder: Path,
+        source: Source,
+        classes: Classes,
+        *,
+        model: str = "",
+        probabilities: bool = False,
     ) -> PredictionStore:
         """Open a prediction of `source` for writing; raises `CannotWrite`.
 
         What `folder` already holds is kept where it is a prediction of the same source by the
         same `model`, so that section after section can be added; otherwise it is replaced.
+        With `probabilities` the store has room for them; one that already has keeps them. Cells
+        that were predicted without have none.
         """
         card = _Card(shape=source.shape, classes=classes, source=source.name, model=model)
-        if model and _read_card(folder) == card:
+        old = _read_card(folder)
+        kept = bool(model) and old is not None and old.subject == card.subject
+        probabilities |= kept and (folder / _PROBABILITIES).exists()
+        card = card.model_copy(update={"arrays": _arrays(source, probabilities=probabilities)})
+        if kept:
             with suppress(OSError, ValueError):
-                store = cls(folder, card, writable=True)
-                store._write_card()
-                return store
+                return cls._of(folder, card)
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            for name in (_CARD, _CLASSES, _CONFIDENCE):
+            for name in (_CARD, *_FILES):
                 # A new file, not the old one emptied: someone may still be looking at that.
                 (folder / name).unlink(missing_ok=True)
-            for name in (_CLASSES, _CONFIDENCE):
+            return cls._of(folder, card)
+
+    @classmethod
+    def _of(cls, folder: Path, card: _Card) -> PredictionStore:
+        """Make the arrays of `card` that are missing, open all for writing, and write the card."""
+        for array in card.arrays:
+            if not (folder / array.file).exists():
+                lead = (len(card.classes),) if array.file == _PROBABILITIES else ()
                 # Sparse: cells take room on disk when they are written.
-                np.lib.format.open_memmap(folder / name, "w+", np.uint8, card.shape)
-            store = cls(folder, card, writable=True)
+                np.lib.format.open_memmap(
+                    folder / array.file, "w+", np.dtype(array.dtype), (*lead, *card.shape)
+                )
+        store = cls(folder, card, writable=True)
         store._write_card()
         return store
 
@@ -107,6 +157,16 @@ class PredictionStore:
         return self._card.classes
 
     @property
+    def model(self) -> str:
+        """Return the model file's name and a digest of it, "" where it was not said."""
+        return self._card.model
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Say whether the probability of every class is stored, not only the highest."""
+        return self._probabilities is not None
+
+    @property
     def complete(self) -> bool:
         """Say whether everything that was asked for has been predicted."""
         return self._card.complete
@@ -119,19 +179,67 @@ class PredictionStore:
         """Return confidence float32 0..1 (*window.size), a copy."""
         return self._confidence[window.slices].astype(np.float32) / np.float32(255)
 
-    def write(self, window: Window, classes: np.ndarray, confidence: np.ndarray) -> None:
-        """Store class ids and confidence (0..1), both (*window.size); raises `CannotWrite`."""
+    def read_probabilities(self, window: Window) -> np.ndarray:
+        """Return probabilities float32 0..1 (classes, *window.size), NaN where not predicted.
+
+        Raises
+        ------
+        BadRequest
+            When this prediction was made without.
+        """
+        if self._probabilities is None:
+            raise BadRequest(
+                f"The prediction in {self.folder} holds no probabilities",
+                "predict again with probabilities",
+            )
+        levels = self._probabilities[(slice(None), *window.slices)]
+        shares = levels.astype(np.float32) / np.float32(_LEVELS)
+        shares[:, ~levels.any(axis=0)] = np.nan
+        return shares
+
+    def write(
+        self,
+        window: Window,
+        classes: np.ndarray,
+        confidence: np.ndarray,
+        probabilities: np.ndarray | None = None,
+    ) -> None:
+        """Store class ids and confidence (0..1), both (*window.size); raises `CannotWrite`.
+
+        `probabilities` (classes, *window.size), 0..1, are stored where the store has them.
+        """
+        arrays = [(_CLASSES, self._classes), (_CONFIDENCE, self._confidence)]
         with writing(self.folder):
-            for name in (_CLASSES, _CONFIDENCE):
-                _reserve(self.folder / name, self.shape, window)
+            for name, array in arrays:
+                _reserve(self.folder / name, array, window)
+            if self._probabilities is not None:
+                every = Window((0, *window.offset), (len(self.classes), *window.size))
+                _reserve(self.folder / _PROBABILITIES, self._probabilities, every)
+        if self._probabilities is not None:
+            levels = 0 if probabilities is None else self._levels(classes, probabilities)
+            self._probabilities[(slice(None), *window.slices)] = levels
         self._classes[window.slices] = classes
         levels = np.rint(np.clip(confidence, 0, 1) * 255).astype(np.uint8)
         self._confidence[window.slices] = np.where(classes == 0, 0, levels)
 
+    def _levels(self, classes: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        """Return probabilities as uint16 of 1/65535; that of the cell's class stands alone.
+
+        A class that rounding makes level with it is set one step below. 0 where no class is.
+        """
+        numbers = np.zeros(256, np.intp)
+        numbers[[c.id for c in self.classes]] = np.arange(len(self.classes))
+        chosen = numbers[np.asarray(classes, np.uint8)][None]
+        levels = np.rint(np.clip(shares, 0, 1) * np.float32(_LEVELS)).astype(np.uint16)
+        highest = np.maximum(np.take_along_axis(levels, chosen, 0), 1)
+        levels = np.minimum(levels, highest - np.uint16(1))
+        np.put_along_axis(levels, chosen, highest, 0)
+        return np.where(classes == 0, 0, levels)
+
     def finish(self, *, complete: bool) -> None:
         """Flush the cells to disk, then say in the card whether all were predicted."""
         with writing(self.folder):
-            for array in (self._classes, self._confidence):
+            for array in (self._classes, self._confidence, self._probabilities):
                 if isinstance(array, np.memmap):
                     array.flush()
         self._card = self._card.model_copy(update={"complete": complete})
@@ -139,7 +247,7 @@ class PredictionStore:
 
     def close(self) -> None:
         """Release the files."""
-        del self._classes, self._confidence
+        del self._classes, self._confidence, self._probabilities
 
     def _write_card(self) -> None:
         write_bytes(self.folder / _CARD, self._card.model_dump_json(indent=1).encode())
@@ -153,21 +261,49 @@ def _read_card(folder: Path) -> _Card | None:
     return None
 
 
-def _reserve(path: Path, shape: tuple[int, ...], window: Window) -> None:
-    """Claim disk space for the cells of `window` (one byte each).
+def stores_unasked(source: Source, classes: Classes) -> bool:
+    """Say whether probabilities of `source` are small enough to be stored without being asked."""
+    return len(source.shape) == 2 and int(np.prod(source.shape)) * len(classes) <= _UNASKED
+
+
+def _arrays(source: Source, *, probabilities: bool) -> tuple[_Array, ...]:
+    axes = tuple(axis.name for axis in source.axes)
+    arrays = (
+        _Array(file=_CLASSES, axes=axes, dtype="|u1", meaning="class id, 0: not predicted"),
+        _Array(file=_CONFIDENCE, axes=axes, dtype="|u1", meaning="0 to 255 for 0 to 1"),
+        _Array(
+            file=_PROBABILITIES, axes=("class", *axes), dtype="<u2",
+            meaning="0 to 65535 for 0 to 1, classes as listed here, all 0: not predicted",
+        ),
+    )  # fmt: skip
+    return arrays if probabilities else arrays[:2]
+
+
+def _load(path: Path, shape: tuple[int, ...], dtype: str, mode: Literal["r", "r+"]) -> np.ndarray:
+    array = np.load(path, mmap_mode=mode)
+    if array.shape != shape or array.dtype != np.dtype(dtype):
+        raise ValueError(f"array of {array.shape} {array.dtype} in {path}")
+    return array
+
+
+def _reserve(path: Path, array: np.ndarray, window: Window) -> None:
+    """Claim disk space for the cells of `window` in the file of `array`.
 
     Writing into a hole of a mapped file on a full disk kills the process (SIGBUS); asking first
-    gives an `OSError` instead.
+    gives an `OSError` instead. Runs may be wider than the window along the last two axes.
     """
     if not hasattr(os, "posix_fallocate"):  # macOS, Windows: the second best
-        if shutil.disk_usage(path.parent).free < 2 * window.cells:
+        if shutil.disk_usage(path.parent).free < 2 * window.cells * array.itemsize:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return
-    strides = np.cumprod((1, *shape[:0:-1]), dtype=np.int64)[::-1]
-    last = np.subtract(window.stop, 1)
+    strides = np.multiply(
+        np.cumprod((1, *array.shape[:0:-1]), dtype=np.int64)[::-1], array.itemsize
+    )
+    lead = max(1, array.ndim - 2)
+    first = int(np.dot(window.offset[lead:], strides[lead:]))
+    length = int(np.dot(np.subtract(window.size[lead:], 1), strides[lead:])) + array.itemsize
     with path.open("rb+") as file:
-        header = file.seek(0, os.SEEK_END) - int(np.prod(shape, dtype=np.int64))
-        for index in range(window.offset[0], window.stop[0]):
-            start = index * strides[0] + np.dot(window.offset[1:], strides[1:])
-            stop = index * strides[0] + np.dot(last[1:], strides[1:]) + 1
-            os.posix_fallocate(file.fileno(), header + int(start), int(stop - start))
+        header = file.seek(0, os.SEEK_END) - array.nbytes
+        for index in np.ndindex(*window.size[:lead]):
+            start = int(np.dot(np.add(index, window.offset[:lead]), strides[:lead]))
+            os.posix_fallocate(file.fileno(), header + start + first, length)

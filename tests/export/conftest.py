@@ -27,12 +27,19 @@ class ArrayPrediction:
         self.ids = random.choice(np.array([0, 1, 4], np.uint8), shape)
         levels = random.integers(85, 256, shape)
         self.confidence = np.where(self.ids > 0, levels / 255, 0).astype(np.float32)
+        shares = np.where(self.ids == 1, self.confidence, 1 - self.confidence)
+        shares = np.stack([shares, 1 - shares]).astype(np.float32)
+        self.probabilities = np.where(self.ids > 0, shares, np.float32(np.nan))
+        self.model, self.has_probabilities = "tiny net.safetensors 0123456789abcdef", True
 
     def read_classes(self, window: Window) -> np.ndarray:
         return self.ids[window.slices].copy()
 
     def read_confidence(self, window: Window) -> np.ndarray:
         return self.confidence[window.slices].copy()
+
+    def read_probabilities(self, window: Window) -> np.ndarray:
+        return self.probabilities[(slice(None), *window.slices)].copy()
 
 
 @pytest.fixture
