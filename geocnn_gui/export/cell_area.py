@@ -57,7 +57,7 @@ class CellArea:
             return np.full((1, 1), abs(self.affine.determinant) * self.factor)
         across = 1 if self.affine.is_rectilinear and self.affine.a else columns
         column, row = np.meshgrid(np.arange(across + 1.0), np.arange(start, stop + 1.0))
-        x, y = self.affine * (column, row)
+        x, y = placed(self.affine, column, row)
         longitude, latitude = self._degrees(x, y)
         return _quadrangles(longitude, authalic(latitude, *_ellipsoid(self.geographic)))
 
@@ -68,6 +68,11 @@ class CellArea:
             x, y = (np.reshape(part, x.shape) for part in lists[:2])
         degree = np.degrees(self.geographic.units_factor[1]) if self.geographic else 1.0
         return x * degree, np.clip(y * degree, -90, 90)
+
+
+def placed(affine: Affine, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where an affine takes cell positions x (columns) and y (rows)."""
+    return affine.a * x + affine.b * y + affine.c, affine.d * x + affine.e * y + affine.f
 
 
 def authalic(latitude: np.ndarray, major: float, minor: float) -> np.ndarray:

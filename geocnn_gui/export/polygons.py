@@ -272,9 +272,9 @@ def _pairs(order: np.ndarray) -> np.ndarray:
 def _cycles(following: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the corners ring after ring, and where each ring starts, with the end appended."""
     count = len(following)
-    after, seen = memoryview(following), bytearray(count)
+    after, seen = following.data, bytearray(count)
     order = np.empty(count, np.int64)
-    out, starts, done = memoryview(order), [], 0
+    out, starts, done = order.data, [], 0
     for first in range(count):
         if seen[first]:
             continue
