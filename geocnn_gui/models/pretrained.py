@@ -119,7 +119,13 @@ def download(what: Published) -> Iterator[Event]:
             raise
         raise _not_here(what, str(error.__cause__)) from error
     except (OSError, HTTPException, ValueError) as error:
-        raise _not_here(what, str(getattr(error, "reason", error))) from error
+        raise _not_here(what, _in_words(error)) from error
+
+
+def _in_words(error: Exception) -> str:
+    """Return what kept a download from beginning: the system's words, without numbers."""
+    reason = getattr(error, "reason", error)
+    return str(getattr(reason, "strerror", None) or reason)
 
 
 class _NetworkError(OSError):
@@ -154,10 +160,11 @@ def _is_whole(path: Path, what: Published) -> bool:
     return digest.startswith(what.name.rpartition("-")[2].partition(".")[0])
 
 
-def _not_here(what: Published, reason: str) -> ModelMismatch:
+def _not_here(what: Published, reason: str = "") -> ModelMismatch:
+    tried = f" and cannot be downloaded ({reason})" if reason else ""
     return ModelMismatch(
-        f"The weights {what.name} are not on this machine and cannot be downloaded ({reason})",
-        f"put that file into {what.path.parent}, or choose other weights or none",
+        f"The weights {what.name} are not on this machine{tried}",
+        f"put that file into {what.path.parent}, or choose a weights file or none",
     )
 
 
@@ -190,7 +197,7 @@ def read_weights(spec: PretrainedSpec) -> Mapping[str, Tensor]:
 
 def _missing(spec: PretrainedSpec, path: Path) -> ModelMismatch:
     if spec.weights == "imagenet":
-        return _not_here(IMAGENET, "not tried")
+        return _not_here(IMAGENET)
     return ModelMismatch(f"{path} does not exist", "check the name and the folder of the weights")
 
 

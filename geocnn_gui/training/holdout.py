@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _CELLS = 3_000_000
 #: ... and this many in one pass, which a Stop has to wait for.
 _ONE_PASS = 500_000
+#: ... where a network predicts cores of this side; a slower one, with smaller cores, gets fewer.
+_CORE = 512
 
 
 _Part = tuple["LabelledPicture", slice, slice]
@@ -66,7 +68,8 @@ def _parts(net: SegmentationNet, pictures: list[LabelledPicture]) -> list[_Part]
             parts.append((picture, rows, columns))
             costs.append(cost)
     order = np.random.default_rng(0).permutation(len(parts))
-    room = np.cumsum(np.array(costs)[order]) <= _CELLS if parts else np.zeros(0, bool)
+    most = _CELLS * net.core / _CORE
+    room = np.cumsum(np.array(costs)[order]) <= most if parts else np.zeros(0, bool)
     room[:1] = True
     return [parts[i] for i in sorted(order[room])]
 
@@ -77,7 +80,8 @@ def _windows(net: SegmentationNet, picture: LabelledPicture) -> Iterator[tuple[s
     if split is None or not split.held.any():
         return
     block_cells = (split.side + 2 * net.halo) ** 2
-    if height * width <= min(_ONE_PASS, split.held.sum() * block_cells):
+    one_pass = _ONE_PASS * (net.core / _CORE) ** 2
+    if height * width <= min(one_pass, split.held.sum() * block_cells):
         yield slice(0, height), slice(0, width), height * width
         return
     for row, column in np.argwhere(split.held) * split.side:
@@ -106,5 +110,5 @@ def _logits(
     values = functional.pad(values, (0, pads[0], 0, pads[1]), mode=mode)
     values = values.to(device.torch_name, memory_format=device.memory_format)
     with torch.inference_mode(), torch.autocast(device.kind, torch.bfloat16, enabled=device.bf16):
-        logits = net(values)
-    return logits[0, :, crop[0], crop[1]].float().cpu()
+        logits = net.logits_in(values, *crop)
+    return logits[0].float().cpu()
