@@ -11,10 +11,10 @@ from canvas_sources import cube_source, line_source, scene_source
 from hypothesis import given
 from hypothesis import strategies as st
 
+from geocnn_gui.data import display
+from geocnn_gui.data.display import Estimate, stretch_of
 from geocnn_gui.data.source import Axis, Picture, Section
-from geocnn_gui.gui.canvas import display
 from geocnn_gui.gui.canvas.axes import nice_step, tick_text, tick_values
-from geocnn_gui.gui.canvas.display import Estimate, stretch_of
 from geocnn_gui.gui.canvas.reader import Reader
 from geocnn_gui.gui.canvas.readout import axis_text, number_text, position_texts
 
