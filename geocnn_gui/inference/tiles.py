@@ -43,26 +43,33 @@ def tiles(shape: tuple[int, int], *, halo: int, stride: int, core: int = CORE) -
     all that can change the core: the `halo`, or the picture to its edge. So tiles need no
     blending, and no padding but at the picture's own edge.
     """
-    core = max(1, core // stride) * stride
     halo = -(-halo // stride) * stride
-    for rows, wide_rows in _spans(shape[0], halo, core):
-        for columns, wide_columns in _spans(shape[1], halo, core):
+    down, across = (_starts(size, core, stride) for size in shape)
+    for rows, wide_rows in _spans(down, shape[0], halo):
+        for columns, wide_columns in _spans(across, shape[1], halo):
             yield Tile(rows, columns, wide_rows, wide_columns)
 
 
 def tile_count(shape: tuple[int, int], *, stride: int, core: int = CORE) -> int:
     """Return how many tiles `tiles` yields."""
+    down, across = (_starts(size, core, stride) for size in shape)
+    return len(down) * len(across)
+
+
+def _starts(size: int, core: int, stride: int) -> range:
+    """Return where cores begin: of about equal size, for a narrow last one costs a whole halo."""
     core = max(1, core // stride) * stride
-    return -(-shape[0] // core) * -(-shape[1] // core)
+    parts = -(-size // core)
+    return range(0, size, -(-size // (parts * stride)) * stride)
 
 
-def _spans(size: int, halo: int, core: int) -> list[tuple[slice, slice]]:
+def _spans(starts: range, size: int, halo: int) -> list[tuple[slice, slice]]:
     return [
         (
-            slice(start, min(start + core, size)),
-            slice(max(0, start - halo), min(start + core + halo, size)),
+            slice(start, min(start + starts.step, size)),
+            slice(max(0, start - halo), min(start + starts.step + halo, size)),
         )
-        for start in range(0, size, core)
+        for start in starts
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -60,15 +61,56 @@ class UNet(SegmentationNet):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Map float (n, bands, h, w) to logits (n, classes, h, w)."""
+        height, width = pictures.shape[-2:]
+        return self.logits_in(pictures, slice(0, height), slice(0, width))
+
+    def logits_in(self, pictures: Tensor, rows: slice, columns: slice) -> Tensor:
+        """Return the logits of a part of pictures; the way up is computed only around it."""
         skips = []
         features = pictures
         for level, block in enumerate(self.down):
             features = block(functional.max_pool2d(features, 2) if level else features)
             skips.append(features)
-        features = self.dropout(skips.pop())
+        spans = [_Spans(rows, columns)]
+        for features in skips[:-1]:
+            spans.append(spans[-1].below(features.shape))
+        features = self.dropout(spans[-1].cut(skips.pop()))
         for up, merge in zip(self.up, self.merge, strict=True):
-            features = merge(torch.cat([skips.pop(), up(features)], dim=1))
+            wide, near = spans.pop().doubled(), spans[-1]
+            features = merge(torch.cat([wide.cut(skips.pop()), up(features)], dim=1))
+            features = near.within(wide).cut(features)
         return self.head(features)
+
+
+@dataclass(frozen=True, slots=True)
+class _Spans:
+    """A part of the features at one level of a U-Net."""
+
+    rows: slice
+    columns: slice
+
+    def below(self, shape: torch.Size) -> _Spans:
+        """Return what one level deeper this part depends on, through two 3x3 convolutions."""
+        rows, columns = (
+            slice(max(0, span.start - 2) // 2, min(size // 2, -(-(span.stop + 2) // 2)))
+            for span, size in zip((self.rows, self.columns), shape[-2:], strict=True)
+        )
+        return _Spans(rows, columns)
+
+    def doubled(self) -> _Spans:
+        """Return the same part one level up."""
+        rows, columns = (slice(2 * s.start, 2 * s.stop) for s in (self.rows, self.columns))
+        return _Spans(rows, columns)
+
+    def within(self, other: _Spans) -> _Spans:
+        """Return this part counted from where `other` begins."""
+        pairs = ((self.rows, other.rows), (self.columns, other.columns))
+        rows, columns = (slice(a.start - b.start, a.stop - b.start) for a, b in pairs)
+        return _Spans(rows, columns)
+
+    def cut(self, features: Tensor) -> Tensor:
+        """Return this part of features (n, channels, h, w)."""
+        return features[..., self.rows, self.columns]
 
 
 def _unet_halo(depth: int) -> int:

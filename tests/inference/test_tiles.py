@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from geocnn_gui.inference.tiles import pad_to_stride, tile_count, tiles
@@ -56,6 +56,12 @@ def _forward(net, values: np.ndarray) -> np.ndarray:
         return net(torch.from_numpy(pad_to_stride(values, net.stride))[None])[0].numpy()
 
 
+def _logits_in(net, values: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+    padded = torch.from_numpy(pad_to_stride(values, net.stride))[None]
+    with torch.inference_mode():
+        return net.logits_in(padded, rows, columns)[0].numpy()
+
+
 SPECS = (
     CnnSpec(patch=20, width=4), CnnSpec(patch=32, width=4),
     UNetSpec(depth=2, width=8), UNetSpec(depth=3, width=8), UNetSpec(depth=4, width=8),
@@ -72,7 +78,21 @@ def test_that_tiles_put_together_equal_the_whole_picture(make_net, spec, shape):
     values = np.random.default_rng(1).normal(size=(1, *shape)).astype(np.float32)
     whole = _forward(net, values)
     for tile in tiles(shape, halo=net.halo, stride=net.stride, core=48):
-        part = _forward(net, values[:, tile.wide_rows, tile.wide_columns])
-        np.testing.assert_allclose(
-            part[:, *tile.core], whole[:, tile.rows, tile.columns], atol=1e-4
-        )
+        part = _logits_in(net, values[:, tile.wide_rows, tile.wide_columns], *tile.core)
+        np.testing.assert_allclose(part, whole[:, tile.rows, tile.columns], atol=1e-4)
+
+
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.data())
+@pytest.mark.parametrize("spec", SPECS[2:], ids=lambda s: s.model_dump_json(exclude={"dropout"}))
+def test_that_a_part_of_a_pass_equals_that_part_of_the_whole(make_net, spec, data):
+    net = make_net(spec)
+    shape = [net.stride * data.draw(st.integers(1, 6)) for _ in range(2)]
+    ends = [sorted(data.draw(st.lists(st.integers(0, n), min_size=2, max_size=2, unique=True)))
+            for n in shape]  # fmt: skip
+    rows, columns = (slice(*pair) for pair in ends)
+    values = np.random.default_rng(2).normal(size=(1, *shape)).astype(np.float32)
+    part = _logits_in(net, values, rows, columns)
+    np.testing.assert_allclose(part, _forward(net, values)[:, rows, columns], atol=1e-4)
