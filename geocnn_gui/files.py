@@ -101,10 +101,11 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def put_in_place(folder: Path, target: Path) -> None:
-    """Move the finished files of `folder` into the folder of `target`, `target` itself last.
+def put_in_place(folder: Path, target: Path, *, stale: Sequence[Path] = ()) -> None:
+    """Move the finished files of `folder` to the folder of `target`, as `replacing_set` does.
 
-    Both folders lie on one disk, so that nothing can fail for want of room half-way.
+    One of them has the name of `target`, and the others belong to it. Both folders lie on one
+    disk, so that nothing can fail for want of room half-way.
 
     Raises
     ------
@@ -112,8 +113,8 @@ def put_in_place(folder: Path, target: Path) -> None:
         When the system refuses to rename one.
     """
     with writing(target):
-        for file in sorted(folder.iterdir(), key=lambda file: file.name == target.name):
-            os.replace(file, target.parent / file.name)
+        files = sorted(folder.iterdir(), key=lambda file: file.name != target.name)
+        _replace_all(files, [target.parent / file.name for file in files], stale)
         _sync_folder(target.parent)
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from geocnn_gui.data.source import Section, Source
+    from geocnn_gui.export.layers import What
     from geocnn_gui.inference.store import PredictionStore
     from geocnn_gui.labels.classes import Classes
     from geocnn_gui.models.spec import ModelSpec
@@ -91,10 +92,12 @@ def predict(
     folder: Path,
     sections: Sequence[Section] | None = None,
     device: DeviceWish = "auto",
+    probabilities: bool | None = None,
 ) -> Generator[Event]:
     """Predict sections of `source` (default: all of it) into a `PredictionStore` in `folder`.
 
-    Sections that the same model has predicted there before are kept.
+    Sections that the same model has predicted there before are kept. The probability of every
+    class is stored where asked for, and by default for a 2-D source that is not too large.
     Says first where the data differ from what the model was trained on. Closing the generator
     leaves a readable store with what is done. The last event is `Saved(folder, "prediction")`.
 
@@ -103,7 +106,7 @@ def predict(
     ModelMismatch, NoLiveData, BadRequest, CannotWrite
         When the model does not fit, nothing is live, the device is missing, the disk is full.
     """
-    yield from _predict(model, source, folder, sections, device)
+    yield from _predict(model, source, folder, sections, device, probabilities=probabilities)
     yield Saved(folder, "prediction")
 
 
@@ -113,6 +116,8 @@ def _predict(
     folder: Path,
     sections: Sequence[Section] | None,
     device: DeviceWish,
+    *,
+    probabilities: bool | None,
 ) -> Generator[Event]:
     from geocnn_gui.models.compatibility import differences
     from geocnn_gui.models.weights import load_model, read_card
@@ -123,14 +128,18 @@ def _predict(
 
     from geocnn_gui.inference.device import choose_device
     from geocnn_gui.inference.predict import predict as run
-    from geocnn_gui.inference.store import PredictionStore
+    from geocnn_gui.inference.store import PredictionStore, stores_unasked
     from geocnn_gui.scoring.seen import SEEN_FILE, Seen
 
     chosen = choose_device(device)
     yield Note(f"Predicting on {chosen.description}.")
     seen = Seen.by_model(model, source)
     net, card = load_model(model)
-    store = PredictionStore.create(folder, source, card.classes, model=_fingerprint(model))
+    if probabilities is None:
+        probabilities = stores_unasked(source, card.classes)
+    store = PredictionStore.create(
+        folder, source, card.classes, model=_fingerprint(model), probabilities=probabilities
+    )
     seen.save(folder / SEEN_FILE)
     try:
         yield from run(net, card, source, store, device=chosen, sections=sections)
@@ -152,38 +161,65 @@ def predict_to_file(
     *,
     sections: Sequence[Section] | None = None,
     device: DeviceWish = "auto",
+    probabilities: Path | None = None,
 ) -> Generator[Event]:
-    """Predict `source` and write the classes to `out`, the confidence beside it where asked for.
+    """Predict `source` and write classes to `out`, confidence and probabilities where asked for.
 
     The formats follow from the names. Nothing stands under a final name before all is
     predicted; `scoring.seen` says what stands beside `out`. Raises as `predict`, and
     `BadRequest` where a name does not suit.
     """
-    from geocnn_gui.export.table import check_output, export_prediction
+    from geocnn_gui.export.table import export_prediction
     from geocnn_gui.inference.store import PredictionStore
 
-    outputs = {out: "classes"} if confidence is None else {out: "classes", confidence: "confidence"}
-    if confidence == out:
-        raise BadRequest(f"{out} cannot hold both classes and confidence", "give two names")
-    for path in outputs:
-        check_output(source, path)
+    beside = _outputs_beside(source, out, confidence, probabilities)
+    for path in (out, *beside.values()):
         check_destination(path, inputs=(model,))
     folder = Path(tempfile.mkdtemp(prefix=".geocnn-", dir=out.parent))
     try:
         with _naming(out):
-            yield from _predict(model, source, folder, sections, device)
+            wanted = probabilities is not None
+            yield from _predict(model, source, folder, sections, device, probabilities=wanted)
         store = PredictionStore.open(folder)
         yield from _export_map(store, source, out)
-        if confidence is not None:
-            yield from export_prediction(store, source, store.classes, confidence, "confidence")
+        for what, path in beside.items():
+            yield from export_prediction(store, source, store.classes, path, what)
         store.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _outputs_beside(
+    source: Source, out: Path, confidence: Path | None, probabilities: Path | None
+) -> dict[What, Path]:
+    """Return what else is wanted than the classes in `out`; raises `BadRequest` for bad names."""
+    from geocnn_gui.export.table import check_output
+
+    beside: dict[What, Path] = {}
+    check_output(source, out)
+    wishes: tuple[tuple[What, Path | None], ...] = (
+        ("confidence", confidence), ("probabilities", probabilities),
+    )  # fmt: skip
+    for what, path in wishes:
+        if path is None:
+            continue
+        check_output(source, path)
+        if what == "probabilities" and path.suffix.lower() in (".sgy", ".segy"):
+            raise BadRequest(
+                f"{path} has room for one value a cell and there is a probability of each class",
+                "choose a name that ends in .tif or .npy",
+            )
+        if path in (out, *beside.values()):
+            other = "classes" if path == out else "confidence"
+            raise BadRequest(f"{path} cannot hold both {other} and {what}", "give two names")
+        beside[what] = path
+    return beside
+
+
 def _export_map(store: PredictionStore, source: Source, out: Path) -> Generator[Event]:
     """Write the classes and, beside them, what the model had seen: both or neither."""
     from geocnn_gui.data.source import Section
+    from geocnn_gui.export import styles
     from geocnn_gui.export.table import export_prediction
     from geocnn_gui.scoring.seen import SEEN_FILE, Seen, seen_path
 
@@ -195,11 +231,15 @@ def _export_map(store: PredictionStore, source: Source, out: Path) -> Generator[
                 yield event
         plane = source.plane(Section()) if len(source.shape) == 2 else None
         turned = plane is not None and plane.row_axis > plane.column_axis
+        picture = out.suffix.lower() in (".tif", ".tiff")
         seen = Seen.load(store.folder / SEEN_FILE, source.shape).for_map(
-            done / out.name, transposed=turned and out.suffix.lower() in (".tif", ".tiff")
+            done / out.name, transposed=turned and picture
         )
         seen.save(seen_path(done / out.name))
-    put_in_place(done, out)
+    if picture and styles.is_foreign(styles.style_path(out)):
+        styles.style_path(done / out.name).unlink()
+        yield Note(styles.kept(out))
+    put_in_place(done, out, stale=styles.stale_paths(out) if picture else ())
     yield Saved(out, "prediction")
     yield Saved(seen_path(out), "what the model had seen")
 

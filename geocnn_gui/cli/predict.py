@@ -38,6 +38,10 @@ _OUTPUT = click.Path(path_type=Path)
 )  # fmt: skip
 @click.option("--confidence", type=_OUTPUT, help="Confidence, 0 to 1, to write as well.")
 @click.option(
+    "--probabilities", type=_OUTPUT,
+    help="Probability of each class, to write as well: a .tif with a band for each, or .npy.",
+)  # fmt: skip
+@click.option(
     "--sections", type=SectionRangeType(), multiple=True,
     help="Only these sections of a cube: inline:100-200:10; the rest stays 0.",
 )  # fmt: skip
@@ -51,6 +55,7 @@ def predict(
     file: str,
     out: Path,
     confidence: Path | None,
+    probabilities: Path | None,
     sections: tuple[SectionRange, ...],
     domain: Domain | None,
     device: DeviceWish,
@@ -66,7 +71,7 @@ def predict(
         outcome = follow(
             workflow.predict_to_file(
                 model, source, out, confidence,
-                sections=resolve_sections(sections, source), device=device,
+                sections=resolve_sections(sections, source), device=device, probabilities=probabilities,
             )
         )  # fmt: skip
     if outcome.stopped:
@@ -79,6 +84,7 @@ def predict(
         {
             "prediction": str(out),
             "confidence": None if confidence is None else str(confidence),
+            "probabilities": None if probabilities is None else str(probabilities),
             "seen": str(seen_path(out)),
             "model": str(model),
             "source": file,

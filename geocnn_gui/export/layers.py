@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -20,12 +20,25 @@ _BLOCK_CELLS = 2**22
 
 
 class Prediction(Protocol):
-    """What a writer reads: `inference.store.PredictionStore` has it."""
+    """What every writer reads."""
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Return the cells per axis of the source."""
         ...
+
+    def read_classes(self, window: Window) -> np.ndarray:
+        """Return class ids uint8 (*window.size)."""
+        ...
+
+    def read_confidence(self, window: Window) -> np.ndarray:
+        """Return confidence float32 0..1 (*window.size)."""
+        ...
+
+
+@runtime_checkable
+class ModelPrediction(Prediction, Protocol):
+    """What a model leaves: `inference.store.PredictionStore` has it."""
 
     @property
     def model(self) -> str:
@@ -35,14 +48,6 @@ class Prediction(Protocol):
     @property
     def has_probabilities(self) -> bool:
         """Say whether `read_probabilities` has something to read."""
-        ...
-
-    def read_classes(self, window: Window) -> np.ndarray:
-        """Return class ids uint8 (*window.size)."""
-        ...
-
-    def read_confidence(self, window: Window) -> np.ndarray:
-        """Return confidence float32 0..1 (*window.size)."""
         ...
 
     def read_probabilities(self, window: Window) -> np.ndarray:
@@ -63,11 +68,17 @@ class Layer:
     classes: Classes
 
     def __post_init__(self) -> None:
-        if self.what == "probabilities" and not self.prediction.has_probabilities:
+        made = self.prediction if isinstance(self.prediction, ModelPrediction) else None
+        if self.what == "probabilities" and not (made is not None and made.has_probabilities):
             raise BadRequest(
                 "This prediction holds the likeliest class of each cell only",
                 "predict again with probabilities",
             )
+
+    @property
+    def model(self) -> str:
+        """Return the model file's name and a digest of it, "" where no model made it."""
+        return self.prediction.model if isinstance(self.prediction, ModelPrediction) else ""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -84,9 +95,9 @@ class Layer:
         """Return the values of a window, a copy: (*window.size), behind classes where there are."""
         if self.what == "classes":
             return self.prediction.read_classes(window)
-        if self.what == "confidence":
-            return self.prediction.read_confidence(window)
-        return self.prediction.read_probabilities(window)
+        if self.what == "probabilities" and isinstance(self.prediction, ModelPrediction):
+            return self.prediction.read_probabilities(window)
+        return self.prediction.read_confidence(window)
 
 
 def slabs(shape: tuple[int, ...], *, values: int = 1) -> list[Window]:

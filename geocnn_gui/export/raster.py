@@ -52,9 +52,9 @@ def export_raster(layer: Layer, source: Source, out: Path) -> Iterator[Event]:
     if source.kind == "raster" and "crs" not in picture.profile:
         yield Note(f"{out.name} is written without CRS because {source.name} has none.")
     companions, stale = [styles.notes_path(out), styles.style_path(out)], styles.stale_paths(out)
-    if companions[1].exists() and not styles.is_ours(companions[1]):
-        style = companions.pop()
-        yield Note(f"{style.name} is kept: it is not as GeoCNN wrote it. QGIS draws the map by it.")
+    if styles.is_foreign(companions[1]):
+        companions.pop()
+        yield Note(styles.kept(out))
     total = picture.steps
     with replacing_set(out, companions, stale=stale) as (temporary, *beside):
         temporary.touch()  # the system names a missing or closed folder better than GDAL
@@ -190,7 +190,7 @@ def _verified(picture: _Picture, path: Path) -> Iterator[bool]:
 
 def _describe(file: Any, picture: _Picture) -> None:
     layer, source = picture.layer, picture.source
-    model, _, digest = layer.prediction.model.rpartition(" ")
+    model, _, digest = layer.model.rpartition(" ")
     tags = {
         "SOFTWARE": f"GeoCNN {__version__}", "MODEL": model, "MODEL_DIGEST": digest,
         "SOURCE": source.path.name if source.path is not None else source.name,

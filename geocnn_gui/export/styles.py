@@ -167,15 +167,24 @@ def _style_bytes(root: ElementTree.Element) -> bytes:
     return _DOCTYPE.encode() + line.encode() + body
 
 
-def is_ours(style: Path) -> bool:
-    """Say whether a style is as this program wrote it; one changed by hand is the user's."""
+def kept(out: Path) -> str:
+    """Say that the style beside a raster is the user's own."""
+    style = style_path(out).name
+    return f"{style} is kept, for GeoCNN did not write it so: QGIS draws {out.name} by it."
+
+
+def is_foreign(style: Path) -> bool:
+    """Say whether a style stands there that this program did not write, or not so."""
+    if not style.exists():
+        return False
     try:
         with style.open("rb") as file:
             data = file.read(_LONGEST_STYLE)
     except OSError:
-        return False
+        return True
     head, found, body = data.removeprefix(_DOCTYPE.encode()).partition(b" -->\n")
-    return bool(found) and _OURS.encode() in head and head.endswith(_digest(body).encode())
+    ours = _OURS.encode() in head and head.endswith(_digest(body).encode())
+    return not (found and ours)
 
 
 def _digest(body: bytes) -> str:
