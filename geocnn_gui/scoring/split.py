@@ -19,11 +19,15 @@ _Key = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class LabelledCells:
-    """Where a picture's labelled cells lie: `rows`, `columns` int, `classes` index 0..n-1."""
+    """Where a picture's labelled cells lie: `rows`, `columns` int, `classes` index 0..n-1.
+
+    Of a picture with very many only every `step`-th may be listed.
+    """
 
     rows: np.ndarray
     columns: np.ndarray
     classes: np.ndarray
+    step: int = 1
 
 
 @dataclass(frozen=True, slots=True)

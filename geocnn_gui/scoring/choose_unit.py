@@ -1,0 +1,233 @@
+"""Choose by what to hold out, from how the labels lie, and cut them so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geocnn_gui.scoring.split import BLOCK_SIDES
+from geocnn_gui.scoring.split_spec import LEAKY, UnitKind
+from geocnn_gui.scoring.units import (
+    UnitSet,
+    cut_blocks,
+    cut_files,
+    cut_polygons,
+    cut_sections,
+    find_patches,
+    grain_of,
+    group_sections,
+    section_axis,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from geocnn_gui.scoring.buffer import Buffer
+    from geocnn_gui.scoring.split import LabelledPlane
+    from geocnn_gui.scoring.split_spec import SplitChoice, SplitSpec
+    from geocnn_gui.scoring.units import Patches
+
+_FILES_PER_CLASS = _GROUPS_PER_CLASS = 3
+_FEWEST_SECTIONS = 6
+_PATCHES_PER_CLASS = 5
+#: Polygons stand apart when this share of the patches of single classes touch no other.
+_APART = 0.5
+_FEWEST_BLOCKS, _FEWEST_OF_SMALLEST = 10, 4
+#: So many units held out are enough for an interval of the score.
+_HELD_UNITS = 5
+#: A class of one patch is cut into blocks only where the patch is so many blocks long.
+_BLOCKS_LONG = 3
+
+_REASONS: dict[str, str] = {
+    "block": "the labels lie in one picture or in few files, sections or patches",
+    "section": "the labels lie on many sections",
+    "polygon": "every class is labelled in separate patches",
+    "file": "every class is labelled in several files",
+    LEAKY: "as asked for",
+}
+
+
+def cut_units(
+    planes: Sequence[LabelledPlane], classes: int, spec: SplitSpec, wanted: Buffer
+) -> tuple[UnitSet, np.ndarray, str]:
+    """Return the units, which of them may be held out (bool), and why these, in words.
+
+    A unit may not be where it holds a class that lies in no other, or a class of one patch too
+    small to be cut: that class stays in training.
+    """
+    patches = find_patches(planes, grain_of(planes))
+    kind, reason = spec.unit, "as asked for"
+    if kind == "auto":
+        kind = _choose(planes, classes, spec, (wanted, patches))
+        reason = _REASONS[kind]
+    match kind:
+        case "file":
+            units = cut_files(planes, classes)
+        case "section":
+            units = _sections(planes, classes, spec, wanted)
+        case "polygon":
+            units = cut_polygons(planes, classes, patches.grain)
+        case _:
+            return (*_blocks(planes, classes, spec, (wanted, patches), kind), reason)
+    return units, _movable(units.counts, np.zeros(classes, bool)), reason
+
+
+def recut_units(planes: Sequence[LabelledPlane], classes: int, choice: SplitChoice) -> UnitSet:
+    """Cut the labels as a kept choice did, whatever has been painted since."""
+    match choice.unit:
+        case "file":
+            return cut_files(planes, classes)
+        case "section":
+            cuts = {p.source: choice.cuts.get(p.source, (0,)) for p in planes}
+            return cut_sections(planes, classes, choice.axis or 0, cuts)
+        case "polygon":
+            return cut_polygons(planes, classes, choice.side)
+        case _:
+            return cut_blocks(planes, classes, choice.side, kind=choice.unit)
+
+
+def _choose(
+    planes: Sequence[LabelledPlane], classes: int, spec: SplitSpec,
+    measures: tuple[Buffer, Patches],
+) -> UnitKind:  # fmt: skip
+    wanted, patches = measures
+    if _files_do(planes, classes):
+        return "file"
+    if _sections_do(planes, classes, spec, wanted):
+        return "section"
+    return "polygon" if _polygons_do(planes, classes, patches) else "block"
+
+
+def _present(planes: Sequence[LabelledPlane], classes: int) -> np.ndarray:
+    counts = np.zeros(classes, np.int64)
+    for p in planes:
+        counts += np.bincount(p.cells.classes, minlength=classes)
+    return np.greater(counts, 0)
+
+
+def _files_do(planes: Sequence[LabelledPlane], classes: int) -> bool:
+    holding = (cut_files(planes, classes).counts > 0).sum(0)
+    return bool(np.all(holding[_present(planes, classes)] >= _FILES_PER_CLASS))
+
+
+def _across(axis: int, wanted: Buffer) -> int:
+    return wanted[0] if axis == 2 else wanted[1]
+
+
+def _sections_do(
+    planes: Sequence[LabelledPlane], classes: int, spec: SplitSpec, wanted: Buffer
+) -> bool:
+    """Say whether labels lie on many sections, groups of which are wider than the buffer."""
+    axis = section_axis(planes)
+    places = {p.plane.section.index for p in planes if p.plane.section.axis == axis}
+    if axis is None or len(places) < _FEWEST_SECTIONS:
+        return False
+    if (max(places) - min(places)) / _FEWEST_SECTIONS < 2 * _across(axis, wanted):
+        return False
+    holding = (_sections(planes, classes, spec, wanted).counts > 0).sum(0)
+    return bool(np.all(holding[_present(planes, classes)] >= _GROUPS_PER_CLASS))
+
+
+def _polygons_do(planes: Sequence[LabelledPlane], classes: int, patches: Patches) -> bool:
+    """Say whether each class has several patches and most of them touch no other."""
+    present = _present(planes, classes)
+    if np.any(_patches_per_class(planes, classes, patches)[present] < _PATCHES_PER_CLASS):
+        return False
+    joined = find_patches(planes, patches.grain, by_class=False)
+    single, all_in = (
+        sum(int(each.max(initial=-1)) + 1 for each in found.patch.values())
+        for found in (patches, joined)
+    )
+    return all_in >= _APART * single
+
+
+def _patches_per_class(
+    planes: Sequence[LabelledPlane], classes: int, patches: Patches
+) -> np.ndarray:
+    pairs = [np.zeros((0, 3), np.int64)]
+    for p, square in zip(planes, patches.of_cell, strict=True):
+        own = patches.patch[p.source][square]
+        rows = np.stack([np.full(len(own), p.source), own, p.cells.classes], axis=1)
+        pairs.append(np.unique(rows, axis=0))
+    found = np.unique(np.concatenate(pairs), axis=0)
+    return np.bincount(found[:, 2], minlength=classes)
+
+
+def _sections(
+    planes: Sequence[LabelledPlane], classes: int, spec: SplitSpec, wanted: Buffer
+) -> UnitSet:
+    """Group the sections, into groups of at least twice the buffer where they reach so far."""
+    axis = section_axis(planes)
+    if axis is None:
+        return cut_sections(planes, classes, 0, {})
+    places = [p.plane.section.index for p in planes if p.plane.section.axis == axis]
+    room = (max(places) - min(places)) // max(2 * _across(axis, wanted), 1)
+    fewest = max(_FEWEST_SECTIONS, spec.folds)
+    groups = int(np.clip(_enough_units(spec), fewest, max(room, fewest)))
+    return cut_sections(planes, classes, axis, group_sections(planes, axis, groups))
+
+
+def _enough_units(spec: SplitSpec) -> int:
+    """Return of how many units enough are held out for an interval of the score."""
+    if spec.folds > 1 or not spec.share:
+        return max(_FEWEST_BLOCKS, 2 * spec.folds)
+    return max(_FEWEST_BLOCKS, int(np.ceil(_HELD_UNITS / spec.share)))
+
+
+def _movable(counts: np.ndarray, small: np.ndarray) -> np.ndarray:
+    """Say which units may be held out: none that holds a class found in one unit only, or `small`.
+
+    `small` bool (classes,): of one patch that is not worth cutting.
+    """
+    holding = counts > 0
+    stay = small | (holding.sum(0) == 1)
+    return ~holding[:, stay].any(1)
+
+
+def _blocks(
+    planes: Sequence[LabelledPlane], classes: int, spec: SplitSpec,
+    measures: tuple[Buffer, Patches], kind: UnitKind,
+) -> tuple[UnitSet, np.ndarray]:  # fmt: skip
+    """Cut blocks: the widest that leave enough of them and let most classes be held out.
+
+    Blocks narrower than twice the buffer are the last resort.
+    """
+    wanted, patches = measures
+    extents = _extents(planes, classes, patches)
+    best, best_rank = None, None
+    for side in BLOCK_SIDES:
+        units = cut_blocks(planes, classes, side, kind=kind)
+        small = extents < _BLOCKS_LONG * side
+        movable = _movable(units.counts, small)
+        fewest = _FEWEST_OF_SMALLEST if side == BLOCK_SIDES[-1] else _FEWEST_BLOCKS
+        scored = units.counts[movable].sum(0) > 0
+        rank = (
+            len(units.units) >= fewest and bool(movable.any()),
+            side >= 2 * max(wanted),
+            int(scored.sum()),
+            len(units.units) >= _enough_units(spec),
+            side if len(units.units) >= fewest else -side,
+        )
+        if best_rank is None or rank > best_rank:
+            best, best_rank = (units, movable), rank
+    assert best is not None
+    units, movable = best
+    if len(units.units) < _FEWEST_OF_SMALLEST:
+        movable = np.zeros(len(units.units), bool)
+    return units, movable
+
+
+def _extents(planes: Sequence[LabelledPlane], classes: int, patches: Patches) -> np.ndarray:
+    """Return how long in cells the one patch of each class is; without end where it has more."""
+    extents = np.full(classes, np.inf)
+    number = _patches_per_class(planes, classes, patches)
+    for k in np.flatnonzero(number == 1):
+        spans = [
+            (int(np.ptp(places)) + 1)
+            for p in planes
+            for places in (p.cells.rows[p.cells.classes == k], p.cells.columns[p.cells.classes == k])
+            if len(places)
+        ]  # fmt: skip
+        extents[k] = max(spans, default=0)
+    return extents
