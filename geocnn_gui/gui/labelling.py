@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from PySide6.QtCore import QObject
 
     from geocnn_gui.data.source import Section
+    from geocnn_gui.labels.book import LabelBook
     from geocnn_gui.labels.classes import Classes
     from geocnn_gui.labels.files import LabelFile
+    from geocnn_gui.labels.store import LabelStore
 
 #: Part of a stroke: section, rows, columns, mask (rows, columns), value.
 _Part = tuple["Section", slice, slice, np.ndarray, int]
@@ -72,6 +74,9 @@ class Labelling(State):
             return
         plane = self.source.plane(section)
         window = plane.window(rows, columns)
+        if self.why_read_only():
+            self.labels_changed.emit(window)
+            return
         edit = LabelEdit.paint(self.labels.store, window, plane.array(mask), parts[0][-1])
         if not edit.cells:
             self.labels_changed.emit(window)
@@ -79,23 +84,38 @@ class Labelling(State):
         self._push_edits("Erase" if parts[0][-1] == 0 else "Paint", (edit,), fallback=window)
 
     def _push_edits(
-        self, text: str, edits: tuple[LabelEdit, ...], *, fallback: Window | None = None
+        self,
+        text: str,
+        edits: tuple[LabelEdit, ...],
+        *,
+        fallback: Window | None = None,
+        book: LabelBook | None = None,
     ) -> None:
-        """Apply edits and put them on the undo stack; `fallback` is redrawn where that fails."""
-        if self._apply_edits(edits):
-            self.undo_stack.push(paint_step(text, edits, self._apply_edits))
+        """Apply edits and put them on the undo stack; `fallback` is redrawn where that fails.
+
+        `book` is that of another source; without it the labels in view change.
+        """
+
+        def apply(edits: tuple[LabelEdit, ...]) -> bool:
+            return self._apply_edits(edits, book)
+
+        if apply(edits):
+            self.undo_stack.push(paint_step(text, edits, apply))
         elif fallback is not None:
             self.labels_changed.emit(fallback)
 
-    def _apply_edits(self, edits: tuple[LabelEdit, ...]) -> bool:
-        if self.labels is None:
+    def _apply_edits(self, edits: tuple[LabelEdit, ...], book: LabelBook | None = None) -> bool:
+        changed = book or self.labels
+        if changed is None or self.labels is None:
             return False
         try:
-            self.labels.apply(*edits)
+            changed.apply(*edits)
         except GeoCNNError as error:
             self.report(error)
             return False
         self._note_saved()
+        if changed is not self.labels:
+            return True
         for edit in edits if len(edits) < 20 else ():
             self.labels_changed.emit(edit.window)
         if len(edits) >= 20:
@@ -108,7 +128,7 @@ class Labelling(State):
 
     def save(self) -> None:
         """Say that all is saved, tidying the label files; strokes are on disk as they end."""
-        if self.project is None or self.labels is None:
+        if self.project is None or self.labels is None or self.why_read_only():
             return
         try:
             self.labels.compact()
@@ -151,25 +171,29 @@ class Labelling(State):
             self._change_classes(text, tuple(new if c.id == number else c for c in self.classes))
 
     def delete_class(self, number: int) -> None:
-        """Remove a class and its labels in the source in view."""
-        if by_id(self.classes, number) is None:
+        """Remove a class and its labels in every source of the project, as one undo step."""
+        if by_id(self.classes, number) is None or self.why_read_only():
             return
         self.undo_stack.beginMacro("Delete class")
-        edits = self._edits_without(number)
-        if edits:
-            self._push_edits("Unlabel", edits)
+        for book in self._all_books():
+            edits = _edits_without(book.store, number)
+            if edits:
+                self._push_edits("Unlabel", edits, book=book)
         self._change_classes("Delete class", tuple(c for c in self.classes if c.id != number))
         self.undo_stack.endMacro()
 
-    def _edits_without(self, number: int) -> tuple[LabelEdit, ...]:
-        if self.labels is None:
-            return ()
-        store = self.labels.store
-        everywhere = (
-            LabelEdit.paint(store, window, store.read(window) == number, 0)
-            for window in store.snapshot().labelled_windows()
-        )
-        return tuple(edit for edit in everywhere if edit.cells)
+    def _all_books(self) -> list[LabelBook]:
+        """Return the labels of every source that has any; damaged ones are told and left out."""
+        books = []
+        for entry in self.project.sources if self.project is not None else ():
+            try:
+                book = self.project.stored_labels(entry.id) if self.project is not None else None
+            except GeoCNNError as error:
+                self.report(error)
+                continue
+            if book is not None:
+                books.append(book)
+        return books
 
     def _change_classes(self, text: str, after: Classes) -> bool:
         before = self.classes
@@ -180,7 +204,7 @@ class Labelling(State):
         return done
 
     def _set_classes(self, classes: Classes) -> bool:
-        if self.project is None:
+        if self.project is None or self.why_read_only():
             return False
         try:
             self.project.set_classes(classes)
@@ -199,7 +223,7 @@ class Labelling(State):
         from geocnn_gui.labels.files import read_label_file
 
         source, path = self.source, Path(path)
-        if source is None:
+        if source is None or self.why_read_only():
             return
 
         def done(file: LabelFile) -> None:
@@ -241,6 +265,14 @@ class Labelling(State):
             source, lambda: save_labels(path, snapshot, source, classes),
             lambda _: self.tell(f"Labels saved to {path}."), f"Writing {path.name}",
         )  # fmt: skip
+
+
+def _edits_without(store: LabelStore, number: int) -> tuple[LabelEdit, ...]:
+    everywhere = (
+        LabelEdit.paint(store, window, store.read(window) == number, 0)
+        for window in store.snapshot().labelled_windows()
+    )
+    return tuple(edit for edit in everywhere if edit.cells)
 
 
 def _union(parts: list[_Part]) -> tuple[Section, slice, slice, np.ndarray]:

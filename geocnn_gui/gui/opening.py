@@ -1,13 +1,15 @@
-"""Open a file with its project, away from the window's thread; no Qt here."""
+"""Open files and projects, away from the window's thread; no Qt here."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geocnn_gui.data.source import Source, Window, open_source
-from geocnn_gui.labels.book import LabelBook
+from geocnn_gui.errors import GeoCNNError
+from geocnn_gui.labels.book import LabelBook, pending_edits
 from geocnn_gui.labels.classes import LabelClass, new_class
 from geocnn_gui.labels.edit import LabelEdit
 from geocnn_gui.project.home import is_example
@@ -20,12 +22,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A source with its place in a project, ready to be shown."""
+    """A project, and the source of it to be shown with its labels, where there is one.
+
+    `problem` says why there is none; `recovered` counts the edits that a session which ended
+    badly left in the journals.
+    """
 
     project: Project
-    entry: SourceEntry
-    source: Source
-    labels: LabelBook
+    entry: SourceEntry | None = None
+    source: Source | None = None
+    labels: LabelBook | None = None
+    problem: GeoCNNError | None = None
+    recovered: int = 0
+
+
+class Elsewhere(GeoCNNError):
+    """The file of a source (`entry`) is missing, or no longer the one that was added."""
+
+    def __init__(self, entry: SourceEntry) -> None:
+        fact = {
+            "missing": f"{entry.name} is no longer at {entry.path}",
+            "changed": f"{entry.path} has changed since it was added",
+        }[entry.state]
+        super().__init__(fact, "show the source to say where it is, or that it is right as it is")
+        self.entry = entry
+
+
+def is_project(path: str) -> bool:
+    """Say whether a path is that of a project: a folder, or a project.json."""
+    return not is_example(path) and (Path(path).is_dir() or Path(path).name == "project.json")
 
 
 def open_work(path: str) -> Opened:
@@ -33,22 +58,72 @@ def open_work(path: str) -> Opened:
 
     Raises
     ------
-    UnreadableFile, LabelsMismatch, ProjectInUse, CannotWrite
+    UnreadableFile, LabelsMismatch, CannotWrite
         From the source, the project or its labels; nothing stays open then.
     """
     with ExitStack() as undo:
         source = undo.enter_context(open_source(path))  # before a folder is made for it
-        project = undo.enter_context(Project.for_source(path))
-        entry = next((e for e in project.sources if e.path == path), project.sources[0])
-        if entry.choices or entry.path != path:
+        project = undo.enter_context(Project.for_source(path, or_read=True))
+        recovered = _recovered(project)
+        entry = next((e for e in project.sources if e.path == path), None)
+        if entry is None:
+            entry = project.add_source(path)
+        remember(project.folder, name=project.name, source=path)
+        if not entry.unchanged:
+            source.close()
+            undo.pop_all()
+            return Opened(project, entry, problem=Elsewhere(entry), recovered=recovered)
+        if entry.choices:
             source.close()
             source = undo.enter_context(open_entry(entry))
         labels = _labels(project, entry, source)
-        if not project.classes:
+        if not project.classes and not project.read_only:
             _start(project, entry, source, labels)
-        remember(project.folder, name=project.name, source=path)
         undo.pop_all()
-    return Opened(project, entry, source, labels)
+    return Opened(project, entry, source, labels, recovered=recovered)
+
+
+def open_project(folder: Path, wanted: str = "") -> Opened:
+    """Open a project at the source `wanted`, or the one it was left at, or the first.
+
+    Raises
+    ------
+    UnreadableFile
+        When there is no project, or it is damaged, newer, or leads out of its folder.
+    """
+    with ExitStack() as undo:
+        project = undo.enter_context(Project.open(folder, or_read=True))
+        recovered = _recovered(project)
+        sources = {entry.id: entry for entry in project.sources}
+        first = next(iter(sources.values()), None)
+        entry = sources.get(wanted) or sources.get(project.work.source) or first
+        if first is not None:
+            remember(project.folder, name=project.name, source=first.path)
+        opened = Opened(project, recovered=recovered)
+        if entry is not None:
+            opened = _open_in(project, entry, recovered)
+        undo.pop_all()
+    return opened
+
+
+def _open_in(project: Project, entry: SourceEntry, recovered: int) -> Opened:
+    """Open one source of a project; where that fails the project is open without it."""
+    source = None
+    try:
+        source = open_entry(entry)
+        labels = _labels(project, entry, source)
+    except GeoCNNError as error:
+        if source is not None:
+            source.close()
+        return Opened(project, entry, problem=error, recovered=recovered)
+    return Opened(project, entry, source, labels, recovered=recovered)
+
+
+def _recovered(project: Project) -> int:
+    """Count what only the journals hold after a session that ended badly."""
+    if project.left_at is None:
+        return 0
+    return sum(pending_edits(project.folder / "labels" / e.id) for e in project.sources)
 
 
 def place(project: Project, path: str, source: Source) -> Opened:
@@ -62,9 +137,38 @@ def show_again(project: Project, entry: SourceEntry, source: Source) -> Opened:
     return Opened(project, entry, source, _labels(project, entry, source))
 
 
+def relinked(project: Project, entry: SourceEntry, source: Source) -> Opened:
+    """Join another file in the place of a source, and keep that it is there now.
+
+    Raises
+    ------
+    LabelsMismatch
+        When the labels belong to a source of another shape; nothing is changed then.
+    """
+    labels = _labels(project, entry, source)
+    if not project.read_only:
+        entry = project.relink(entry.id, Path(entry.path))
+    return Opened(project, entry, source, labels)
+
+
 def open_entry(entry: SourceEntry) -> Source:
-    """Open the file of a project's source; raises `UnreadableFile`."""
-    return open_source(entry.path, **entry.choices)
+    """Open the file of a project's source.
+
+    Raises
+    ------
+    Elsewhere
+        When it is missing, or another file stands in its place.
+    UnreadableFile
+        When it cannot be read.
+    """
+    if not entry.unchanged:
+        raise Elsewhere(entry)
+    try:
+        return open_source(entry.path, **entry.choices)
+    except (TypeError, ValueError, KeyError):
+        if not entry.choices:
+            raise
+    return open_source(entry.path)  # choices that no reader knows, in a project from elsewhere
 
 
 def labelled_entries(project: Project) -> set[str]:

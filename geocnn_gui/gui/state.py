@@ -106,7 +106,8 @@ class State(QObject):
     none. section_changed, view_changed, tool_changed, classes_changed, overlay_changed: the
     attribute of that name (`overlay_changed`: another prediction). labels_changed: a Window.
     tile_done: a Window whose prediction is on disk. model_changed: another model to predict
-    with. specs_changed: what the next training takes. job_changed: a job began, paused, resumed or ended. progressed, epoch_done: that event
+    with. specs_changed: what the next training takes; specs_restored: those of a project that was
+    opened. step_changed: the side panel in front. job_changed: a job began, paused, resumed or ended. progressed, epoch_done: that event
     of the running job. noted: a remark of it. runs_changed: the list of runs. scored: a Score.
     busy_changed: `busy`. message: a Message. cursor_changed: a CursorReadout or None. saved_changed: `saved_at`.
     """
@@ -123,6 +124,8 @@ class State(QObject):
     tile_done = Signal(object)
     model_changed = Signal()
     specs_changed = Signal()
+    specs_restored = Signal()
+    step_changed = Signal()
     job_changed = Signal()
     progressed = Signal(object)
     epoch_done = Signal(object)
@@ -145,6 +148,7 @@ class State(QObject):
         self.current_class = 1
         self.tool: Tool = "pan"
         self.brush_size = 12
+        self.step = ""
         self.statistics: tuple[BandStatistics, ...] | None = None
         self.view = ViewState()
         self.prediction: PredictionStore | None = None
@@ -181,8 +185,20 @@ class State(QObject):
             self.view = view
             self.view_changed.emit()
 
+    def why_read_only(self) -> str:
+        """Say why nothing of the project can be changed; "" where it can."""
+        return self.project.read_only if self.project is not None else ""
+
+    def set_step(self, title: str) -> None:
+        """Bring another of the side panels to the front."""
+        if title != self.step:
+            self.step = title
+            self.step_changed.emit()
+
     def set_tool(self, tool: Tool) -> None:
-        """Take another tool in hand."""
+        """Take another tool in hand; only the hand in a project that is read-only."""
+        if tool != "pan" and self.why_read_only():
+            return
         if tool != self.tool:
             self.tool = tool
             self.tool_changed.emit()

@@ -62,21 +62,21 @@ def _copy_files(folder: Path, part: Path) -> Iterator[Event]:
     for path in files:
         target = part / path.relative_to(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
-        for done in _copy(path, target, done):
+        for size in _copy(path, target):
+            done += size
             yield Progress(done, max(total, done), "Copying")
         shutil.copystat(path, target)
 
 
-def _copy(path: Path, target: Path, done: int) -> Iterator[int]:
-    """Copy one file in pieces; pieces of zeros become holes. Yield the bytes done in all."""
+def _copy(path: Path, target: Path) -> Iterator[int]:
+    """Copy one file in pieces; pieces of zeros become holes. Yield the bytes of each."""
     with path.open("rb") as source, target.open("wb") as copy:
         while piece := source.read(_PIECE):
             if piece.strip(b"\0"):
                 copy.write(piece)
             else:
                 copy.seek(len(piece), os.SEEK_CUR)
-            done += len(piece)
-            yield done
+            yield len(piece)
         copy.truncate(copy.tell())
         copy.flush()
         os.fsync(copy.fileno())

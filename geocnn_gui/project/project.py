@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from geocnn_gui.errors import BadRequest, CannotWrite, ProjectInUse, writing
 from geocnn_gui.files import write_bytes
+from geocnn_gui.labels.archive import check_shape
 from geocnn_gui.labels.book import LabelBook, stored_shape
 from geocnn_gui.labels.classes import Classes, LabelClass, new_class
 from geocnn_gui.project.file import (
@@ -24,6 +25,7 @@ from geocnn_gui.project.guard import check_folder
 from geocnn_gui.project.home import default_folder, is_example
 from geocnn_gui.project.lock import FolderLock, holder_of
 from geocnn_gui.project.marks import OpenMark
+from geocnn_gui.project.runs import deleted_runs, purge_runs
 
 if TYPE_CHECKING:
     from geocnn_gui.project.state import WorkState
@@ -121,7 +123,9 @@ class Project:
         lock = FolderLock(folder)
         try:
             if new is None:
-                return cls(folder, read_project(folder / _FILE), lock)
+                data = read_project(folder / _FILE)
+                purge_runs(folder)
+                return cls(folder, data, lock)
             if (folder / _FILE).exists():
                 raise BadRequest(f"There is a project in {folder} already", "open it instead")
             write_project(folder / _FILE, new)
@@ -232,12 +236,12 @@ class Project:
         stored = self.stored(entry_id)
         self._writable()
         kept = self.folder / "removed" / stored.id
-        if stored.id in self._books:
-            self._books.pop(stored.id).close()
         with writing(kept):
             kept.mkdir(parents=True, exist_ok=True)
         write_bytes(kept / "source.json", stored.model_dump_json(indent=1).encode())
         self._save(sources=tuple(s for s in self._data.sources if s.id != entry_id))
+        if stored.id in self._books:
+            self._books.pop(stored.id).close()
         _move(self.folder / "labels" / stored.id, kept / "labels")
         return stored
 
@@ -276,7 +280,9 @@ class Project:
                 self._books[stored.id] = LabelBook(
                     folder, tuple(shape), axes=axes, read_only=bool(self.read_only)
                 )
-            return self._books[stored.id]
+            book = self._books[stored.id]
+        check_shape(book.folder, book.store.shape, tuple(shape))
+        return book
 
     def stored_labels(self, entry_id: str) -> LabelBook | None:
         """Return the labels of a source that need not be there; None where it has none.
@@ -310,11 +316,13 @@ class Project:
     def runs(self) -> tuple[Path, ...]:
         """Return the folders of the trainings, oldest first."""
         folders = (self.folder / "runs").glob("[0-9][0-9][0-9][0-9]*")
-        return tuple(sorted((p for p in folders if p.is_dir()), key=lambda p: (len(p.name), p)))
+        ours = (p for p in folders if p.is_dir() and p.name.isdecimal())
+        return tuple(sorted(ours, key=lambda p: (len(p.name), p)))
 
     def new_run_folder(self) -> Path:
         """Make and return the folder of the next training; raises `CannotWrite`."""
-        numbers = [int(run.name) for run in self.runs if run.name.isdecimal()]
+        self._writable()
+        numbers = [int(run.name) for run in (*self.runs, *deleted_runs(self.folder))]
         folder = self.folder / "runs" / f"{max(numbers, default=0) + 1:04d}"
         with writing(folder):
             folder.mkdir(parents=True)
@@ -339,6 +347,7 @@ class Project:
             book.close()
         self._books.clear()
         if self._lock is not None:
+            purge_runs(self.folder)
             self._lock.release()
         if self._mark is not None:
             self._mark.release()
