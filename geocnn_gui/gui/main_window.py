@@ -92,7 +92,7 @@ class MainWindow(QMainWindow):
         middle.body.addWidget(self._canvas)
         self._side = SidePanel(
             session, load_labels=self.asker.labels, save_labels=self.asker.labels_name,
-            open_model=self.asker.model, save_model=self.asker.model_name, score_file=self.asker.truth, export=self.asker.export_name,
+            open_model=self.asker.model, save_model=self.asker.model_name, score=(self.asker.truth, self.asker.report_name), export=self.asker.export_name,
         )  # fmt: skip
         self._columns = _splitter(Qt.Orientation.Horizontal, "columns")
         for widget in (self._left, middle, self._side):

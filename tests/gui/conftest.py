@@ -104,9 +104,11 @@ class FakeWork:
     def predict(self, model, source, *, folder, sections=None, device="auto"):
         from geocnn_gui.inference.store import PredictionStore
         from geocnn_gui.models.weights import read_card
+        from geocnn_gui.scoring.seen import SEEN_FILE, Seen
 
         self.predicted.append((model, sections))
         store = PredictionStore.create(folder, source, read_card(model).classes, model="fake")
+        Seen.by_model(model, source).save(folder / SEEN_FILE)
         shown = sections or [Section(0, i) for i in range(source.shape[0])]
         for number, section in enumerate(shown):
             rows, columns = source.picture_shape(section)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPointF, QRect, QSizeF, Qt, Signal
+from PySide6.QtCore import QPointF, QRect, QRectF, QSizeF, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPalette
 from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit, QWidget
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 #: Zoom of one unit of wheel angle (a notch is 120).
 _WHEEL = 1.0015
 _SMALLEST_VIEW = 0.5
+#: A block of cells is seen well when it is so many pixels long; one that is brought into view
+#: takes up to such a share of it, with cells of at most so many pixels.
+_SEEN, _SHARE, _COMFORT = 24, 0.25, 12.0
 _LEFT, _MIDDLE = Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton
 
 
@@ -116,6 +119,21 @@ class Canvas(QWidget):
         zoomed = self._viewport.zoomed(at, x_factor, y_factor)
         self._move_to(zoomed.within(self.size_f, self._shape))
 
+    def show_block(self, rows: slice, columns: slice) -> None:
+        """Bring a block of cells into view, large enough to be seen; leave it where it is so."""
+        box = self._viewport.rectangle(rows, columns)
+        inside = QRectF(QPointF(0, 0), self.size_f).contains(box)
+        if inside and max(box.width(), box.height()) >= _SEEN:
+            return
+        middle = QPointF(self.size_f.width() / 2, self.size_f.height() / 2)
+        self.pan_by(middle.x() - box.center().x(), middle.y() - box.center().y())
+        room = _SHARE * min(self.size_f.width(), self.size_f.height())
+        factor = room / max(box.width(), box.height(), 1e-9)
+        if not inside or factor > 1:
+            scale = max(self._viewport.x_scale, self._viewport.y_scale)
+            factor = min(factor, max(_COMFORT / scale, 1.0))
+            self.zoom(middle, factor, factor)
+
     def _move_to(self, viewport: Viewport) -> None:
         self._viewport = viewport
         self.update()
@@ -171,9 +189,10 @@ class Canvas(QWidget):
         view, size = self.session.view, self.size_f
         self.image.paint(painter, self._viewport, size)
         if view.overlay_visible:
-            if view.overlay != "none":
+            errors = self.session.errors is not None
+            if errors or view.overlay != "none":
                 self.prediction.paint(painter, self._viewport, size)
-            if view.labels_visible:
+            if view.labels_visible and not errors:  # they would lie over the very same cells
                 self.labels.paint(painter, self._viewport, size)
         self._tool.paint(painter)
 

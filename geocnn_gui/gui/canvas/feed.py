@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from geocnn_gui.data import display
+from geocnn_gui.data.display import Estimate, Histogram
 from geocnn_gui.data.source import Picture
-from geocnn_gui.gui.canvas import display
 from geocnn_gui.gui.canvas.colour_maps import (
     class_colours,
     colour_table,
     confidence_colours,
     packed,
 )
-from geocnn_gui.gui.canvas.display import Estimate, Histogram
 from geocnn_gui.gui.canvas.image_item import Rendering
 from geocnn_gui.gui.canvas.index_item import aligned
 from geocnn_gui.gui.canvas.overlays import (
     class_levels,
     confidence_levels,
+    error_levels,
     label_levels,
     picture_levels,
 )
@@ -28,12 +29,13 @@ from geocnn_gui.gui.canvas.parts import WHOLE, Part, coarse_part, still_good, wa
 from geocnn_gui.gui.canvas.reader import Reader, SectionReader
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    import numpy as np
+
+    from geocnn_gui.data.display import Percentiles, Stretch
     from geocnn_gui.data.source import Plane, Window
     from geocnn_gui.gui.canvas.canvas import Canvas
-    from geocnn_gui.gui.canvas.display import Percentiles, Stretch
-    from geocnn_gui.gui.canvas.overlays import Levels
     from geocnn_gui.gui.session import Session
 
 #: Moves of the view within so many milliseconds are answered by one read.
@@ -175,7 +177,7 @@ class Feed(QObject):
         plane = source.plane(self._session.section)
         part = _touched(plane, held, window)
         if part is not None:
-            self._canvas.prediction.update(part, picture_levels(levels, plane, part))
+            self._canvas.prediction.update(part, levels(plane, part))
             self._canvas.update_cells(part.rows, part.columns)
 
     # -- what is in view -----------------------------------------------------------------------
@@ -236,18 +238,22 @@ class Feed(QObject):
             item.clear()
         if not still_good(item.part, part, *self._visible()):
             plane = session.source.plane(session.section)
-            self._reader.ask(_OVERLAY, lambda: (key, part, picture_levels(levels, plane, part)))
+            self._reader.ask(_OVERLAY, lambda: (key, part, levels(plane, part)))
 
     @property
     def _overlay_key(self) -> tuple[Any, ...]:
         session = self._session
-        return session.prediction, session.section, session.view.overlay
+        return session.prediction, session.section, session.view.overlay, session.errors
 
-    def _levels(self) -> Levels | None:
+    def _levels(self) -> Callable[[Plane, Part], np.ndarray] | None:
+        """Return what reads the levels of the errors shown, or else of the prediction."""
         store, kind = self._session.prediction, self._session.view.overlay
+        if (errors := self._session.errors) is not None:
+            return lambda plane, part: error_levels(errors.marks, plane, part)
         if store is None or kind == "none":
             return None
-        return class_levels(store) if kind == "classes" else confidence_levels(store)
+        read = class_levels(store) if kind == "classes" else confidence_levels(store)
+        return lambda plane, part: picture_levels(read, plane, part)
 
     # -- answers -------------------------------------------------------------------------------
 
@@ -290,9 +296,10 @@ class Feed(QObject):
         changed = canvas.labels.set_colours(
             class_colours(self._session.classes, view.labels_opacity)
         )
-        confidence = view.overlay == "confidence"
-        store = self._session.prediction
+        store, errors = self._session.prediction, self._session.errors
+        confidence = view.overlay == "confidence" and errors is None
         classes = store.classes if store is not None else self._session.classes
+        classes = classes if errors is None else errors.entries
         colours = (
             confidence_colours(view.overlay_opacity)
             if confidence

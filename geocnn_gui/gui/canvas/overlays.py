@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from geocnn_gui.gui.canvas.parts import Part
     from geocnn_gui.inference.store import PredictionStore
     from geocnn_gui.labels.store import LabelStore
+    from geocnn_gui.scoring.compare import ErrorMap
 
 _AT_ONCE = 4_000_000
 
@@ -24,18 +25,26 @@ Levels: TypeAlias = "Callable[[Window], np.ndarray]"
 
 
 def label_levels(store: LabelStore, plane: Plane, part: Part) -> np.ndarray:
-    """Return class ids uint8 of `part.shape`; where the step is above 1 the largest id wins.
+    """Return class ids uint8 of `part.shape`; where the step is above 1 the largest id wins."""
+    return _sparse(store.read, lambda: store.snapshot().labelled_windows(), plane, part)
 
-    Of a large part only the chunks that hold labels are read.
-    """
-    if part.step == (1, 1) or _cells(part) <= _AT_ONCE:
-        window = plane.window(part.rows, part.columns)
-        return thinned(plane.picture(store.read(window)), part.step)
-    levels = np.zeros(part.shape, np.uint8)
+
+def error_levels(marks: ErrorMap, plane: Plane, part: Part) -> np.ndarray:
+    """Return marks uint8 of `part.shape`; where the step is above 1 a wrong cell wins."""
+    return _sparse(marks.read_classes, marks.truth.labelled_windows, plane, part)
+
+
+def _sparse(
+    read: Levels, windows: Callable[[], list[Window]], plane: Plane, part: Part
+) -> np.ndarray:
+    """Return levels of which every one counts; of a large part only `windows` are read."""
     whole = plane.window(part.rows, part.columns)
-    for chunk in store.snapshot().labelled_windows():
+    if part.step == (1, 1) or _cells(part) <= _AT_ONCE:
+        return thinned(plane.picture(read(whole)), part.step)
+    levels = np.zeros(part.shape, np.uint8)
+    for chunk in windows():
         if (window := chunk.intersection(whole)) is not None:
-            _add_block(levels, part, plane, plane.picture(store.read(window)), window)
+            _add_block(levels, part, plane, plane.picture(read(window)), window)
     return levels
 
 

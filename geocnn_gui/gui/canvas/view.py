@@ -125,6 +125,8 @@ class CanvasView(QWidget):
         session.classes_changed.connect(self._on_classes_changed)
         session.tool_changed.connect(lambda: self.canvas.use_tool(session.tool))
         session.overlay_changed.connect(self._on_overlay_changed)
+        session.errors_changed.connect(self._on_overlay_changed)
+        session.block_wanted.connect(lambda block: self.canvas.show_block(*block))
         session.tile_done.connect(self.feed.take_tile)
 
     # -- the session has changed ---------------------------------------------------------------
@@ -227,8 +229,12 @@ class CanvasView(QWidget):
         """Show the legend of a prediction, or what to do while there are no labels."""
         session, view = self._session, self._session.view
         store = session.prediction if view.overlay_visible else None
-        self.legend.setVisible(store is not None and view.overlay != "none")
-        if store is not None and view.overlay == "confidence":
+        errors = session.errors if view.overlay_visible else None
+        self.legend.setVisible(store is not None and (view.overlay != "none" or errors is not None))
+        if errors is not None:
+            entries = [(one.color, one.name) for one in errors.entries]
+            self.legend.show_classes("Errors", entries)
+        elif store is not None and view.overlay == "confidence":
             self.legend.show_bar("Confidence", packed(colour_table(CONFIDENCE_MAP)))
         elif store is not None:
             entries = [(one.color, one.name) for one in store.classes]

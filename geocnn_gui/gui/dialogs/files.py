@@ -19,6 +19,8 @@ DATA = "Data (*.sgy *.segy *.seg *.tif *.tiff *.gtif *.png *.jpg *.jpeg *.npy *.
 LABELS = "Labels (*.tif *.tiff *.gtif *.png *.sgy *.segy *.npy);;All files (*)"
 MODELS = "Models (*.safetensors);;All files (*)"
 
+REPORTS = "Table (*.csv);;JSON (*.json)"
+
 
 class Asker:
     """Opens file dialogs over a window for what the session can do with files.
@@ -52,6 +54,17 @@ class Asker:
     def truth(self) -> None:
         """Ask for a label file and score the prediction against it."""
         self._ask("Score against a label file", LABELS, self._session.start_scoring)
+
+    def report_name(self) -> None:
+        """Ask for a name and write the figures of the score there."""
+        dialog = QFileDialog(self._window, "Save report", self._folder, REPORTS)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("csv")
+        dialog.filterSelected.connect(
+            lambda chosen: dialog.setDefaultSuffix("json" if "json" in chosen else "csv")
+        )
+        dialog.selectFile("scores.csv")
+        self._open(dialog, self._session.save_report)
 
     def model(self) -> None:
         """Ask for a model file and predict with it."""

@@ -32,7 +32,7 @@ class SidePanel(Card):
         save_labels: Callable[[], None],
         open_model: Callable[[], None],
         save_model: Callable[[], None],
-        score_file: Callable[[], None],
+        score: tuple[Callable[[], None], Callable[[], None]],
         export: Callable[[ExportWhat], None],
     ) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class SidePanel(Card):
             "Model": ModelPanel(session, open_model=open_model, save_model=save_model),
             "Train": TrainPanel(session),
             "Predict": PredictPanel(session),
-            "Score": ScorePanel(session, ask_file=score_file),
+            "Score": ScorePanel(session, ask_file=score[0], ask_report=score[1]),
             "Export": ExportPanel(session, ask=export),
         }
         self.tabs = QTabBar()
