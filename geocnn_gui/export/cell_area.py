@@ -61,6 +61,22 @@ class CellArea:
         longitude, latitude = self._degrees(x, y)
         return _quadrangles(longitude, authalic(latitude, *_ellipsoid(self.geographic)))
 
+    def width(self, row: float, column: float) -> float | None:
+        """Return how many metres one column measures at a cell; None where that is unknown."""
+        if not self.in_metres:
+            return None
+        if self.geographic is None:
+            return float(np.hypot(self.affine.a, self.affine.d) * np.sqrt(self.factor))
+        x, y = placed(self.affine, np.array([column, column + 1]), np.array([row, row]))
+        longitude, latitude = self._degrees(x, y)
+        major, minor = _ellipsoid(self.geographic)
+        middle, squared = np.radians(latitude.mean()), 1 - (minor / major) ** 2
+        normal = major / np.sqrt(1 - squared * np.sin(middle) ** 2)
+        meridian = normal**3 * (1 - squared) / major**2
+        east = (np.ptp(longitude) + 180) % 360 - 180
+        across, up = np.radians(east) * np.cos(middle) * normal, np.radians(np.ptp(latitude))
+        return float(np.hypot(across, up * meridian))
+
     def _degrees(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return longitude and latitude in degrees; latitude no further than the poles."""
         if self.crs != self.geographic:

@@ -1,0 +1,169 @@
+"""Axes of a figure in the source's own coordinates, with ticks, scale bar and north arrow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.font_manager import FontProperties
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
+from rasterio import Affine
+from rasterio.crs import CRS
+
+from geocnn_gui.export.cell_area import CellArea
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis as Drawn
+
+    from geocnn_gui.data.source import Axis
+    from geocnn_gui.export.figure_layers import Layers
+
+_TEXT, _SMALL = 8.0, 7.0
+_THIN_SPACE = "\N{THIN SPACE}"
+_NAMED = {"row": "Row", "column": "Column"}
+
+
+def extent_of(layers: Layers) -> tuple[float, float, float, float]:
+    """Return the left, right, bottom and top edges in the axes' coordinates."""
+    down, across = layers.axes
+    return (
+        across.at(layers.columns.start - 0.5), across.at(layers.columns.stop - 0.5),
+        down.at(layers.rows.stop - 0.5), down.at(layers.rows.start - 0.5),
+    )  # fmt: skip
+
+
+def aspect_of(layers: Layers) -> float | None:
+    """Return how long a unit down is drawn over one across; None where they are not alike."""
+    down, across = layers.axes
+    if down.vertical or (layers.source.domain == "seismic" and down.unit != across.unit):
+        return None
+    if down.unit == "degree":
+        return float(1 / max(np.cos(np.radians(_middle(layers)[1])), 0.05))
+    return 1.0
+
+
+def dress(axes: Axes, layers: Layers) -> None:
+    """Label the axes; maps get north up where they can, a scale bar, and an arrow elsewhere."""
+    down, across = layers.axes
+    left, right, bottom, top = extent_of(layers)
+    if _is_map(layers) and not _is_rotated(layers):
+        axes.set_xlim(min(left, right), max(left, right))
+        axes.set_ylim(min(bottom, top), max(bottom, top))
+    for drawn, axis, count in ((axes.xaxis, across, 7), (axes.yaxis, down, 8)):
+        _set_ticks(drawn, axis, count)
+    axes.set_xlabel(_title(across, layers), fontsize=_TEXT)
+    axes.set_ylabel(_title(down, layers).partition(",")[0], fontsize=_TEXT)
+    axes.tick_params(labelsize=_SMALL, width=0.5, length=2.5)
+    if down.unit in ("m", "ft") and not down.vertical:
+        axes.tick_params(axis="y", labelrotation=90)
+        for label in axes.get_yticklabels():
+            label.set_verticalalignment("center")
+    for spine in axes.spines.values():
+        spine.set_linewidth(0.5)
+    _add_scale_bar(axes, layers)
+    if _is_rotated(layers):
+        _add_north_arrow(axes, layers)
+
+
+def _is_map(layers: Layers) -> bool:
+    return layers.source.transform is not None and layers.source.domain == "imagery"
+
+
+def _is_rotated(layers: Layers) -> bool:
+    """Say whether rows are no parallels of the map's axes, so that ticks count cells."""
+    return _is_map(layers) and layers.axes[0].unit == "px"
+
+
+def _middle(layers: Layers) -> tuple[float, float]:
+    left, right, bottom, top = extent_of(layers)
+    return (left + right) / 2, (bottom + top) / 2
+
+
+def _title(axis: Axis, layers: Layers) -> str:
+    if axis.unit == "degree":
+        return "Latitude" if axis.name == "row" else "Longitude"
+    if axis.unit == "px":
+        return _NAMED.get(axis.name, axis.title)
+    if axis.name == "column" and layers.source.crs and _is_map(layers):
+        return f"{axis.title}, {_crs_name(layers.source.crs)}"
+    return axis.title
+
+
+def _crs_name(wkt: str) -> str:
+    name = CRS.from_wkt(wkt).to_dict(projjson=True).get("name", "")
+    return "" if name.lower() in ("unknown", "unnamed") else name
+
+
+def _set_ticks(drawn: Drawn, axis: Axis, count: int) -> None:
+    whole = axis.unit in ("", "px") and axis.step == int(axis.step)
+    drawn.set_major_locator(MaxNLocator(count, steps=[1, 2, 5, 10], integer=whole))
+    drawn.set_major_formatter(FuncFormatter(lambda value, _: _tick(value, axis, drawn)))
+
+
+def _tick(value: float, axis: Axis, drawn: Drawn) -> str:
+    """Write a number with the decimals that the ticks' distance needs."""
+    places = np.asarray(drawn.get_majorticklocs())
+    step = float(np.min(np.diff(places))) if len(places) > 1 else 1.0
+    digits = max(0, -int(np.floor(np.log10(abs(step)) + 1e-9)))
+    if axis.unit == "degree":
+        side = "NS" if axis.name == "row" else "EW"
+        letter = "" if abs(value) < 1e-12 else side[value < 0]
+        return f"{abs(value):.{digits}f}°{letter}"
+    text = f"{value + 0.0:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    return text.replace(",", _THIN_SPACE if axis.unit and abs(value) >= 10_000 else "")
+
+
+def _metres_per_unit(layers: Layers) -> float | None:
+    """Return what one unit across measures in metres on the ground, None where unknown."""
+    source, (_, across) = layers.source, layers.axes
+    if _is_map(layers) and source.transform is not None:
+        measure = CellArea.of(Affine(*source.transform), source.crs)
+        row = (layers.rows.start + layers.rows.stop) / 2
+        column = (layers.columns.start + layers.columns.stop) / 2
+        width = measure.width(row, column)
+        return width / abs(across.step) if width else None
+    along = layers.plane.column_axis == len(source.axes) - 2  # spacing is that of this axis
+    if along and across.unit == "" and source.spacing.trace_spacing and source.domain == "seismic":
+        return source.spacing.trace_spacing / abs(across.step)
+    return None
+
+
+def _add_scale_bar(axes: Axes, layers: Layers) -> None:
+    per_unit = _metres_per_unit(layers)
+    if not per_unit:
+        return
+    left, right, *_ = extent_of(layers)
+    metres = _nice(abs(right - left) * per_unit / 4)
+    text = f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
+    bar = AnchoredSizeBar(
+        axes.transData, metres / per_unit, text, "lower left", pad=0.35, borderpad=0.6, sep=3,
+        size_vertical=0, fontproperties=FontProperties(size=_SMALL),
+    )  # fmt: skip
+    for line in bar.size_bar.get_children():
+        line.set(linewidth=1.6)
+    bar.patch.set(alpha=0.8, linewidth=0, facecolor="white")
+    axes.add_artist(bar)
+
+
+def _nice(most: float) -> float:
+    """Return the largest of 1, 2, 5 times a power of ten that is at most `most`."""
+    power = 10.0 ** np.floor(np.log10(most))
+    return float(next(m * power for m in (5, 2, 1) if m * power <= most * (1 + 1e-9)))
+
+
+def _add_north_arrow(axes: Axes, layers: Layers) -> None:
+    """Point to where the map's northing grows."""
+    a, b, _, d, e, _ = layers.source.transform or (1, 0, 0, 0, -1, 0)
+    column, row = -b, a  # what changes the northing alone
+    if d * column + e * row < 0:
+        column, row = -column, -row
+    length = np.hypot(column, row)
+    x, y = column / length, -row / length  # rows are drawn downwards
+    axes.annotate(
+        "N", xy=(0.92 + 0.05 * x, 0.9 + 0.05 * y), xytext=(0.92 - 0.05 * x, 0.9 - 0.05 * y),
+        xycoords="axes fraction", textcoords="axes fraction", ha="center", va="center",
+        fontsize=_TEXT, arrowprops={"arrowstyle": "-|>", "color": "black", "linewidth": 1.0},
+        bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "alpha": 0.8, "linewidth": 0},
+    )  # fmt: skip

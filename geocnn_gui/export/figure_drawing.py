@@ -1,0 +1,187 @@
+"""Draw the layers of a figure with matplotlib's objects, without its global state."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize, to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from geocnn_gui import __version__
+from geocnn_gui.data.colour_maps import CONFIDENCE_MAP, colour_table, rgb
+from geocnn_gui.export.figure_axes import aspect_of, dress, extent_of
+from geocnn_gui.labels.classes import by_id
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+
+    from geocnn_gui.data.source import Picture
+    from geocnn_gui.export.figure import FigureSpec
+    from geocnn_gui.export.figure_layers import Layers
+    from geocnn_gui.labels.classes import Classes
+
+_INCH = 25.4
+_TEXT, _SMALL = 8.0, 7.0
+_UNKNOWN = (128, 128, 128)
+#: Formats take their font settings from matplotlib's global table, one figure at a time.
+_saving = threading.Lock()
+_SETTINGS: dict[Any, Any] = {"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "GeoCNN"}
+
+
+def draw(spec: FigureSpec, layers: Layers, classes: Classes) -> Figure:
+    """Return the figure, laid out; its height fits what is in it where `spec` gives none."""
+    width = spec.width_mm / _INCH
+    figure = Figure(figsize=(width, width * 0.6), dpi=spec.dpi, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    _draw_pictures(axes, spec, layers, classes)
+    dress(axes, layers)
+    title = layers.title if spec.title is None else spec.title
+    if title:
+        axes.set_title(title, fontsize=_TEXT + 1, loc="left", pad=6)
+    _add_colour_bar(figure, axes, spec, layers)
+    _add_legend(figure, spec, layers, classes)
+    _lay_out(figure, axes, spec, layers)
+    return figure
+
+
+def save(figure: Figure, path: Path, spec: FigureSpec, title: str) -> None:
+    """Write the figure in the format of its suffix, without a date."""
+    program = f"GeoCNN {__version__}"
+    said: dict[str, dict[str, Any]] = {
+        ".png": {"Software": program, "Title": title},
+        ".pdf": {"Creator": program, "Title": title, "CreationDate": None},
+        ".svg": {"Creator": program, "Title": title, "Date": None},
+    }
+    suffix = path.suffix.lower()
+    with _saving, mpl.rc_context(_SETTINGS):
+        figure.savefig(
+            path, format=suffix[1:], dpi=spec.dpi, metadata=said[suffix],
+            transparent=spec.background == "transparent",
+        )  # fmt: skip
+
+
+def _draw_pictures(axes: Axes, spec: FigureSpec, layers: Layers, classes: Classes) -> None:
+    extent, aspect = extent_of(layers), aspect_of(layers)
+    for image, how in (
+        (_data_image(spec, layers), "auto"),
+        (_overlay_image(spec, layers, classes), "nearest"),
+        (_id_image(layers.labels, classes, spec.labels_opacity), "nearest"),
+    ):
+        if image is not None:
+            axes.imshow(
+                image, extent=extent, aspect=aspect or "auto", interpolation=how,
+                interpolation_stage="rgba",
+            )  # fmt: skip
+
+
+def _data_image(spec: FigureSpec, layers: Layers) -> np.ndarray | None:
+    """Return RGBA uint8 of the data; clear where nothing is live."""
+    picture, stretch = layers.picture, layers.stretch
+    if picture is None or stretch is None:
+        return None
+    levels = [
+        _levels(picture, band, limits)
+        for band, limits in zip(layers.bands, stretch.limits, strict=True)
+    ]
+    colours = colour_table(spec.colour_map)[levels[0]] if len(levels) == 1 else np.dstack(levels)
+    colours = np.where(picture.live[..., None], colours, 255).astype(np.uint8)
+    return np.dstack([colours, np.where(picture.live, 255, 0).astype(np.uint8)])
+
+
+def _levels(picture: Picture, band: int, limits: tuple[float, float]) -> np.ndarray:
+    low, high = limits
+    scaled = (picture.values[band] - low) * (255 / (high - low))
+    return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
+
+
+def _overlay_image(spec: FigureSpec, layers: Layers, classes: Classes) -> np.ndarray | None:
+    if layers.confidence is None or layers.ids is None:
+        return _id_image(layers.ids, classes, spec.overlay_opacity)
+    levels = np.rint(np.clip(layers.confidence, 0, 1) * 255).astype(np.uint8)
+    alpha = np.where(layers.ids > 0, round(255 * spec.overlay_opacity), 0).astype(np.uint8)
+    return np.dstack([colour_table(CONFIDENCE_MAP)[levels], alpha])
+
+
+def _id_image(ids: np.ndarray | None, classes: Classes, opacity: float) -> np.ndarray | None:
+    """Return RGBA uint8 of class ids; 0 is clear, an id without a class grey."""
+    if ids is None:
+        return None
+    table = np.full((256, 4), (*_UNKNOWN, round(255 * opacity)), np.uint8)
+    table[0, 3] = 0
+    for one in classes:
+        table[one.id, :3] = rgb(one.color)
+    return table[ids]
+
+
+def _add_colour_bar(figure: Figure, axes: Axes, spec: FigureSpec, layers: Layers) -> None:
+    """Add a bar for confidence, or for the values of a single band."""
+    stretch = layers.stretch
+    if layers.confidence is not None:
+        table, limits, text, extend = colour_table(CONFIDENCE_MAP), (0.0, 1.0), "Confidence", None
+    elif len(layers.bands) == 1 and stretch is not None:
+        band = layers.source.bands[layers.bands[0]]
+        text = band.name[:1].upper() + band.name[1:] + (f" ({band.unit})" if band.unit else "")
+        table, limits, extend = colour_table(spec.colour_map), stretch.limits[0], "both"
+    else:
+        return
+    scale = ScalarMappable(Normalize(*limits), ListedColormap(table / 255))
+    bar = figure.colorbar(
+        scale, ax=axes, extend=extend or "neither", aspect=28, pad=0.02, fraction=0.06, shrink=0.8
+    )
+    bar.set_label(text, fontsize=_TEXT)
+    bar.ax.tick_params(labelsize=_SMALL, width=0.5, length=2.5)
+    bar.ax.ticklabel_format(useOffset=False) if extend is None else None
+    bar.outline.set_linewidth(0.5)  # pyright: ignore[reportCallIssue]
+
+
+def _add_legend(figure: Figure, spec: FigureSpec, layers: Layers, classes: Classes) -> None:
+    """Add the classes that can be seen, below the picture."""
+    shown = {
+        "Prediction": layers.ids if layers.confidence is None else None,
+        "Labels": layers.labels,
+    }
+    shown = {name: ids for name, ids in shown.items() if ids is not None}
+    present = np.unique(np.concatenate([np.unique(ids) for ids in shown.values()] or [[0]]))
+    opacity = spec.overlay_opacity if "Prediction" in shown else spec.labels_opacity
+    patches = [_patch(int(i), classes, opacity) for i in present if i]
+    if not patches:
+        return
+    letters = max(len(str(p.get_label())) for p in patches) + 5
+    room = spec.width_mm / 1.5  # letters of this size on a line
+    legend = figure.legend(
+        handles=patches, loc="outside lower center", ncols=max(1, min(len(patches), int(room / letters))),
+        fontsize=_TEXT, frameon=False, handlelength=1.4, handleheight=0.9, columnspacing=1.6,
+        title=" and ".join(shown).capitalize(),
+    )  # fmt: skip
+    legend.get_title().set_fontsize(_TEXT)
+
+
+def _patch(number: int, classes: Classes, opacity: float) -> Patch:
+    one = by_id(classes, number)
+    colour = one.color if one else "#808080"
+    name = one.name if one else f"Class {number}"
+    return Patch(
+        facecolor=to_rgba(colour, max(opacity, 0.15)), edgecolor=colour, linewidth=0.6,
+        label=name.replace("$", r"\$"),
+    )  # fmt: skip
+
+
+def _lay_out(figure: Figure, axes: Axes, spec: FigureSpec, layers: Layers) -> None:
+    """Give the figure its height: what is asked for, or what the picture needs."""
+    width = spec.width_mm / _INCH
+    if spec.height_mm is not None:
+        figure.set_size_inches(width, spec.height_mm / _INCH)
+    elif aspect_of(layers):
+        figure.set_size_inches(width, width * 3)  # room enough, to see what is needed
+        figure.draw_without_rendering()
+        box = figure.get_tightbbox()
+        figure.set_size_inches(width, min(box.height + 0.12, 2 * width))
