@@ -47,6 +47,14 @@ def _opened(w: MainWindow) -> str:
     return "" if w.session.source is not None else "Open a file first."
 
 
+def _writable(w: MainWindow) -> str:
+    return _opened(w) or w.session.why_read_only()
+
+
+def _project(w: MainWindow) -> str:
+    return "" if w.session.project is not None else "Open a file first."
+
+
 def _idle(w: MainWindow) -> str:
     return w.session.busy and f"{w.session.busy} …"
 
@@ -71,7 +79,7 @@ def _labelled(w: MainWindow) -> str:
 def _tool(name: Tool, text: str, icon: str, key: str) -> Info:
     return Info(
         name=f"tool_{name}", text=text, icon=icon, keys=(key,), canvas=True, group="tools",
-        act=lambda w: w.session.set_tool(name), why_not=_opened,
+        act=lambda w: w.session.set_tool(name), why_not=_opened if name == "pan" else _writable,
         checked=lambda w: w.session.tool == name,
     )  # fmt: skip
 
@@ -101,12 +109,16 @@ def _pick(place: int) -> Info:
 _ALL = (
     Info(name="open", text="&Open…", icon="open", keys=("Ctrl+O",), act=lambda w: w.asker.data(),
          why_not=_idle),
+    Info(name="open_project", text="Open pro&ject…", icon="folder", keys=("Ctrl+Shift+O",),
+         act=lambda w: w.asker.project(), why_not=_idle),
     Info(name="add", text="&Add to project…", icon="add", act=lambda w: w.asker.more_data(),
-         why_not=lambda w: _opened(w) or _idle(w)),
+         why_not=lambda w: _project(w) or w.session.why_read_only() or _idle(w)),
     Info(name="save", text="&Save now", icon="save", keys=("Ctrl+S",),
-         act=lambda w: w.session.save(), why_not=_opened),
+         act=lambda w: w.session.save(), why_not=_writable),
+    Info(name="copy_project", text="Save a copy of the &project…",
+         act=lambda w: w.asker.copy_name(), why_not=lambda w: w.session.why_no_copy()),
     Info(name="close", text="&Close project", act=lambda w: w.session.close_source(),
-         keys=("Ctrl+W",), why_not=lambda w: _opened(w) or _idle(w)),
+         keys=("Ctrl+W",), why_not=lambda w: _project(w) or _idle(w)),
     Info(name="quit", text="&Quit", keys=("Ctrl+Q",), act=lambda w: w.close()),
     Info(name="undo", text="&Undo", icon="undo", keys=("Ctrl+Z",),
          act=lambda w: w.session.undo(),
@@ -123,9 +135,9 @@ _ALL = (
     Info(name="thicker", text="Thicker brush", keys=("]",), canvas=True, why_not=_opened,
          act=lambda w: w.session.step_brush_size(1)),
     *(_pick(place) for place in range(10)),
-    Info(name="add_class", text="&Add class", icon="add", why_not=_opened,
+    Info(name="add_class", text="&Add class", icon="add", why_not=_writable,
          act=lambda w: w.session.add_class()),
-    Info(name="load_labels", text="&Labels from a file…", icon="label", why_not=_opened,
+    Info(name="load_labels", text="&Labels from a file…", icon="label", why_not=_writable,
          act=lambda w: w.asker.labels()),
     Info(name="save_labels", text="&Save labels as…", icon="save", why_not=_labelled,
          act=lambda w: w.asker.labels_name()),
@@ -171,7 +183,8 @@ ACTIONS: dict[str, Info] = {info.name: info for info in _ALL}
 
 #: Menu -> names of actions; None draws a line, "menu:NAME" is a sub-menu the window fills.
 MENUS: dict[str, tuple[str | None, ...]] = {
-    "&File": ("open", "menu:recent", "add", None, "save", "save_labels", "export",
+    "&File": ("open", "open_project", "menu:recent", "add", None, "save", "copy_project",
+              "save_labels", "export",
               "export_confidence", None, "close", "quit"),
     "&Edit": ("undo", "redo"),
     "&View": ("overlay", "labels_shown", "lock_aspect", None, "previous", "next", "ten_back",

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Show the window, opening the file or "example:NAME" named first in `argv`, if any."""
+    """Show the window, opening the file, project or "example:NAME" named first in `argv`, if any."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     _start_log()
     app = QApplication.instance() or QApplication(sys.argv[:1])
@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     window = make_window(app)
     sys.excepthook = _Hook(window.session)
     window.show()
+    window.session.offer_recovery()
     if arguments:
         window.session.open_path(arguments[0])
     return app.exec()

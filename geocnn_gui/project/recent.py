@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from geocnn_gui.errors import CannotWrite
 from geocnn_gui.files import write_bytes
-from geocnn_gui.project.home import data_home, is_example
+from geocnn_gui.project.home import data_home
 
 LONGEST = 12
 
@@ -27,9 +27,8 @@ class Recent(BaseModel):
 
     @property
     def exists(self) -> bool:
-        """Say whether the project and its source are still there."""
-        found = is_example(self.source) or Path(self.source).is_file()
-        return found and (Path(self.folder) / "project.json").is_file()
+        """Say whether the project is still there; its source may have moved."""
+        return (Path(self.folder) / "project.json").is_file()
 
 
 _LIST = TypeAdapter(tuple[Recent, ...])

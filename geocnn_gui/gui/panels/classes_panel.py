@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from geocnn_gui.gui.widgets.card import Card, button, grouped
+from geocnn_gui.gui.widgets.card import Card, button, enable, grouped
 
 if TYPE_CHECKING:
     from geocnn_gui.gui.session import Session
@@ -81,16 +81,18 @@ class ClassesPanel(Card):
         for row, each in enumerate(classes):
             name = QTableWidgetItem(_square(each.color), each.name)
             name.setData(_ID, each.id)
-            name.setToolTip("Click the square for another colour, double click to rename")
+            name.setToolTip(self._why_not() or "Click the square for another colour, double click to rename")
             count = QTableWidgetItem()
             count.setFlags(Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled)
             count.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             self.table.setItem(row, _NAME, name)
             self.table.setItem(row, _COUNT, count)
         self._filling = False
-        opened = self._session.source is not None
-        self._add.setEnabled(opened)
-        self._add.setToolTip("" if opened else "Open a file first.")
+        enable(self._add, self._why_not())
+        keys = QAbstractItemView.EditTrigger
+        self.table.setEditTriggers(
+            keys.NoEditTriggers if self._why_not() else keys.DoubleClicked | keys.EditKeyPressed
+        )
         self._count()
         self._mark()
 
@@ -114,12 +116,16 @@ class ClassesPanel(Card):
         else:
             self.table.clearSelection()
         self._filling = False
-        self._delete.setEnabled(self._current() is not None)
-        self._delete.setToolTip(
-            "Delete this class and its labels (undo brings both back)"
-            if self._current() is not None
-            else "Choose a class first."
+        enable(
+            self._delete,
+            self._why_not() or ("" if self._current() is not None else "Choose a class first."),
+            tip="Delete this class and its labels in every source (undo brings both back)",
         )
+
+    def _why_not(self) -> str:
+        """Say why the classes cannot be changed."""
+        opened = self._session.source is not None
+        return self._session.why_read_only() if opened else "Open a file first."
 
     def _current(self) -> LabelClass | None:
         number = self._session.current_class
@@ -141,7 +147,7 @@ class ClassesPanel(Card):
     def _on_clicked(self, row: int, column: int) -> None:
         """Recolour where the click fell on the square."""
         item = self.table.item(row, _NAME)
-        if item is None or column != _NAME:
+        if item is None or column != _NAME or self._why_not():
             return
         box = self.table.visualItemRect(item)
         at = self.table.viewport().mapFromGlobal(self.cursor().pos())
@@ -158,7 +164,7 @@ class ClassesPanel(Card):
 
     def _show_menu(self, at: QPoint) -> None:
         item = self.table.itemAt(at)
-        if item is None:
+        if item is None or self._why_not():
             return
         number = self._session.classes[item.row()].id
         menu = QMenu(self)
@@ -171,7 +177,7 @@ class ClassesPanel(Card):
 
     def _delete_current(self) -> None:
         current = self._current()
-        if current is not None:
+        if current is not None and not self._why_not():
             self._session.delete_class(current.id)
 
 

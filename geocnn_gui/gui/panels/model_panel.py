@@ -58,6 +58,7 @@ class ModelPanel(QWidget):
         layout.addWidget(self._save)
         layout.addStretch(1)
         session.model_changed.connect(self._show_card)
+        session.specs_restored.connect(self._show_spec)
         self._on_kind()
         self._show_card()
 
@@ -72,6 +73,18 @@ class ModelPanel(QWidget):
         self._place.addWidget(self._form)
         self._about.setText((type(spec).__doc__ or "").splitlines()[0])
         self._session.set_specs(model=spec)
+
+    def _show_spec(self) -> None:
+        """Show the spec of a project that was opened."""
+        spec = self._session.model_spec
+        if self._form is not None and self._form.spec() == spec:
+            return
+        self._specs[spec.kind] = spec
+        at = self._kind.findData(spec.kind)
+        if at == self._kind.currentIndex():
+            self._on_kind()
+        else:
+            self._kind.setCurrentIndex(at)
 
     def _on_changed(self) -> None:
         if self._form is not None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QHBoxLayout, QSlider, QTreeWidget, QTreeWidgetItem, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QSlider, QTreeWidget, QTreeWidgetItem, QWidget
 
 from geocnn_gui.gui.theme import colours, icon
 from geocnn_gui.gui.widgets.card import THIN_SPACE, Card, label, link
 
 if TYPE_CHECKING:
-    from PySide6.QtCore import QEvent
+    from PySide6.QtCore import QEvent, QPoint
 
     from geocnn_gui.data.source import Source
     from geocnn_gui.gui.session import Session
+    from geocnn_gui.project.project import SourceEntry
 
 _ID = Qt.ItemDataRole.UserRole
 _ICONS = {"line": "seismic", "cube": "cube", "raster": "raster"}
@@ -37,6 +38,8 @@ class ProjectPanel(Card):
         self._tree.setIconSize(QSize(16, 16))
         self._tree.itemClicked.connect(self._on_clicked)
         self._tree.itemActivated.connect(self._on_clicked)
+        self._tree.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self._tree.customContextMenuRequested.connect(self._show_menu)
         self._facts = label(role="muted", name="source_facts", wrap=True)
         self._vertical = link("", self._switch_vertical, name="switch_vertical")
         self._domain = link("", self._switch_domain, name="switch_domain")
@@ -66,13 +69,15 @@ class ProjectPanel(Card):
         for entry in project.sources if project is not None else ():
             item = QTreeWidgetItem(self._tree, [entry.name])
             item.setData(0, _ID, entry.id)
-            item.setToolTip(0, entry.path if entry.id == session.entry_id else "Show this source")
+            item.setToolTip(0, _tip(entry, session.entry_id))
             if entry.id == session.entry_id and session.source is not None:
-                kind = _ICONS[session.source.kind]
+                kind, tint = _ICONS[session.source.kind], colours().accent
                 self._add_layers(item)
+            elif entry.unchanged:
+                kind, tint = "folder", colours().accent
             else:
-                kind = "folder"
-            item.setIcon(0, icon(kind, colours().accent))
+                kind, tint = "warning", colours().warning
+            item.setIcon(0, icon(kind, tint))
         source = session.source
         self._facts.setText(facts(source) if source is not None else "")
         self._facts.setVisible(source is not None)
@@ -160,6 +165,31 @@ class ProjectPanel(Card):
             self._session.set_view(overlay=what, overlay_visible=True)
         self._mark()
 
+    def _show_menu(self, at: QPoint) -> None:
+        """Offer what can be done with a source."""
+        item = self._tree.itemAt(at)
+        if item is None or item.data(0, _ID) in _LAYERS:
+            return
+        session, entry_id = self._session, item.data(0, _ID)
+        menu = QMenu(self)
+        menu.setObjectName("source_menu")
+        menu.setToolTipsVisible(True)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        show = menu.addAction("Show", lambda: session.show_entry(entry_id))
+        show.setEnabled(entry_id != session.entry_id)
+        busy = session.busy
+        rows = (
+            ("Choose its file…", lambda: session.request_place.emit(entry_id), busy,
+             "Say where the data of this source are now"),
+            ("Remove from project", lambda: session.remove_source(entry_id),
+             session.why_no_removal(), "Its labels are kept, and it can be put back"),
+        )  # fmt: skip
+        for text, act, reason, tip in rows:
+            action = menu.addAction(text, act)
+            action.setEnabled(not reason)
+            action.setToolTip(reason or tip)
+        menu.popup(self._tree.viewport().mapToGlobal(at))
+
     def _on_opacity(self, value: int) -> None:
         field = "labels_opacity" if self._layer == "labels" else "overlay_opacity"
         self._session.set_view(**{field: value / 100})
@@ -169,6 +199,14 @@ class ProjectPanel(Card):
         super().changeEvent(event)
         if event.type() == event.Type.PaletteChange and hasattr(self, "_opacity_label"):
             self._fill()
+
+
+def _tip(entry: SourceEntry, shown: str) -> str:
+    if entry.state == "missing":
+        return f"No longer at {entry.path}; click to look for it"
+    if entry.state == "changed":
+        return f"{entry.path} has changed since it was added; click to choose"
+    return entry.path if entry.id == shown else "Show this source"
 
 
 def facts(source: Source) -> str:

@@ -29,9 +29,7 @@ class TrainPanel(QWidget):
         self._sentence = label(role="muted", name="train_sentence", wrap=True)
         self._form = SpecForm(session.training_spec)
         self._form.setObjectName("training_form")
-        self._form.changed.connect(
-            lambda: session.set_specs(training=cast("TrainingSpec", self._form.spec()))
-        )
+        self._form.changed.connect(self._on_form)
         self._device = label(role="muted", name="device_line", wrap=True)
         self._train = button("Train  (Ctrl+T)", session.start_training, name="train", primary=True)
         self._reason = label(role="muted", name="train_reason", wrap=True)
@@ -50,6 +48,7 @@ class TrainPanel(QWidget):
             signal.connect(self._refresh)
         session.labels_changed.connect(self._refresh)
         session.noted.connect(self._on_noted)
+        session.specs_restored.connect(self._show_spec)
         self._device.setText(_cores())
         self._refresh()
 
@@ -64,6 +63,20 @@ class TrainPanel(QWidget):
         enable(self._train, reason, tip="Learn from the labels as they are now")
         self._reason.setText(reason if session.source is not None else "")
         self._reason.setVisible(bool(self._reason.text()))
+
+    def _on_form(self) -> None:
+        self._session.set_specs(training=cast("TrainingSpec", self._form.spec()))
+
+    def _show_spec(self) -> None:
+        """Fill the form with the spec of a project that was opened."""
+        layout, old = self.layout(), self._form
+        if layout is None or old.spec() == self._session.training_spec:
+            return
+        self._form = SpecForm(self._session.training_spec)
+        self._form.setObjectName("training_form")
+        self._form.changed.connect(self._on_form)
+        layout.replaceWidget(old, self._form)
+        old.deleteLater()
 
     def _on_noted(self, text: str) -> None:
         """Name the device that the run has found."""

@@ -147,7 +147,7 @@ class Welcome(QWidget):
 
     def _recent_line(self, number: int, each: Recent) -> QWidget:
         return link(
-            each.source, lambda: self._session.open_path(each.source), name=f"recent_{number}",
+            each.source, lambda: self._session.open_project(each.folder), name=f"recent_{number}",
             tip=f"Continue {each.name}, last open {each.opened[:10]}",
         )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QSize, QTimer
+from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QFrame,
@@ -46,6 +46,7 @@ class MessageBar(QFrame):
         self._icon.setIconSize(QSize(18, 18))
         self._icon.setFocusPolicy(self._icon.focusPolicy().NoFocus)
         self._text = label(name="message_text", wrap=True)
+        self._text.setTextFormat(Qt.TextFormat.PlainText)  # file names may look like markup
         self._text.setTextInteractionFlags(self._text.textInteractionFlags().TextSelectableByMouse)
         self._more = button("Details", self._toggle_details, name="message_details")
         self._copy = button("Copy", self._copy_details, name="message_copy")
