@@ -182,7 +182,7 @@ def _movable(counts: np.ndarray, small: np.ndarray) -> np.ndarray:
     """
     holding = counts > 0
     stay = small | (holding.sum(0) == 1)
-    return ~holding[:, stay].any(1)
+    return np.logical_not(holding[:, stay].any(1))
 
 
 def _blocks(
