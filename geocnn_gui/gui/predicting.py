@@ -31,6 +31,8 @@ class Predicting(Running):
         """Say what a prediction still lacks; "" when it can start."""
         if self.source is None:
             return "Open a file first."
+        if reason := self.why_read_only():
+            return reason
         if self.job is not None:
             return "Wait for the running task, or stop it."
         if self.model_card is None:
@@ -64,17 +66,18 @@ class Predicting(Running):
 
     def save_model(self, path: Path | str) -> None:
         """Write a copy of the model in hand to a file, whole or not at all."""
-        if self.model_path is None:
-            return
+        if self.model_path is not None:
+            self.copy_model(self.model_path, path)
+
+    def copy_model(self, model: Path, path: Path | str) -> None:
+        """Write a copy of a model file, whole or not at all."""
         try:
-            write_bytes(Path(path), self.model_path.read_bytes())
+            write_bytes(Path(path), model.read_bytes())
         except GeoCNNError as error:
             self.report(error)
         except OSError as error:
             way_out = "train again or open another model"
-            self.report(
-                UnreadableFile(f"Cannot read {self.model_path} ({error.strerror})", way_out)
-            )
+            self.report(UnreadableFile(f"Cannot read {model} ({error.strerror})", way_out))
         else:
             self.tell(f"Model saved to {path}.")
 
@@ -89,6 +92,9 @@ class Predicting(Running):
 
         folder = self.prediction_folder()
         if self.source is None or self.model_path is None or folder is None:
+            return
+        if reason := self.why_read_only():
+            self.tell(reason, "warning")
             return
         sections = None if whole or self.section.axis is None else [self.section]
         task = workflow.predict(self.model_path, self.source, folder=folder, sections=sections)

@@ -2,48 +2,50 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from geocnn_gui.errors import GeoCNNError
-from geocnn_gui.events import Note
-from geocnn_gui.gui.opening import labelled_entries, open_entry
-from geocnn_gui.gui.predicting import Predicting
+from geocnn_gui.gui.opening import labelled_entries
+from geocnn_gui.gui.run_list import RunList
+from geocnn_gui.gui.run_tasks import InView, go_on, new_run
 from geocnn_gui.models.spec import UNetSpec
+from geocnn_gui.project.runs import MODEL_FILE, change_record, read_run
+from geocnn_gui.training.checkpoint import STAGES, read_card
 from geocnn_gui.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from PySide6.QtCore import QObject
 
-    from geocnn_gui.data.source import Source
     from geocnn_gui.events import Event
     from geocnn_gui.labels.book import LabelBook
-    from geocnn_gui.labels.classes import Classes
-    from geocnn_gui.labels.store import LabelSnapshot
     from geocnn_gui.models.spec import ModelSpec
     from geocnn_gui.project.project import Project
+    from geocnn_gui.project.runs import Run
 
-#: Name of the model file in the folder of a run.
-MODEL_FILE = "model.safetensors"
+__all__ = ["MODEL_FILE", "Training"]
 
 
-class Training(Predicting):
+class Training(RunList):
     """State with specs to train by and the training in hand."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.run_folder: Path | None = None
         self.model_spec: ModelSpec = UNetSpec.model_validate({})
         self.training_spec = TrainingSpec.model_validate({})
         self._books: dict[str, LabelBook] = {}
+        self._asked: Project | None = None
+        self.project_changed.connect(self._offer_interrupted)
 
     def why_no_training(self) -> str:
         """Say what a training still lacks; "" when it can start."""
         if self.source is None or self.labels is None:
             return "Open a file first."
+        if reason := self.why_read_only():
+            return reason
         if self.job is not None:
             return "Wait for the running task, or stop it."
         if self._labelled_classes() < 2 and not self._has_unseen_labels():
@@ -74,26 +76,70 @@ class Training(Predicting):
 
         Without specs those of the panels are taken, as they are at this moment.
         """
-        model_spec, training_spec = (
-            model_spec or self.model_spec,
-            training_spec or self.training_spec,
-        )
-        if self.project is None or self.source is None or self.labels is None:
+        specs = (model_spec or self.model_spec, training_spec or self.training_spec)
+        view = self._in_view()
+        if self.project is None or view is None:
             return
-        if self.job is not None:
-            self.tell("Wait for the running task, or stop it.", "warning")
+        if reason := self.why_read_only() or self.why_not_now():
+            self.tell(reason, "warning")
             return
         try:
             folder = self.project.new_run_folder()
         except GeoCNNError as error:
             self.report(error)
             return
+        self._begin(folder, new_run(self.project, view, specs, self.classes, folder), specs[0])
+
+    def _in_view(self) -> InView | None:
+        if self.project is None or self.source is None or self.labels is None:
+            return None
+        entry = self.project.source(self.entry_id)
+        return InView(entry, self.source, self.labels.store.snapshot())
+
+    def _begin(self, folder: Path, task: Iterator[Event], spec: ModelSpec) -> None:
         self.run_folder, self.epochs = folder, []
-        task = _training(
-            self.project, (self.entry_id, self.source, self.labels.store.snapshot()),
-            (model_spec, training_spec), self.classes, folder / MODEL_FILE,
-        )  # fmt: skip
-        self._start(task, "train", f"Training {model_spec.__class__.model_fields['kind'].title}")
+        self._start(task, "train", f"Training {type(spec).model_fields['kind'].title}")
+
+    # Trainings that were broken off
+
+    def why_no_going_on(self, run: Run) -> str:
+        """Say why the training of a run cannot go on now; "" where it can."""
+        if self.source is None:
+            return "Open a file first."
+        return run.why_no_going_on() or self.why_read_only() or self.why_not_now()
+
+    def continue_run(self, run: Run) -> None:
+        """Go on with a training that was broken off, with the labels of its start."""
+        view, record = self._in_view(), run.record
+        if why := self.why_no_going_on(run):
+            self.tell(why, "warning")
+        elif self.project is not None and view is not None and record is not None:
+            self._begin(run.folder, go_on(self.project, view, run), record.model)
+            if run.checkpoint is not None:
+                with suppress(GeoCNNError):  # the task says it
+                    self.epochs = list(read_card(run.checkpoint).log)
+            self.runs_changed.emit()
+
+    def leave_run(self, run: Run) -> None:
+        """Count an interrupted run as stopped: it is not asked about again."""
+        with suppress(GeoCNNError):
+            change_record(run, state="stopped")
+        self.runs_changed.emit()
+
+    def _offer_interrupted(self) -> None:
+        """Ask what to do with trainings that were going on when their program ended."""
+        if self.project is self._asked or self.project is None:
+            return
+        self._asked = self.project
+        if self.project.read_only:
+            return
+        for run in self.runs:
+            if run.state == "interrupted":
+                self.tell(
+                    f"Training of {_in_words(run)} was interrupted {_where(run)}.", "warning",
+                    actions=(("Continue", lambda run=run: self.continue_run(run)),
+                             ("Leave it", lambda run=run: self.leave_run(run))),
+                )  # fmt: skip
 
     def _on_job_ended(self, outcome: str) -> None:
         work = self.work
@@ -106,46 +152,40 @@ class Training(Predicting):
         if self.run_folder is None:  # of a project that was left meanwhile
             self.tell("The training of the project you left has ended; its run is kept there.")
             return
-        model = self.run_folder / MODEL_FILE
-        if not model.exists():
+        run = read_run(self.run_folder)
+        if run is None:
             if outcome == "stopped":
                 self.tell("Stopped before the first epoch had ended: nothing was learned yet.")
             return
-        self.open_model(model)
+        if run.model is not None:
+            self.open_model(run.model)
         if outcome == "succeeded" and not self.why_no_prediction():
             self.start_prediction()
-        elif outcome == "stopped":
-            predict = ("Predict", self.start_prediction)
-            self.tell("Stopped; the best weights so far are kept.", actions=(predict,))
+        elif outcome != "succeeded":
+            self._tell_ways_on(run, outcome)
+
+    def _tell_ways_on(self, run: Run, outcome: str) -> None:
+        ways: list[tuple[str, Callable[[], object]]] = []
+        if not self.why_no_going_on(run):
+            ways.append(("Continue", lambda: self.continue_run(run)))
+        if run.model is not None:
+            ways.append(("Predict", self.start_prediction))
+        if outcome == "stopped":
+            self.tell("Stopped; the best weights so far are kept.", actions=tuple(ways))
+        elif ways:
+            self.tell(f"{run.title} failed; what it had learned is kept.", actions=tuple(ways))
 
 
-def _training(
-    project: Project,
-    current: tuple[str, Source, LabelSnapshot],
-    specs: tuple[ModelSpec, TrainingSpec],
-    classes: Classes,
-    out: Path,
-) -> Iterator[Event]:
-    """Train on the labels in view and on those of the project's other sources like it."""
-    from geocnn_gui import workflow
+def _in_words(run: Run) -> str:
+    return run.title.lower() if run.title == f"Run {run.number}" else run.title
 
-    entry_id, source, snapshot = current
-    pairs = [workflow.Pair(source, snapshot)] if snapshot.counts else []
-    try:
-        with ExitStack() as stack:
-            for entry in project.sources:
-                if entry.id == entry_id or entry.id not in labelled_entries(project):
-                    continue
-                try:
-                    other = stack.enter_context(open_entry(entry))
-                    labels = project.labels(entry.id, other.shape).store.snapshot()
-                except GeoCNNError as error:
-                    yield Note(f"Training goes on without {entry.name}: {error}", warning=True)
-                    continue
-                alike = (other.domain, len(other.bands)) == (source.domain, len(source.bands))
-                if alike and labels.counts:
-                    pairs.append(workflow.Pair(other, labels))
-            yield from workflow.train(pairs, *specs, classes, out=out)
-    finally:
-        with suppress(OSError):  # a run that has left nothing is none
-            out.parent.rmdir()
+
+def _where(run: Run) -> str:
+    """Say where a run was when it was broken off: "in epoch 5", "in epoch 2 of the refit"."""
+    epochs = run.epochs()
+    if not epochs:
+        return "in epoch 1"
+    last = epochs[-1]
+    if last.epoch == last.epochs:
+        return f"after epoch {last.epoch} of the {STAGES.get(last.stage, last.stage)}"
+    return f"in epoch {last.epoch + 1}" + (" of the refit" if last.stage == "refit" else "")

@@ -254,7 +254,8 @@ def recorded(folder: Path, task: Generator[Event]) -> Iterator[Event]:
     ProjectInUse, CannotWrite
         When the run is going on elsewhere, or cannot be written; and whatever `task` raises.
     """
-    lock, began, outcome = FolderLock(folder), time.monotonic(), ("finished", "")
+    lock, began = FolderLock(folder), time.monotonic()
+    outcome: tuple[Outcome, str] = ("finished", "")
     try:
         with closing(task), (folder / _LOG).open("a", encoding="utf-8") as log:
             for event in task:
@@ -270,7 +271,7 @@ def recorded(folder: Path, task: Generator[Event]) -> Iterator[Event]:
         with suppress(CannotWrite):  # a full disk: it stays as one that was interrupted
             _end(folder, *outcome, seconds=time.monotonic() - began)
         lock.release()
-        _drop_empty(folder)
+        drop_empty(folder)
 
 
 def _write_down(event: Event, log: TextIOWrapper) -> None:
@@ -295,7 +296,7 @@ def _end(folder: Path, state: Outcome, error: str, *, seconds: float) -> None:
     change_record(run, **changes)
 
 
-def _drop_empty(folder: Path) -> None:
+def drop_empty(folder: Path) -> None:
     """Remove a run that has left nothing; not one that another holds."""
     run = Run(folder, None, "damaged")
     if run.model is None and run.checkpoint is None and holder_of(folder) is None:
@@ -329,8 +330,5 @@ def deleted_runs(folder: Path) -> tuple[Path, ...]:
 
 
 def purge_runs(folder: Path) -> None:
-    """Remove the deleted runs of a project for good, and traces of those that never began."""
+    """Remove the deleted runs of a project for good."""
     shutil.rmtree(folder / "runs" / _DELETED, ignore_errors=True)
-    for each in (folder / "runs").glob("[0-9][0-9][0-9][0-9]*"):
-        if each.name.isdecimal() and read_run(each) is None and holder_of(each) is None:
-            shutil.rmtree(each, ignore_errors=True)

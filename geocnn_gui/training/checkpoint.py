@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 
+from geocnn_gui.data.identity import identity_of
 from geocnn_gui.errors import BadRequest, CannotWrite, GeoCNNError, UnreadableFile
 from geocnn_gui.events import EpochDone, Note
 from geocnn_gui.files import replacing
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from geocnn_gui.data.source import Source
     from geocnn_gui.training.sections import Pair
 
     Tensors = Mapping[str, Tensor]
@@ -285,25 +287,28 @@ def _damaged(path: Path) -> UnreadableFile:
     return UnreadableFile(f"{path} is damaged", "train from the beginning")
 
 
-def mark(pair: Pair) -> SourceMark:
-    """Describe the data and labels of a pair.
+def identity(source: Source) -> str:
+    """Return what tells whether a source is the same data.
 
     Raises
     ------
     UnreadableFile
-        When the file has gone.
+        When its file has gone.
     """
-    from geocnn_gui.data.identity import identity_of
-
-    source, sections = pair.source, pair.sections
     try:
-        identity = identity_of(source)
+        return identity_of(source)
     except OSError as error:
         raise UnreadableFile(
             f"{source.path} cannot be read ({error.strerror})", "put it back where it was"
         ) from error
+
+
+def mark(pair: Pair) -> SourceMark:
+    """Describe the data and labels of a pair; raises as `identity`."""
+    source, sections = pair.source, pair.sections
     return SourceMark(
-        name=source.name, identity=identity, shape=source.shape, labels_digest=pair.labels.digest,
+        name=source.name, identity=identity(source), shape=source.shape,
+        labels_digest=pair.labels.digest,
         sections=None if sections is None else tuple((s.axis, s.index) for s in sections),
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 from geocnn_gui.data.source import Domain
 from geocnn_gui.events import EpochDone, Event, Note, Progress
 from geocnn_gui.inference.device import Device
-from geocnn_gui.models.networks import SegmentationNet, build_for_training
+from geocnn_gui.models.networks import SegmentationNet, build, build_for_training
 from geocnn_gui.models.spec import ModelSpec
 from geocnn_gui.training.augment import CHANGES, MARGIN, augment
 from geocnn_gui.training.checkpoint import FitCard, FittingCard
@@ -90,13 +90,15 @@ class Task:
 class Fitting:
     """All that changes from step to step: a checkpoint keeps it and brings it back."""
 
-    def __init__(self, task: Task, epochs: int) -> None:
-        """Begin with a fresh network, seeded."""
+    def __init__(self, task: Task, epochs: int, start: Checkpoint | None = None) -> None:
+        """Begin with a fresh network, seeded, or where a checkpoint of this stage ends."""
         spec = task.training
         torch.manual_seed(spec.seed)
         self.epoch = 0
         self.random = torch.Generator().manual_seed(spec.seed)
-        self.net = build_for_training(task.model_spec, task.bands, task.classes)
+        # What goes on has its weights: those it began with need not be here any more.
+        make = build_for_training if start is None else build
+        self.net = make(task.model_spec, task.bands, task.classes)
         task.device.place(self.net)
         self.averaged = AveragedModel(self.net, avg_fn=_average, use_buffers=True)
         self.sampler = PatchSampler(
@@ -111,6 +113,8 @@ class Fitting:
         )  # fmt: skip
         self.device = task.device
         self._cuda = task.device.torch_name if task.device.kind == "cuda" else None
+        if start is not None:
+            self._restore(start)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return every tensor that changes, the states of the random numbers too."""
@@ -137,7 +141,7 @@ class Fitting:
             schedule={key: schedule[key] for key in ("last_epoch", "_step_count", "_last_lr")},
         )  # fmt: skip
 
-    def restore(self, start: Checkpoint) -> None:
+    def _restore(self, start: Checkpoint) -> None:
         """Go back to the end of an epoch; raises `UnreadableFile` where the checkpoint is damaged."""
         card = start.card.fitting
         try:
@@ -185,9 +189,7 @@ def fit(
     step, so that closing the generator stops within one batch.
     """
     spec = task.training
-    fitting = Fitting(task, epochs)
-    if start is not None:
-        fitting.restore(start)
+    fitting = Fitting(task, epochs, start)
     clock = _Clock(stage, epochs * spec.steps_per_epoch, alone=alone)
     clock.begin(fitting.epoch * spec.steps_per_epoch)
     while fitting.epoch < epochs:

@@ -68,7 +68,7 @@ class FakeWork:
     trained: list = field(default_factory=list)
     predicted: list = field(default_factory=list)
 
-    def train(self, pairs, model_spec, training, classes, *, out, device="auto"):
+    def train(self, pairs, model_spec, training, classes, *, out, device="auto", checkpoint=None):
         self.trained.append((pairs, model_spec, training, classes))
         yield Note("Training on CPU, 1 core.")
         if self.error is not None:

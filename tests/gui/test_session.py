@@ -300,7 +300,7 @@ def test_that_stop_keeps_the_weights_and_offers_to_predict(opened, paint, work, 
     opened.stop_job()
     wait_for_job(opened, qtbot)
     assert opened.model_path == opened.run_folder / MODEL_FILE
-    assert [text for text, _ in opened.said[-1].actions] == ["Predict"]
+    assert [text for text, _ in opened.said[-1].actions] == ["Continue", "Predict"]
     assert not work.predicted
 
 

@@ -1,0 +1,140 @@
+"""What a training job does: gather sources and labels, begin or take up a run; no Qt here."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from geocnn_gui.data.source import Source
+from geocnn_gui.errors import BadRequest, GeoCNNError
+from geocnn_gui.events import Note
+from geocnn_gui.gui.opening import labelled_entries, open_entry
+from geocnn_gui.labels.store import LabelSnapshot
+from geocnn_gui.project.project import SourceEntry
+from geocnn_gui.project.runs import (
+    CHECKPOINT_FILE,
+    MODEL_FILE,
+    Run,
+    RunSource,
+    begin_run,
+    change_record,
+    drop_empty,
+    recorded,
+    take_up,
+)
+from geocnn_gui.training.checkpoint import identity, mark
+from geocnn_gui.training.spec import TrainingSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from geocnn_gui.events import Event
+    from geocnn_gui.labels.classes import Classes
+    from geocnn_gui.models.spec import ModelSpec
+    from geocnn_gui.project.project import Project
+    from geocnn_gui.workflow import Pair
+
+
+@dataclass(frozen=True)
+class InView:
+    """The source in view, which is open already, and its labels as they are now."""
+
+    entry: SourceEntry
+    source: Source
+    labels: LabelSnapshot
+
+
+def new_run(
+    project: Project,
+    view: InView,
+    specs: tuple[ModelSpec, TrainingSpec],
+    classes: Classes,
+    folder: Path,
+) -> Iterator[Event]:
+    """Train on the labels in view and on those of the project's other sources like it."""
+    from geocnn_gui import workflow
+
+    with ExitStack() as stack:
+        stack.callback(drop_empty, folder)
+        chosen: list[tuple[SourceEntry, Pair]] = []
+        if view.labels.counts:
+            chosen.append((view.entry, workflow.Pair(view.source, view.labels)))
+        for entry in project.sources:
+            if entry.id == view.entry.id or entry.id not in labelled_entries(project):
+                continue
+            try:
+                other = stack.enter_context(open_entry(entry))
+                labels = project.labels(entry.id, other.shape).store.snapshot()
+            except GeoCNNError as error:
+                yield Note(f"Training goes on without {entry.name}: {error}", warning=True)
+                continue
+            ours = view.source
+            alike = (other.domain, len(other.bands)) == (ours.domain, len(ours.bands))
+            if alike and labels.counts:
+                chosen.append((entry, workflow.Pair(other, labels)))
+        sources = [(_source(entry, pair), pair.labels) for entry, pair in chosen]
+        begin_run(folder, specs, classes, sources)
+        pairs = [pair for _, pair in chosen]
+        yield from recorded(folder, workflow.train(
+            pairs, *specs, classes, out=folder / MODEL_FILE, checkpoint=folder / CHECKPOINT_FILE,
+        ))  # fmt: skip
+
+
+def _source(entry: SourceEntry, pair: Pair) -> RunSource:
+    return RunSource(entry=entry.id, choices=dict(entry.choices), mark=mark(pair))
+
+
+def go_on(project: Project, view: InView, run: Run) -> Iterator[Event]:
+    """Go on with a run that was broken off, on the labels of its start; from the start if need be.
+
+    Raises
+    ------
+    UnreadableFile, BadRequest
+        When data are gone or have changed, or what the run has kept is damaged.
+    """
+    from geocnn_gui import workflow
+
+    record = run.record
+    assert record is not None
+    with ExitStack() as stack:
+        pairs = []
+        for number, kept in enumerate(record.sources):
+            source = _open_again(project, view, run, kept, stack)
+            pairs.append(workflow.Pair(source, run.labels(number)))
+        take_up(run)
+        change_record(run, state="running", error="")
+        out, checkpoint = run.folder / MODEL_FILE, run.folder / CHECKPOINT_FILE
+        if run.checkpoint is not None:
+            task = workflow.resume(checkpoint, pairs, out=out)
+        else:
+            training = record.training or TrainingSpec()
+            task = workflow.train(
+                pairs, record.model, training, record.classes, out=out, checkpoint=checkpoint
+            )
+        yield from recorded(run.folder, task)
+
+
+def _open_again(
+    project: Project, view: InView, run: Run, kept: RunSource, stack: ExitStack
+) -> Source:
+    """Return a source of a run, the one in view where it is the same."""
+    from geocnn_gui.data.source import open_source
+
+    entry = next((e for e in project.sources if e.id == kept.entry), None)
+    if entry is None:
+        raise BadRequest(
+            f"{kept.mark.name}, on which {run.title} was trained, is no longer in the project",
+            "train anew",
+        )
+    if entry.id == view.entry.id and dict(view.entry.choices) == kept.choices:
+        source = view.source
+    else:
+        source = stack.enter_context(open_source(entry.path, **kept.choices))
+    if (identity(source), source.shape) != (kept.mark.identity, kept.mark.shape):
+        raise BadRequest(
+            f"{entry.path} has changed since {run.title} began",
+            "put the file back as it was, or train anew",
+        )
+    return source
