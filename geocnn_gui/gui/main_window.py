@@ -92,7 +92,8 @@ class MainWindow(QMainWindow):
         middle.body.addWidget(self._canvas)
         self._side = SidePanel(
             session, load_labels=self.asker.labels, save_labels=self.asker.labels_name,
-            open_model=self.asker.model, save_model=self.asker.model_name, score=(self.asker.truth, self.asker.report_name), export=self.asker.export_name,
+            model=(self.asker.model, self.asker.model_name, self.asker.weights),
+            score=(self.asker.truth, self.asker.report_name), export=self.asker.export_name,
         )  # fmt: skip
         self._columns = _splitter(Qt.Orientation.Horizontal, "columns")
         for widget in (self._left, middle, self._side):
@@ -176,12 +177,14 @@ class MainWindow(QMainWindow):
     def _listen(self) -> None:
         session = self.session
         session.message.connect(self._messages.show_message)
+        session.request_place.connect(self.asker.place)
         self._canvas.failed.connect(session.report)
         session.source_changed.connect(self._on_source_changed)
         session.classes_changed.connect(self._show_classes)
         session.tool_changed.connect(self._show_tool)
         for signal in (session.source_changed, session.section_changed, session.view_changed,
                        session.tool_changed, session.job_changed, session.model_changed,
+                       session.project_changed,
                        session.overlay_changed, session.undo_stack.indexChanged,
                        session.busy_changed, session.labels_changed):  # fmt: skip
             signal.connect(self._refresh)
@@ -196,7 +199,7 @@ class MainWindow(QMainWindow):
         actions.refresh(self, self._actions)
 
     def _on_source_changed(self) -> None:
-        opened = self.session.source is not None
+        opened = self.session.project is not None
         self._pages.setCurrentWidget(self._rows if opened else self._welcome)
         if opened:
             self._canvas.canvas.setFocus()
@@ -214,11 +217,15 @@ class MainWindow(QMainWindow):
 
     def _show_title(self) -> None:
         session = self.session
-        if session.project is None or session.source is None:
+        if session.project is None:
             self.setWindowTitle("GeoCNN")
             return
+        name = session.source.name if session.source is not None else session.project.name
+        if session.why_read_only():
+            self.setWindowTitle(f"{name}, read-only – GeoCNN")
+            return
         saved = f", saved {session.saved_at:%H:%M}" if session.saved_at is not None else ""
-        self.setWindowTitle(f"{session.source.name}{saved} – GeoCNN")
+        self.setWindowTitle(f"{name}{saved} – GeoCNN")
 
     def pick_class(self, place: int) -> None:
         """Paint with the class at a place of the table from now on; 0 unlabels."""
@@ -234,7 +241,9 @@ class MainWindow(QMainWindow):
         self._recent.clear()
         recent = [each for each in recent_projects() if each.exists]
         for each in recent:
-            self._recent.addAction(each.source, lambda s=each.source: self.session.open_path(s))
+            self._recent.addAction(
+                each.source, lambda folder=each.folder: self.session.open_project(folder)
+            )
         if not recent:
             self._recent.addAction("Nothing yet").setEnabled(False)
 

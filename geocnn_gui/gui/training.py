@@ -9,6 +9,7 @@ from geocnn_gui.errors import GeoCNNError
 from geocnn_gui.gui.opening import labelled_entries
 from geocnn_gui.gui.run_list import RunList
 from geocnn_gui.gui.run_tasks import InView, go_on, new_run
+from geocnn_gui.models.pretrained import fetch_weights, why_no_weights
 from geocnn_gui.models.spec import UNetSpec
 from geocnn_gui.project.runs import MODEL_FILE, change_record, read_run
 from geocnn_gui.training.checkpoint import STAGES, read_card
@@ -50,7 +51,8 @@ class Training(RunList):
             return "Wait for the running task, or stop it."
         if self._labelled_classes() < 2 and not self._has_unseen_labels():
             return "Paint a few strokes of at least two classes, then train."
-        return ""
+        missing = why_no_weights(self.model_spec)
+        return f"{missing} The Model panel says what to do." if missing else ""
 
     def _labelled_classes(self) -> int:
         """Count the classes that carry labels in the sources that were in view."""
@@ -68,6 +70,23 @@ class Training(RunList):
         self.model_spec = model or self.model_spec
         self.training_spec = training or self.training_spec
         self.specs_changed.emit()
+
+    def start_download(self) -> None:
+        """Bring the weights that the next training begins with to this machine."""
+        self._start(fetch_weights(self.model_spec), "download", "Downloading weights")
+
+    def check_weights(self) -> None:
+        """See in the background whether the chosen weights fit, and say it where they do not."""
+        spec = self.model_spec
+        if why_no_weights(spec) or getattr(spec, "weights", "none") == "none":
+            return
+
+        def check() -> None:
+            from geocnn_gui.models.networks import build_for_training
+
+            build_for_training(spec, 3, 2)
+
+        self.call(check, lambda _: None)
 
     def start_training(
         self, model_spec: ModelSpec | None = None, training_spec: TrainingSpec | None = None

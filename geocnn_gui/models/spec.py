@@ -1,8 +1,8 @@
 """Torch-free, frozen specs of networks; forms, command-line options and files are made from them.
 
-A field may carry `json_schema_extra={"advanced": True}`: forms fold it away. A text field may
-carry "choices" (value -> words) and "file" (the words for choosing one): forms offer these, the
-command line names them ("accepts").
+A field may carry `json_schema_extra={"advanced": True}`: forms fold it away. A text that may be
+one of a few words or the name of a file carries "choices" (value -> words), which forms offer, and
+"accepts", by which the command line says what it takes.
 """
 
 from __future__ import annotations
@@ -90,7 +90,6 @@ class PretrainedSpec(Spec):
         description="What it knows to begin with. A model file of GeoCNN will do too.",
         json_schema_extra={
             "choices": {"imagenet": "ImageNet", "none": "None, from scratch"},
-            "file": "From a file…",
             "accepts": "imagenet, none or the name of a weights file",
         },
     )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from geocnn_gui.project.home import data_home
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 DATA = "Data (*.sgy *.segy *.seg *.tif *.tiff *.gtif *.png *.jpg *.jpeg *.npy *.npz);;All files (*)"
 LABELS = "Labels (*.tif *.tiff *.gtif *.png *.sgy *.segy *.npy);;All files (*)"
 MODELS = "Models (*.safetensors);;All files (*)"
+WEIGHTS = "Weights (*.pth *.pt *.safetensors);;All files (*)"
 
 REPORTS = "Table (*.csv);;JSON (*.json)"
 
@@ -42,6 +45,27 @@ class Asker:
     def data(self) -> None:
         """Ask for a file and open it."""
         self._ask("Open", DATA, self._session.open_path)
+
+    def project(self) -> None:
+        """Ask for a project folder and open it."""
+        home = data_home() / "projects"
+        dialog = QFileDialog(self._window, "Open project", str(home if home.is_dir() else ""))
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        self._open(dialog, self._session.open_project, keep=False)
+
+    def copy_name(self) -> None:
+        """Ask for the name of a new folder and copy the project there."""
+        project = self._session.project
+        if project is None:
+            return
+        dialog = QFileDialog(self._window, "Save a copy of the project", self._folder)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.selectFile(f"{project.name} copy")
+        self._open(dialog, self._session.save_project_copy)
+
+    def place(self, entry_id: str) -> None:
+        """Ask where the file of a source is now."""
+        self._ask("Where is it now?", DATA, lambda path: self._session.use_place(entry_id, path))
 
     def more_data(self) -> None:
         """Ask for a file and add it to the project."""
@@ -69,6 +93,10 @@ class Asker:
     def model(self) -> None:
         """Ask for a model file and predict with it."""
         self._ask("Open model", MODELS, lambda path: self._session.use_run(Path(path)))
+
+    def weights(self, act: Callable[[str], object]) -> None:
+        """Ask for a file of pretrained weights and hand it on."""
+        self._ask("Pretrained weights", WEIGHTS, act)
 
     def model_name(self) -> None:
         """Ask for a name and write the model in hand there."""
@@ -107,10 +135,15 @@ class Asker:
         dialog.selectFile(f"{stem}_{what}.{first}")
         self._open(dialog, act)
 
-    def _open(self, dialog: QFileDialog, act: Callable[[str], object]) -> None:
+    def _open(
+        self, dialog: QFileDialog, act: Callable[[str], object], *, keep: bool = True
+    ) -> None:
+        """Show a dialog; `keep` says whether the next one starts where this one ended."""
+
         def chosen(path: str) -> None:
-            self._folder = str(Path(path).parent)
-            self._changed(self._folder)
+            if keep:
+                self._folder = str(Path(path).parent)
+                self._changed(self._folder)
             act(path)
 
         dialog.setObjectName("file_dialog")

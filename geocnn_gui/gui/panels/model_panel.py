@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
-from geocnn_gui.gui.widgets.card import button, enable, label
+from geocnn_gui.gui.widgets.card import button, enable, grouped, label, link
+from geocnn_gui.gui.widgets.choice_or_file import ChoiceOrFile
 from geocnn_gui.gui.widgets.spec_form import SpecForm
-from geocnn_gui.models.spec import SPECS, ModelSpec
+from geocnn_gui.models.pretrained import IMAGENET, weights_path, why_no_weights
+from geocnn_gui.models.spec import SPECS, ModelSpec, PretrainedSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from geocnn_gui.gui.session import Session
+    from geocnn_gui.gui.widgets.choice_or_file import Ask
     from geocnn_gui.models.weights import ModelCard
 
 
@@ -26,10 +30,11 @@ class ModelPanel(QWidget):
         *,
         open_model: Callable[[], None],
         save_model: Callable[[], None],
+        choose_weights: Ask,
     ) -> None:
         super().__init__()
         self.setObjectName("model_panel")
-        self._session = session
+        self._session, self._ask_weights = session, choose_weights
         self._specs: dict[str, ModelSpec] = {
             kind: spec.model_validate({}) for kind, spec in SPECS.items()
         }
@@ -39,6 +44,8 @@ class ModelPanel(QWidget):
             self._kind.addItem(title_of(spec), kind)
         self._kind.currentIndexChanged.connect(self._on_kind)
         self._about = label(role="muted", name="model_about", wrap=True)
+        self._weights = WeightsLine(session, use=self._use_weights, ask=choose_weights)
+        self._size = label(role="muted", name="model_size")
         self._place = QVBoxLayout()
         self._form: SpecForm | None = None
         self._card = label(role="muted", name="model_card", wrap=True)
@@ -48,6 +55,8 @@ class ModelPanel(QWidget):
         layout.addWidget(self._kind)
         layout.addWidget(self._about)
         layout.addLayout(self._place)
+        layout.addWidget(self._weights)
+        layout.addWidget(self._size)
         layout.addSpacing(8)
         layout.addWidget(label("MODEL IN HAND", role="heading"))
         layout.addWidget(self._card)
@@ -59,6 +68,8 @@ class ModelPanel(QWidget):
         layout.addStretch(1)
         session.model_changed.connect(self._show_card)
         session.specs_restored.connect(self._show_spec)
+        for signal in (session.specs_changed, session.source_changed, session.classes_changed):
+            signal.connect(self._show_size)
         self._on_kind()
         self._show_card()
 
@@ -67,7 +78,7 @@ class ModelPanel(QWidget):
         if self._form is not None:
             self._place.removeWidget(self._form)
             self._form.deleteLater()
-        self._form = SpecForm(spec)
+        self._form = SpecForm(spec, ask_file=self._ask_weights)
         self._form.setObjectName("model_form")
         self._form.changed.connect(self._on_changed)
         self._place.addWidget(self._form)
@@ -89,8 +100,22 @@ class ModelPanel(QWidget):
     def _on_changed(self) -> None:
         if self._form is not None:
             spec = cast("ModelSpec", self._form.spec())
-            self._specs[self._kind.currentData()] = spec
+            before = self._specs[spec.kind]
+            self._specs[spec.kind] = spec
             self._session.set_specs(model=spec)
+            if getattr(spec, "weights", None) != getattr(before, "weights", None):
+                self._session.check_weights()
+
+    def _use_weights(self, value: str) -> None:
+        editor = self._form.editor("weights") if self._form is not None else None
+        if isinstance(editor, ChoiceOrFile):
+            editor.choose(value)
+
+    def _show_size(self) -> None:
+        source = self._session.source
+        bands = len(source.bands) if source is not None else 3
+        classes = max(2, len(self._session.classes))
+        self._size.setText(_words(self._session.model_spec.parameters(bands, classes)))
 
     def _show_card(self) -> None:
         card, path = self._session.model_card, self._session.model_path
@@ -100,6 +125,69 @@ class ModelPanel(QWidget):
             return
         self._card.setText(describe_card(card))
         self._card.setToolTip(str(path))
+
+
+class WeightsLine(QWidget):
+    """Says whether the weights that a training begins with are here, and the ways to have them."""
+
+    def __init__(self, session: Session, *, use: Callable[[str], None], ask: Ask) -> None:
+        super().__init__()
+        self.setObjectName("weights")
+        self._session = session
+        self._text = label(role="muted", name="weights_line", wrap=True)
+        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._download = link(
+            f"Download them ({IMAGENET.megabytes} MB)", session.start_download,
+            name="download_weights",
+        )  # fmt: skip
+        self._ways = QWidget()
+        ways = QVBoxLayout(self._ways)
+        ways.setContentsMargins(0, 0, 0, 0)
+        ways.setSpacing(4)
+        ways.addWidget(self._download)
+        ways.addWidget(link("Choose a file…", lambda: ask(use), name="choose_weights"))
+        ways.addWidget(link("Go without", lambda: use("none"), name="no_weights"))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self._text)
+        layout.addWidget(self._ways)
+        session.specs_changed.connect(self.refresh)
+        session.job_changed.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look whether the weights are here."""
+        spec = self._session.model_spec
+        if not isinstance(spec, PretrainedSpec) or not spec.pretrained:
+            self.hide()
+            return
+        self.show()
+        path, missing = weights_path(spec), why_no_weights(spec)
+        published = spec.weights == "imagenet"
+        text = f"ImageNet weights found in {path.parent}." if published else f"Begins with {path}."
+        if missing:
+            by_hand = f" By hand: put {path.name} into {path.parent}." if published else ""
+            text = missing + by_hand
+        self._text.setText(text)
+        self._text.setProperty("role", "warning" if missing else "muted")
+        self._text.style().polish(self._text)
+        self._ways.setVisible(bool(missing))
+        self._download.setVisible(published)
+        enable(self._download, self._session.why_not_now(), tip=IMAGENET.url)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Look again when the user comes back, perhaps from putting the file there."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
+            self.refresh()
+
+
+def _words(parameters: int) -> str:
+    """Say how large a network is: "11.2 million parameters"."""
+    if parameters < 1_000_000:
+        return f"{grouped(round(parameters, -3))} parameters"
+    return f"{parameters / 1e6:.1f} million parameters"
 
 
 def title_of(spec: ModelSpec) -> str:

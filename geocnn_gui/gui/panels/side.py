@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from geocnn_gui.gui.session import Session
     from geocnn_gui.gui.state import ExportWhat
+    from geocnn_gui.gui.widgets.choice_or_file import Ask
 
 
 class SidePanel(Card):
@@ -30,8 +31,7 @@ class SidePanel(Card):
         *,
         load_labels: Callable[[], None],
         save_labels: Callable[[], None],
-        open_model: Callable[[], None],
-        save_model: Callable[[], None],
+        model: tuple[Callable[[], None], Callable[[], None], Ask],
         score: tuple[Callable[[], None], Callable[[], None]],
         export: Callable[[ExportWhat], None],
     ) -> None:
@@ -39,12 +39,14 @@ class SidePanel(Card):
         self.setObjectName("side_panel")
         panels = {
             "Label": LabelPanel(session, load=load_labels, save=save_labels),
-            "Model": ModelPanel(session, open_model=open_model, save_model=save_model),
+            "Model": ModelPanel(
+                session, open_model=model[0], save_model=model[1], choose_weights=model[2]
+            ),
             "Train": TrainPanel(session),
             "Predict": PredictPanel(session),
             "Score": ScorePanel(session, ask_file=score[0], ask_report=score[1]),
             "Export": ExportPanel(session, ask=export),
-        }
+        }  # fmt: skip
         self.tabs = QTabBar()
         self.tabs.setObjectName("steps")
         self.tabs.setExpanding(False)
@@ -54,6 +56,8 @@ class SidePanel(Card):
             self.tabs.addTab(title)
             self._pages.addWidget(_page(panel))
         self.tabs.currentChanged.connect(self._pages.setCurrentIndex)
+        self.tabs.currentChanged.connect(lambda at: session.set_step(self.tabs.tabText(at)))
+        session.step_changed.connect(lambda: self.show_step(session.step))
         self.body.addWidget(self.tabs)
         self.body.addWidget(self._pages, 1)
         self.setMinimumWidth(316)

@@ -18,24 +18,30 @@ from PySide6.QtWidgets import (
 )
 
 from geocnn_gui.gui.widgets.card import Fold, label
+from geocnn_gui.gui.widgets.choice_or_file import ChoiceOrFile
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
+
+    from geocnn_gui.gui.widgets.choice_or_file import Ask
 
 
 class SpecForm(QWidget):
     """Edits one spec; `changed` tells when `spec()` would answer something else.
 
     A field's title is its label, its description the tooltip, its bounds those of the editor.
-    `json_schema_extra` may say "advanced" (folded away) or "hidden" (kept as it is). A value
-    that the spec refuses shows its reason under the form and `spec()` keeps the last good one.
+    `json_schema_extra` may say "advanced" (folded away) or "hidden" (kept as it is), and what
+    a text field offers: "choices" (value -> words); `ask_file` asks for a file. A value that the
+    spec refuses shows its reason under the form and `spec()` keeps the last good one.
     """
 
     changed = Signal()
 
-    def __init__(self, spec: BaseModel, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, spec: BaseModel, parent: QWidget | None = None, *, ask_file: Ask | None = None
+    ) -> None:
         super().__init__(parent)
-        self._spec = spec
+        self._spec, self._ask_file = spec, ask_file
         self._editors: dict[str, QWidget] = {}
         self._complaint = QLabel(self)
         self._complaint.setObjectName("spec_complaint")
@@ -73,7 +79,7 @@ class SpecForm(QWidget):
         self, name: str, field: FieldInfo, forms: tuple[QGridLayout, ...], *, advanced: bool
     ) -> None:
         form = forms[advanced]
-        editor = _editor(field, getattr(self._spec, name))
+        editor = self._editor(field, getattr(self._spec, name))
         editor.setObjectName(f"field_{name}")
         editor.setToolTip(field.description or "")
         editor.setAccessibleDescription(field.description or "")
@@ -88,6 +94,14 @@ class SpecForm(QWidget):
         if field.description and not advanced:
             form.addWidget(label(field.description, role="caption", wrap=True), row + 1, 0, 1, 2)
         self._editors[name] = editor
+
+    def _editor(self, field: FieldInfo, value: Any) -> QWidget:
+        extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+        choices = extra.get("choices")
+        if isinstance(choices, dict):
+            words = {key: str(text) for key, text in choices.items()}
+            return ChoiceOrFile(words, value, ask=self._ask_file)
+        return _editor(field, value)
 
     def _take(self) -> None:
         values = {name: _value(editor) for name, editor in self._editors.items()}
@@ -163,6 +177,8 @@ def _number(low: float | None, high: float | None, value: float) -> QDoubleSpinB
 
 def _value(editor: QWidget) -> Any:
     match editor:
+        case ChoiceOrFile():
+            return editor.value()
         case QCheckBox():
             return editor.isChecked()
         case QComboBox():
@@ -174,6 +190,8 @@ def _value(editor: QWidget) -> Any:
 
 def _when_edited(editor: QWidget, act: Any) -> None:
     match editor:
+        case ChoiceOrFile():
+            editor.changed.connect(act)
         case QCheckBox():
             editor.toggled.connect(act)
         case QComboBox():
