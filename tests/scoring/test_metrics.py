@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from geocnn_gui.scoring.metrics import Confusion, Scores
+from geocnn_gui.scoring.metrics import Confusion, Scores, by_column, by_row
 
 ids = st.sampled_from([0, 1, 2, 7, 254])
 pairs = st.integers(1, 60).flatmap(
@@ -41,7 +41,8 @@ def _brute(truth, prediction) -> dict:
         rows[k] = {
             "iou": _safe(tp, tp + fn + fp), "precision": _safe(tp, tp + fp),
             "recall": _safe(tp, tp + fn), "f1": _safe(2 * tp, 2 * tp + fp + fn),
-            "support": tp + fn,
+            "accuracy": _safe(len(cells) - fn - fp, len(cells)),
+            "support": tp + fn, "predicted": tp + fp,
         }  # fmt: skip
     n = len(cells)
     chance = sum(
@@ -52,6 +53,7 @@ def _brute(truth, prediction) -> dict:
         "pixel_accuracy": accuracy,
         "mean_class_accuracy": _mean(r["recall"] for r in rows.values()),
         "mean_iou": _mean(r["iou"] for r in rows.values()),
+        "mean_f1": _mean(r["f1"] for r in rows.values()),
         "frequency_weighted_iou": _safe(sum(r["support"] * r["iou"] for r in rows.values()), n),
         "kappa": None if accuracy is None else _safe(accuracy - chance, 1 - chance),
         "confusion": [[sum(c == (a, b) for c in cells) for b in found] for a in found],
@@ -86,27 +88,39 @@ def test_that_blocks_add_up_to_the_whole(pair, cut):
     assert parts.scores() == _score(*pair)
 
 
-def test_that_sklearn_agrees():
-    sklearn = pytest.importorskip("sklearn.metrics")
-    random = np.random.default_rng(0)
-    truth, prediction = random.integers(1, 6, 500), random.integers(1, 6, 500)
-    scores, labels = _score(truth, prediction), [1, 2, 3, 4, 5]
-    assert scores.confusion == sklearn.confusion_matrix(truth, prediction).tolist()
-    assert scores.kappa == pytest.approx(sklearn.cohen_kappa_score(truth, prediction))
-    iou = sklearn.jaccard_score(truth, prediction, labels=labels, average=None)
-    f1 = sklearn.f1_score(truth, prediction, labels=labels, average=None)
-    assert [c.iou for c in scores.classes] == pytest.approx(list(iou))
-    assert [c.f1 for c in scores.classes] == pytest.approx(list(f1))
+def test_that_the_figures_are_those_in_the_documents_of_scikit_learn():
+    """Its own examples, ids raised by one."""
+    report = _score([1, 2, 3, 3, 3], [1, 1, 3, 3, 2]).classes
+    assert [c.precision for c in report] == pytest.approx([0.5, 0, 1])
+    assert [c.recall for c in report] == pytest.approx([1, 0, 0.67], abs=0.005)
+    assert [c.f1 for c in report] == pytest.approx([0.67, 0, 0.8], abs=0.005)
+    matrix = _score([3, 1, 3, 3, 1, 2], [1, 1, 3, 3, 1, 3]).confusion
+    assert matrix == [[2, 0, 0], [0, 0, 1], [1, 0, 2]]
+    jaccard = _score([1, 2, 3, 3], [1, 3, 2, 3]).classes
+    assert [c.iou for c in jaccard] == pytest.approx([1, 0, 1 / 3])
+    balanced = _score([1, 2, 1, 1, 2, 1], [1, 2, 1, 1, 1, 2])
+    assert balanced.mean_class_accuracy == 0.625
+    assert _score([1, 2, 1, 3, 2], [1, 2, 1, 3, 1]).kappa == pytest.approx(0.6875)
+
+
+@settings(deadline=None)
+@given(pairs)
+def test_that_shares_have_recall_and_precision_on_their_diagonal(pair):
+    scores = _score(*pair)
+    for shares, key in ((by_row(scores), "recall"), (by_column(scores), "precision")):
+        assert [shares[i][i] for i in range(len(shares))] == [
+            getattr(c, key) for c in scores.classes
+        ]
 
 
 def test_that_the_json_has_the_promised_keys():
     found = _score([1, 2], [1, 1], {1: "salt"}).model_dump()
     promised = {
-        "pixel_accuracy", "mean_class_accuracy", "mean_iou", "frequency_weighted_iou", "kappa",
+        "pixel_accuracy", "mean_class_accuracy", "mean_iou", "mean_f1", "frequency_weighted_iou", "kappa",
         "confusion", "classes",
     }  # fmt: skip
     assert promised | {"unpredicted"} == set(found)
-    keys = {"id", "name", "iou", "f1", "precision", "recall", "support"}
+    keys = {"id", "name", "iou", "f1", "precision", "recall", "accuracy", "support", "predicted"}
     assert set(found["classes"][0]) == keys
     assert [c["name"] for c in found["classes"]] == ["salt", "Class 2"]
 

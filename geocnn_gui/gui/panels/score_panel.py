@@ -69,7 +69,7 @@ class ScorePanel(QWidget):
         self._ours = button(
             "Score against my labels", session.start_scoring, name="score_labels", primary=True
         )
-        self._file = button("Score against a label file…", ask_file, name="score_file")
+        self._file = button("Label file…", ask_file, name="score_file")
         self._advice = label(
             "The best judge is labels that no training has seen.", role="muted", wrap=True
         )
@@ -77,8 +77,12 @@ class ScorePanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setSpacing(8)
         layout.addWidget(label("Score the prediction", role="title"))
-        for widget in (self._advice, self._ours, self._file, self._result):
-            layout.addWidget(widget)
+        layout.addWidget(self._advice)
+        line = QHBoxLayout()
+        line.addWidget(self._ours, 1)
+        line.addWidget(self._file)
+        layout.addLayout(line)
+        layout.addWidget(self._result)
         layout.addStretch(1)
         for signal in (session.overlay_changed, session.job_changed, session.labels_changed,
                        session.scored, session.errors_changed):  # fmt: skip
@@ -90,7 +94,9 @@ class ScorePanel(QWidget):
         why_not = session.why_no_score()
         counts = session.labels.store.counts if session.labels is not None else {}
         enable(self._ours, why_not or ("" if counts else "No labels to compare with."))
-        enable(self._file, why_not, tip="A raster, PNG, SEG-Y or .npy of the same grid")
+        enable(
+            self._file, why_not, tip="Score against a raster, PNG, SEG-Y or .npy of the same grid"
+        )
         self._advice.setVisible(session.score is None)
         self._result.setVisible(session.score is not None)
 
@@ -139,7 +145,7 @@ class _Result(QWidget):
         layout.addWidget(label("CONFUSION", role="heading"))
         layout.addWidget(self._modes)
         layout.addWidget(
-            label("Rows: labels. Columns: prediction. Click a cell to see its pixels.",
+            label("Rows are labels, columns predictions. Click to see.",
                   role="caption", wrap=True)
         )  # fmt: skip
         layout.addWidget(self._confusion)
@@ -303,6 +309,8 @@ def _make_table() -> QTableWidget:
     for column, (title, tip) in enumerate(_COLUMNS.items()):
         item = QTableWidgetItem(title)
         item.setToolTip(tip)
+        if column:
+            item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         table.setHorizontalHeaderItem(column, item)
     table.verticalHeader().hide()
     table.verticalHeader().setDefaultSectionSize(22)

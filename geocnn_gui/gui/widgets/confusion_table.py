@@ -10,6 +10,7 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPalette, QPen, QPixmap
 from PySide6.QtWidgets import (
     QAbstractItemView,
+    QApplication,
     QHeaderView,
     QStyle,
     QStyledItemDelegate,
@@ -29,7 +30,9 @@ Index = QModelIndex | QPersistentModelIndex
 #: Right and wrong, as in the error map.
 _RIGHT, _WRONG = QColor("#0072b2"), QColor("#e69f00")
 _SHARE, _RIGHT_CELL = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
-_ROW, _NARROWEST, _NAMES, _MOST_ROWS, _SWATCH = 24, 40, 84, 10, 10
+_ROW, _NARROWEST, _NAMES, _MOST_ROWS, _SWATCH = 24, 40, 96, 10, 10
+#: Columns narrower than this show the colour of their class alone.
+_NAMED = 72
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,9 @@ class ConfusionTable(QTableWidget):
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setCornerButtonEnabled(False)
+        self.setStyleSheet(
+            "QHeaderView, QTableCornerButton::section { background: transparent; border: none; }"
+        )
         for header in (self.horizontalHeader(), self.verticalHeader()):
             header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
             header.setSectionsClickable(False)
@@ -150,7 +156,9 @@ class ConfusionTable(QTableWidget):
     def _fill_headers(self) -> None:
         entries = [*self._matrix.classes, ("no prediction", "")][: self.columnCount()]
         for column, (name, color) in enumerate(entries):
-            self.setHorizontalHeaderItem(column, _header(name, color, f"Predicted: {name}"))
+            item = _header(name, color, f"Predicted: {name}")
+            item.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
+            self.setHorizontalHeaderItem(column, item)
         for row, (name, color) in enumerate(self._matrix.classes):
             self.setVerticalHeaderItem(row, _header(name, color, f"Labelled: {name}"))
 
@@ -189,6 +197,11 @@ class ConfusionTable(QTableWidget):
         room = self.width() - min(widest, _NAMES) - self.verticalScrollBar().sizeHint().width() - 2
         width = max(_NARROWEST, max(texts) + 10, min(room // self.columnCount(), 2 * _NARROWEST))
         self.horizontalHeader().setDefaultSectionSize(width)
+        for column, (name, _) in enumerate(self._matrix.classes):
+            if (header := self.horizontalHeaderItem(column)) is not None:
+                header.setText(name if width >= _NAMED else "")
+        if (header := self.horizontalHeaderItem(len(self._matrix.classes))) is not None:
+            header.setText("none")
         self.setFixedHeight(self.sizeHint().height())
 
 
@@ -198,8 +211,9 @@ class _Heat(QStyledItemDelegate):
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         table = self.parent()
         assert isinstance(table, ConfusionTable)
-        palette, box = option.palette, QRectF(option.rect).adjusted(1, 1, -1, -1)  # type: ignore[attr-defined]
+        box = QRectF(option.rect).adjusted(1, 1, -1, -1)  # type: ignore[attr-defined]
         share = float(index.data(_SHARE) or 0.0)
+        palette = QApplication.palette()  # the sheet makes the table's own transparent
         fill = _mixed(palette, _RIGHT if index.data(_RIGHT_CELL) else _WRONG, share)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -218,9 +232,9 @@ class _Heat(QStyledItemDelegate):
         self, table: ConfusionTable, option: QStyleOptionViewItem, index: Index
     ) -> QPen | None:
         if table.cell == (index.row(), index.column()):
-            return QPen(option.palette.text().color(), 2.2)  # type: ignore[attr-defined]
+            return QPen(QApplication.palette().text().color(), 2.2)
         focused = option.state & QStyle.StateFlag.State_HasFocus  # type: ignore[attr-defined]
-        return QPen(option.palette.highlight().color(), 1.4) if focused else None  # type: ignore[attr-defined]
+        return QPen(QApplication.palette().highlight().color(), 1.4) if focused else None
 
 
 def _mixed(palette: QPalette, colour: QColor, share: float) -> QColor:
