@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+import socket
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -11,6 +15,8 @@ from geocnn_gui.errors import writing
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+_DAY = 86400.0
 
 
 @contextmanager
@@ -38,7 +44,8 @@ def replacing_set(
 
     As `replacing`, for several. Older companions, and `stale` files that speak of the older
     `path`, step aside first and come back when it cannot be replaced: a loss of power leaves at
-    worst a file without companions, never one with those of another.
+    worst a file without companions, never one with those of another. What a killed process of
+    this machine left of these names is removed first.
 
     Raises
     ------
@@ -46,6 +53,7 @@ def replacing_set(
         For an `OSError` inside the block or while renaming; all older files stay.
     """
     finals = [path, *companions]
+    _remove_leftovers((*finals, *stale))
     temporaries = [_beside(final, "part") for final in finals]  # they differ in their suffix
     try:
         with writing(path):
@@ -62,7 +70,41 @@ def replacing_set(
 
 
 def _beside(path: Path, word: str) -> Path:
-    return path.with_name(f".{path.stem[:40]}.{os.getpid()}.{word}{path.suffix}")
+    return path.with_name(f".{path.stem[:40]}.{os.getpid()}-{_host()}.{word}{path.suffix}")
+
+
+def _host() -> str:
+    """Return a short name of this machine: others may write to the same folder."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
+
+
+def _remove_leftovers(paths: Sequence[Path]) -> None:
+    """Remove what processes of this machine that are gone left of `paths`."""
+    with suppress(OSError):
+        names = [entry.name for entry in os.scandir(paths[0].parent) if entry.name[0] == "."]
+        for path in paths:
+            stem, suffix = re.escape(path.stem[:40]), re.escape(path.suffix)
+            ours = re.compile(rf"\.{stem}\.(\d+)-{_host()}\.(part|old\d+){suffix}")
+            for name in names:
+                if (found := ours.fullmatch(name)) is not None:
+                    left = path.with_name(name)
+                    if not _in_use(left, int(found[1])):
+                        left.unlink(missing_ok=True)
+
+
+def _in_use(path: Path, process: int) -> bool:
+    """Say whether the process that writes a temporary file may still be there."""
+    if process == os.getpid():
+        return True
+    if os.name != "posix":  # asking would end it there
+        return time.time() - path.stat().st_mtime < _DAY
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 def _replace_all(
@@ -75,7 +117,7 @@ def _replace_all(
         for old, place in aside.items():
             os.replace(old, place)
         os.replace(temporaries[0], finals[0])
-    except OSError:
+    except BaseException:
         for old, place in aside.items():
             with suppress(OSError):
                 os.replace(place, old)

@@ -27,6 +27,31 @@ def test_that_the_array_is_that_of_the_prediction(
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize("name", ["npra_line_cut.sgy", "f3_cube_cut.sgy", "landsat_cut.tif"])
+def test_that_probabilities_have_the_classes_in_front(
+    name, files, predict, export, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(layers, "_BLOCK_CELLS", 1000)
+    with open_source(files / name) as source:
+        prediction = predict(source)
+        export(prediction, source, tmp_path / "map.npy", "probabilities")
+    found = np.load(tmp_path / "map.npy")
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, prediction.probabilities)
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".tif"])
+def test_that_a_prediction_without_probabilities_is_refused_with_a_way_out(
+    suffix, files, predict, export, tmp_path
+):
+    with open_source(files / "npra_line_cut.sgy") as source:
+        prediction = predict(source)
+        prediction.has_probabilities = False
+        with pytest.raises(BadRequest, match=r"the likeliest class .*; predict again with prob"):
+            export(prediction, source, tmp_path / f"map{suffix}", "probabilities")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (7, 3), (5, 2000, 3), (3, 10_000_000)])
 def test_that_slabs_cover_the_array_once(shape):
     parts = slabs(shape)

@@ -5,10 +5,10 @@ import warnings
 import numpy as np
 import pytest
 import rasterio
+from export_scenes import scene
 from rasterio.errors import NotGeoreferencedWarning
 
-from geocnn_gui.data.array import ArraySource
-from geocnn_gui.data.source import Axis, Band, open_source
+from geocnn_gui.data.source import open_source
 from geocnn_gui.errors import BadRequest, CannotWrite
 from geocnn_gui.events import Note, Progress, Saved
 
@@ -18,16 +18,6 @@ TRANSFORMS = {
     "rotated": (21.2, 21.2, 500000.0, 21.2, -21.2, 1700000.0),
     "sheared": (30.0, 4.0, 462405.0, 1.0, -30.0, 1741815.0),
 }
-
-
-def _scene(shape, *, transform=None, crs=None) -> ArraySource:
-    axes = (Axis("row", "px", 0, 1, shape[0]), Axis("column", "px", 0, 1, shape[1]))
-    source = ArraySource(
-        np.zeros((1, *shape), np.uint8), kind="raster", axes=axes, bands=(Band("b"),),
-        domain="imagery", name="scene",
-    )  # fmt: skip
-    source.transform, source.crs = transform, crs
-    return source
 
 
 def _read(path):
@@ -40,7 +30,7 @@ def _read(path):
 @pytest.mark.parametrize("name", TRANSFORMS)
 def test_that_a_class_map_lies_where_its_source_lies(name, predict, export, tmp_path):
     crs = rasterio.CRS.from_epsg(32615).to_wkt()
-    source = _scene((60, 70), transform=TRANSFORMS[name], crs=crs)
+    source = scene((60, 70), transform=TRANSFORMS[name], crs=crs)
     export(predict(source), source, tmp_path / "map.tif")
     _, profile, _, _ = _read(tmp_path / "map.tif")
     assert profile["transform"][:6] == TRANSFORMS[name]
@@ -49,7 +39,7 @@ def test_that_a_class_map_lies_where_its_source_lies(name, predict, export, tmp_
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 600), (513, 3), (700, 1100)])
 def test_that_every_cell_arrives(shape, predict, export, tmp_path):
-    source = _scene(shape, transform=TRANSFORMS["north up"])
+    source = scene(shape, transform=TRANSFORMS["north up"])
     prediction = predict(source)
     events = export(prediction, source, tmp_path / "map.tif")
     values, profile, _, _ = _read(tmp_path / "map.tif")
@@ -62,7 +52,7 @@ def test_that_every_cell_arrives(shape, predict, export, tmp_path):
 
 
 def test_that_names_and_colours_travel_with_the_file(predict, export, tmp_path):
-    source = _scene((8, 9))
+    source = scene((8, 9))
     export(predict(source), source, tmp_path / "map.tif")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -77,7 +67,7 @@ def test_that_names_and_colours_travel_with_the_file(predict, export, tmp_path):
 
 
 def test_that_confidence_is_float(predict, export, tmp_path):
-    source = _scene((8, 9))
+    source = scene((8, 9))
     prediction = predict(source)
     events = export(prediction, source, tmp_path / "map.tif", "confidence")
     values, profile, _, _ = _read(tmp_path / "map.tif")
@@ -87,7 +77,7 @@ def test_that_confidence_is_float(predict, export, tmp_path):
 
 
 def test_that_a_missing_crs_is_said(predict, export, tmp_path):
-    source = _scene((8, 9))
+    source = scene((8, 9))
     notes = [
         e.text for e in export(predict(source), source, tmp_path / "map.tif") if type(e) is Note
     ]
@@ -116,7 +106,7 @@ def test_that_a_file_that_does_not_hold_what_was_written_is_not_kept(
     predict, export, tmp_path, monkeypatch
 ):
     """A full disk that GDAL does not tell: blocks are missing in the file."""
-    source = _scene((600, 700))
+    source = scene((600, 700))
     prediction, out = predict(source), tmp_path / "map.tif"
     out.write_bytes(b"older")
     monkeypatch.setattr(rasterio.io.DatasetWriter, "write", lambda *_, **__: None)

@@ -125,6 +125,27 @@ def test_that_confidence_is_the_probability_of_the_class(run, make_net, make_sou
     np.testing.assert_allclose(found, shares, atol=0.5 / 255 + 1e-4)
 
 
+@pytest.mark.parametrize("shape", [(530, 44), (3, 20, 24)])
+def test_that_every_probability_is_stored_where_there_is_room(
+    shape, make_net, make_card, make_source, tmp_path
+):
+    source, card = make_source(shape), make_card(UNET)
+    if len(shape) == 2:
+        source._array[515, 3:9] = np.nan
+    store = PredictionStore.create(tmp_path / "run", source, card.classes, probabilities=True)
+    for _ in predict(make_net(UNET), card, source, store, device=choose_device("cpu")):
+        pass
+    whole = Window.whole(shape)
+    found, ids = store.read_probabilities(whole), store.read_classes(whole)
+    live = np.isfinite(source._array)
+    assert found.shape == (3, *shape)
+    np.testing.assert_array_equal(np.isnan(found), np.broadcast_to(~live, found.shape))
+    np.testing.assert_allclose(found[:, live].sum(axis=0), 1, atol=4 / 65535)
+    np.testing.assert_array_equal(np.array([2, 5, 9])[found[:, live].argmax(axis=0)], ids[live])
+    confidence = store.read_confidence(whole)[live]
+    np.testing.assert_allclose(found[:, live].max(axis=0), confidence, atol=0.6 / 255)
+
+
 def test_that_flips_make_the_prediction_mirror_with_the_picture(run, make_source):
     source, mirrored = make_source((64, 48)), make_source((64, 48))
     mirrored._array = np.ascontiguousarray(source._array[::-1])
