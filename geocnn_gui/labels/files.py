@@ -51,7 +51,7 @@ def read_label_file(path: Path, source: Source) -> LabelFile:
     """
     path = Path(path)
     with open_source(path) as label:
-        grid = _grid(label, source)
+        grid = grid_on(label, source)
         is_picture = label.kind == "raster" and path.suffix.lower() not in _ARRAY_FILES
         coloured = is_picture and len(label.bands) == 3
         values = _Colours(grid, path, source.shape) if coloured else _Ids(grid, path)
@@ -65,11 +65,13 @@ def read_label_file(path: Path, source: Source) -> LabelFile:
     return LabelFile(store.snapshot(), classes, coloured)
 
 
-class _Grid(Protocol):
+class Grid(Protocol):
     """A label file seen in the array order of the source; 0 where it is not live."""
 
     @property
-    def banded(self) -> bool: ...
+    def banded(self) -> bool:
+        """Say whether `read` puts a band axis in front."""
+        ...
 
     def read(self, window: Window) -> np.ndarray:
         """Return (*window.size), with a band axis in front where `banded`."""
@@ -111,8 +113,8 @@ class _Stacked:
         return np.moveaxis(values[first : first + count], 0, self.axis)
 
 
-def _grid(label: Source, source: Source) -> _Grid:
-    """Find how the label file lies on the source; raises `LabelsMismatch`."""
+def grid_on(label: Source, source: Source) -> Grid:
+    """Find how a label file lies on a source; raises `LabelsMismatch`."""
     if source.kind == "cube" and label.banded:
         for axis in (0, 2):
             shape = list(label.shape)
@@ -184,12 +186,21 @@ def _name(source: Source) -> str:
     return source.path.name if source.path else source.name
 
 
+def ids_on(label: Source, source: Source, path: Path) -> Grid:
+    """Return class ids that stand as numbers in the file `path`, on the grid of a source.
+
+    Reading raises `LabelsMismatch` for other values than whole numbers 0-254.
+    """
+    return _Ids(grid_on(label, source), path)
+
+
 class _Ids:
     """Class ids that stand in the file as numbers."""
 
     colors: dict[int, str]
+    banded = False
 
-    def __init__(self, grid: _Grid, path: Path) -> None:
+    def __init__(self, grid: Grid, path: Path) -> None:
         self._grid, self._path, self.colors = grid, path, {}
 
     def read(self, window: Window) -> np.ndarray:
@@ -210,7 +221,7 @@ class _Ids:
 class _Colours:
     """Classes that stand in the file as colours, numbered in the order of their #rrggbb."""
 
-    def __init__(self, grid: _Grid, path: Path, shape: tuple[int, ...]) -> None:
+    def __init__(self, grid: Grid, path: Path, shape: tuple[int, ...]) -> None:
         self._grid = grid
         codes: set[int] = set()
         for window in slabs(shape):
