@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QEvent, Qt
-from PySide6.QtWidgets import QComboBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from geocnn_gui.gui.widgets.card import button, enable, grouped, label, link
 from geocnn_gui.gui.widgets.choice_or_file import ChoiceOrFile
@@ -44,7 +44,6 @@ class ModelPanel(QWidget):
             self._kind.addItem(title_of(spec), kind)
         self._kind.currentIndexChanged.connect(self._on_kind)
         self._about = label(role="muted", name="model_about", wrap=True)
-        self._weights = WeightsLine(session, use=self._use_weights, ask=choose_weights)
         self._size = label(role="muted", name="model_size")
         self._place = QVBoxLayout()
         self._form: SpecForm | None = None
@@ -55,7 +54,6 @@ class ModelPanel(QWidget):
         layout.addWidget(self._kind)
         layout.addWidget(self._about)
         layout.addLayout(self._place)
-        layout.addWidget(self._weights)
         layout.addWidget(self._size)
         layout.addSpacing(8)
         layout.addWidget(label("MODEL IN HAND", role="heading"))
@@ -82,6 +80,8 @@ class ModelPanel(QWidget):
         self._form.setObjectName("model_form")
         self._form.changed.connect(self._on_changed)
         self._place.addWidget(self._form)
+        if isinstance(spec, PretrainedSpec):
+            self._form.explain("weights", WeightsLine(self._session, use=self._use_weights))
         self._about.setText((type(spec).__doc__ or "").splitlines()[0])
         self._session.set_specs(model=spec)
 
@@ -128,28 +128,28 @@ class ModelPanel(QWidget):
 
 
 class WeightsLine(QWidget):
-    """Says whether the weights that a training begins with are here, and the ways to have them."""
+    """Says whether the weights that a training begins with are here, and the ways out if not."""
 
-    def __init__(self, session: Session, *, use: Callable[[str], None], ask: Ask) -> None:
+    def __init__(self, session: Session, *, use: Callable[[str], None]) -> None:
         super().__init__()
         self.setObjectName("weights")
         self._session = session
-        self._text = label(role="muted", name="weights_line", wrap=True)
+        self._text = label(role="caption", name="weights_line", wrap=True)
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._download = link(
-            f"Download them ({IMAGENET.megabytes} MB)", session.start_download,
+            f"Download ({IMAGENET.megabytes} MB)", session.start_download,
             name="download_weights",
         )  # fmt: skip
         self._ways = QWidget()
-        ways = QVBoxLayout(self._ways)
-        ways.setContentsMargins(0, 0, 0, 0)
-        ways.setSpacing(4)
+        ways = QHBoxLayout(self._ways)
+        ways.setContentsMargins(0, 0, 0, 4)
+        ways.setSpacing(16)
         ways.addWidget(self._download)
-        ways.addWidget(link("Choose a file…", lambda: ask(use), name="choose_weights"))
         ways.addWidget(link("Go without", lambda: use("none"), name="no_weights"))
+        ways.addStretch(1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
+        layout.setSpacing(0)
         layout.addWidget(self._text)
         layout.addWidget(self._ways)
         session.specs_changed.connect(self.refresh)
@@ -159,18 +159,11 @@ class WeightsLine(QWidget):
     def refresh(self) -> None:
         """Look whether the weights are here."""
         spec = self._session.model_spec
-        if not isinstance(spec, PretrainedSpec) or not spec.pretrained:
-            self.hide()
-            return
-        self.show()
-        path, missing = weights_path(spec), why_no_weights(spec)
-        published = spec.weights == "imagenet"
-        text = f"ImageNet weights found in {path.parent}." if published else f"Begins with {path}."
-        if missing:
-            by_hand = f" By hand: put {path.name} into {path.parent}." if published else ""
-            text = missing + by_hand
-        self._text.setText(text)
-        self._text.setProperty("role", "warning" if missing else "muted")
+        if not isinstance(spec, PretrainedSpec):
+            return  # another network was chosen; this line goes with its form
+        missing, published = why_no_weights(spec), spec.weights == "imagenet"
+        self._text.setText(_weights_sentence(spec, missing))
+        self._text.setProperty("role", "warning" if missing else "caption")
         self._text.style().polish(self._text)
         self._ways.setVisible(bool(missing))
         self._download.setVisible(published)
@@ -181,6 +174,17 @@ class WeightsLine(QWidget):
         super().changeEvent(event)
         if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
             self.refresh()
+
+
+def _weights_sentence(spec: PretrainedSpec, missing: str) -> str:
+    path = weights_path(spec)
+    if not spec.pretrained:
+        return "Learns from your labels alone; nothing is frozen."
+    if spec.weights != "imagenet":
+        return missing or f"Begins with {path}."
+    if missing:
+        return f"{missing} By hand: put {path.name} into {path.parent}."
+    return f"ImageNet weights found in {path.parent}."
 
 
 def _words(parameters: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
-from geocnn_gui.gui.widgets.card import button
+from geocnn_gui.gui.widgets.card import link
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,11 +36,11 @@ class ChoiceOrFile(QWidget):
             self._box.addItem(words, key)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
+        layout.setSpacing(8)
         layout.addWidget(self._box, 1)
         if ask is not None:
             layout.addWidget(
-                button("File…", lambda: ask(self.choose), name="choose_file", tip="Choose a file")
+                link("File…", lambda: ask(self.choose), name="choose_file", tip="Choose a file")
             )
         self._box.currentIndexChanged.connect(self._on_changed)
         self.choose(value)

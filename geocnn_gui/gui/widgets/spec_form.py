@@ -43,6 +43,7 @@ class SpecForm(QWidget):
         super().__init__(parent)
         self._spec, self._ask_file = spec, ask_file
         self._editors: dict[str, QWidget] = {}
+        self._captions: dict[str, tuple[QGridLayout, QWidget]] = {}
         self._complaint = QLabel(self)
         self._complaint.setObjectName("spec_complaint")
         self._complaint.setProperty("role", "warning")
@@ -75,6 +76,13 @@ class SpecForm(QWidget):
         """Return the editor of a field."""
         return self._editors[name]
 
+    def explain(self, name: str, widget: QWidget) -> None:
+        """Put a widget that says more in the place of a field's description."""
+        form, caption = self._captions[name]
+        form.replaceWidget(caption, widget)
+        caption.deleteLater()
+        self._captions[name] = form, widget
+
     def _add(
         self, name: str, field: FieldInfo, forms: tuple[QGridLayout, ...], *, advanced: bool
     ) -> None:
@@ -92,7 +100,9 @@ class SpecForm(QWidget):
         form.addWidget(title, row, 0)
         form.addWidget(editor, row, 1)
         if field.description and not advanced:
-            form.addWidget(label(field.description, role="caption", wrap=True), row + 1, 0, 1, 2)
+            caption = label(field.description, role="caption", wrap=True)
+            form.addWidget(caption, row + 1, 0, 1, 2)
+            self._captions[name] = form, caption
         self._editors[name] = editor
 
     def _editor(self, field: FieldInfo, value: Any) -> QWidget:
