@@ -129,8 +129,7 @@ class Placing(Showing):
             self.source_changed.emit()
         self.project_changed.emit()
         self.tell(
-            f"{stored.name} was removed from the project; its labels are kept in"
-            f" {project.folder / 'removed' / stored.id}.",
+            f"{stored.name} was removed from the project; its labels are kept.",
             actions=(("Put it back", lambda: self._put_back(project, stored)),),
         )
 

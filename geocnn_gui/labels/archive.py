@@ -139,7 +139,8 @@ def _about(path: Path, archive: zipfile.ZipFile) -> ArchiveHeader:
     if not isinstance(data, dict):
         raise ValueError(f"{_ABOUT} is no object")
     header = _header(path, data)
-    if math.prod(header.chunk_shape) > _LARGEST_CHUNK:
+    fits = len(header.chunk_shape) == len(header.shape)
+    if not fits or math.prod(header.chunk_shape) > _LARGEST_CHUNK:
         raise ValueError(f"chunks of {header.chunk_shape}")
     return header
 

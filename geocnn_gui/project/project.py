@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -242,7 +243,8 @@ class Project:
         self._save(sources=tuple(s for s in self._data.sources if s.id != entry_id))
         if stored.id in self._books:
             self._books.pop(stored.id).close()
-        _move(self.folder / "labels" / stored.id, kept / "labels")
+        with suppress(CannotWrite):  # they stay where they are then, and the id is not given again
+            _move(self.folder / "labels" / stored.id, kept / "labels")
         return stored
 
     def put_back(self, stored: StoredSource) -> None:
