@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import torch
 from geocnn_gui.data.source import Section
 from geocnn_gui.events import Event, Progress, TileDone
 from geocnn_gui.inference.device import probe_fast_cpu
+from geocnn_gui.inference.folding import folded
 from geocnn_gui.inference.tiles import CORE, Tile, pad_to_stride, tile_count, tiles
 from geocnn_gui.models.scaling import scale_picture
 
@@ -57,20 +59,22 @@ def predict(
     """Predict `sections` (default: the whole source) into `out`.
 
     Yields `TileDone` for every tile on disk and `Progress` after every batch. Cells without
-    live data stay 0. Every class's probability is stored where `out` has room. With `flips` each tile is also seen mirrored left to right and the
-    probabilities are averaged. Closing the generator leaves what is done, marked incomplete.
-    `net` is moved to the device.
+    live data stay 0. Every class's probability is stored where `out` has room. With `flips`
+    each tile is also seen mirrored left to right and the probabilities are averaged. Closing
+    the generator leaves what is done, marked incomplete. Tiles are read while the network is at
+    work on those before.
     """
     sections = sections_of(source, card) if sections is None else sections
     total = sum(
         tile_count(source.picture_shape(s), stride=net.stride, core=net.core) for s in sections
     )
     yield Progress(0, total, "Reading")
-    engine = _Engine(net.eval(), device, flips=flips)
+    engine = _Engine(folded(net), device, flips=flips)
     ids = np.array([c.id for c in card.classes], np.uint8)
     start, done = time.monotonic(), 0
+    looks = _looks(net, card, source, sections)
     try:
-        for batch in _batches(_looks(net, card, source, sections), _batch_pixels(net, device)):
+        for batch in _ahead(_batches(looks, _batch_pixels(net, device))):
             for look, shares in zip(batch, engine.shares(batch), strict=True):
                 yield from _store(look, shares, ids, source, out)
             done += len(batch)
@@ -143,19 +147,25 @@ def _fits(batch: list[_Look], look: _Look, pixels: int) -> bool:
     return (len(batch) + 1) * first[0].size <= pixels
 
 
+def _ahead(batches: Iterator[list[_Look]]) -> Iterator[list[_Look]]:
+    """Yield batches, the next one read and scaled on another thread while one is at work."""
+    with ThreadPoolExecutor(1, thread_name_prefix="read") as pool:
+        coming = pool.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = pool.submit(next, batches, None)
+            yield batch
+
+
 def _store(
     look: _Look, shares: Tensor | None, ids: np.ndarray, source: Source, out: PredictionStore
 ) -> Iterator[Event]:
     plane = source.plane(look.section)
     window = plane.window(look.tile.rows, look.tile.columns)
     if shares is not None:
-        confidence, numbers = shares.max(-1)
-        picture = np.where(look.live, ids[numbers.cpu().numpy()], 0)
-        each = shares.permute(2, 0, 1).cpu().numpy() if out.has_probabilities else None
-        out.write(
-            window, plane.array(picture), plane.array(confidence.cpu().numpy()),
-            None if each is None else plane.array(each),
-        )  # fmt: skip
+        numbers, confidence = _likeliest(shares)
+        picture = np.where(look.live, ids[numbers], 0)
+        each = plane.array(shares.cpu().numpy()) if out.has_probabilities else None
+        out.write(window, plane.array(picture), plane.array(confidence), each)
     yield TileDone(window.offset, window.size)
 
 
@@ -169,7 +179,7 @@ class _Engine:
         self._tried = False
 
     def shares(self, batch: list[_Look]) -> list[Tensor] | list[None]:
-        """Return class probabilities float32 (h, w, classes) of each tile's core, None of dead ones."""
+        """Return class probabilities float32 (classes, h, w) of each tile's core, None of dead ones."""
         if batch[0].values is None:
             return [None]
         values = torch.from_numpy(
@@ -204,8 +214,22 @@ class _Engine:
 
 
 def _shares(logits: list[Tensor]) -> Tensor:
-    """Return the probabilities (h, w, classes) of (classes, h, w) logits."""
+    """Return the mean probabilities (classes, h, w) of (classes, h, w) logits."""
     with torch.inference_mode():
-        # Classes last and side by side in memory: reducing over a leading axis is ten times slower.
-        last = [part.permute(1, 2, 0).float().contiguous() for part in logits]
-        return torch.stack([part.softmax(-1) for part in last]).mean(0)
+        # Plane after plane in memory: over classes side by side softmax is 25 times slower.
+        planes = [part.float().contiguous().softmax(0) for part in logits]
+        return planes[0] if len(planes) == 1 else torch.stack(planes).mean(0)
+
+
+def _likeliest(shares: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number uint8 and the share float32 (h, w) of the likeliest class, the first of equals.
+
+    `argmax` over a leading axis is 20 times slower than asking plane after plane.
+    """
+    with torch.inference_mode():
+        highest = shares.amax(0)
+        numbers = torch.zeros(highest.shape, dtype=torch.uint8, device=highest.device)
+        for number in range(len(shares) - 1, 0, -1):
+            numbers[shares[number] == highest] = number
+        numbers[shares[0] == highest] = 0
+    return numbers.cpu().numpy(), highest.cpu().numpy()

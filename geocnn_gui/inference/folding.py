@@ -1,0 +1,41 @@
+"""Fold batch norms into the convolutions before them: the same answers, fewer passes."""
+
+from __future__ import annotations
+
+import copy
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from geocnn_gui.models.networks import SegmentationNet
+
+
+def folded(net: SegmentationNet) -> SegmentationNet:
+    """Return a copy of `net` in eval mode without the batch norms that follow a convolution.
+
+    Pairs are found where they stand next to each other in a sequence, and where a module calls
+    them `conv1` and `bn1` as ResNets do.
+    """
+    made = copy.deepcopy(net).eval()
+    for parent in list(made.modules()):
+        for conv, norm in list(_pairs(parent)):
+            one, other = getattr(parent, conv), getattr(parent, norm)
+            if isinstance(one, nn.Conv2d) and isinstance(other, nn.BatchNorm2d):
+                setattr(parent, conv, fuse_conv_bn_eval(one, other))
+                setattr(parent, norm, nn.Identity())
+    return made
+
+
+def _pairs(parent: nn.Module) -> Iterator[tuple[str, str]]:
+    names = [name for name, _ in parent.named_children()]
+    if isinstance(parent, nn.Sequential):
+        yield from pairwise(names)
+    for name in names:
+        norm = name.replace("conv", "bn")
+        if name.startswith("conv") and norm in names:
+            yield name, norm
