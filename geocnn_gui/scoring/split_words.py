@@ -42,7 +42,7 @@ def split_warnings(plan: SplitPlan) -> tuple[str, ...]:
         names = ", ".join(plan.classes[k] for k in plan.unknown)
         found.append(f"{names}: labelled in too few places to hold any out; its score is unknown.")
     if plan.missing:
-        found.append(f"{_units(plan.missing)} of the kept split hold no labels any more.")
+        found.append(f"Of the kept split {_units(plan.missing)} without labels left out.")
     return tuple(found)
 
 

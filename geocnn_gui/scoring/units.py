@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _END = 2**30
 #: Patches are told apart on squares of cells, at most about this many of them.
 _MOST_SQUARES = 250_000
+_WIDE_STEP = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -208,11 +209,11 @@ class Patches:
 def grain_of(planes: Sequence[LabelledPlane]) -> int:
     """Return the side of squares fine enough for the labels, coarse enough to be few.
 
-    Where only every so-many-th cell is listed, a square is wide enough to hold about 16 listed
-    ones, so that a patch does not fall apart.
+    Where only every so-many-th cell is listed, a square is as wide as the steps between them, or
+    holds about 16 listed ones, so that a patch does not fall apart.
     """
     step = max((p.cells.step for p in planes), default=1)
-    grain = 1 if step == 1 else min(step, 4 * int(np.ceil(np.sqrt(step))))
+    grain = step if step <= _WIDE_STEP else max(_WIDE_STEP, 4 * int(np.ceil(np.sqrt(step))))
     cells = sum(len(p.cells.rows) for p in planes)
     while cells > _MOST_SQUARES and _count_squares(planes, grain) > _MOST_SQUARES:
         grain *= 2
