@@ -110,6 +110,7 @@ class Scoring(Training):
         self.score_outdated = False
         self.subset: Subset = "all"
         self.errors: ErrorView | None = None
+        self.error_opacity = 0.85
         self._scored: Score | None = None
         self._counts: tuple[ErrorView, int, np.ndarray] | None = None
         self.overlay_changed.connect(self._forget_score)
@@ -178,6 +179,11 @@ class Scoring(Training):
         """Show which labelled cells are right and wrong, or the prediction again."""
         score = self.score
         self._see(ErrorView(score, self.subset) if shown and score is not None else None)
+
+    def set_error_opacity(self, opacity: float) -> None:
+        """Draw the errors so strongly, 0-1; few cells need more than a whole prediction."""
+        self.error_opacity = min(max(opacity, 0.0), 1.0)
+        self.view_changed.emit()
 
     def pick_confusion(self, pair: Pair | None) -> None:
         """Show the cells of one cell of the confusion matrix and go where they lie; None: no more."""

@@ -138,7 +138,8 @@ def test_that_the_error_map_shows_right_and_wrong_pixels(panel, view, predicted,
     assert not levels[4:10].any()
     assert [name for _, name in view.legend.entries] == ["Right", "Wrong"]
     panel.findChild(QSlider, "error_opacity").setValue(90)
-    assert predicted.view.overlay_opacity == 0.9
+    assert predicted.error_opacity == 0.9
+    assert view.canvas.prediction._colours[2] >> 24 == 230
     panel.findChild(QCheckBox, "error_map").click()
     assert (shown(view, qtbot) == 1).all()
 

@@ -303,7 +303,9 @@ class Feed(QObject):
         colours = (
             confidence_colours(view.overlay_opacity)
             if confidence
-            else class_colours(classes, view.overlay_opacity)
+            else class_colours(
+                classes, view.overlay_opacity if errors is None else self._session.error_opacity
+            )
         )
         if canvas.prediction.set_colours(colours) or changed:
             canvas.update()

@@ -176,6 +176,9 @@ class CanvasView(QWidget):
 
     def _turn_opacity(self, change: float) -> None:
         view, predicted = self._session.view, self._session.prediction is not None
+        if self._session.errors is not None:
+            self._session.set_error_opacity(self._session.error_opacity + change)
+            return
         name = "overlay_opacity" if predicted and view.overlay != "none" else "labels_opacity"
         opacity = min(max(getattr(view, name) + change, 0.0), 1.0)
         self._session.set_view(**{name: round(opacity, 3)})

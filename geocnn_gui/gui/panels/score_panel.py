@@ -168,9 +168,7 @@ class _Result(QWidget):
         self._opacity = QSlider(Qt.Orientation.Horizontal)
         self._opacity.setObjectName("error_opacity")
         self._opacity.setRange(0, 100)
-        self._opacity.valueChanged.connect(
-            lambda value: session.set_view(overlay_opacity=value / 100)
-        )
+        self._opacity.valueChanged.connect(lambda value: session.set_error_opacity(value / 100))
         self._next = button(
             "", lambda: session.step_errors(1), name="next_errors",
             tip="Go where most of them lie together",
@@ -255,14 +253,15 @@ class _Result(QWidget):
         errors = session.errors
         self._errors.setChecked(errors is not None and errors.pair is None)
         self._opacity.blockSignals(True)
-        self._opacity.setValue(round(100 * session.view.overlay_opacity))
+        self._opacity.setValue(round(100 * session.error_opacity))
         self._opacity.blockSignals(False)
         stale = "Score again first." if session.score_outdated else ""
         for widget in (self._errors, self._next, self._confusion):
             widget.setEnabled(not stale)
         what = "errors" if errors is None or errors.pair is None else "such pixels"
         cube = session.section.axis is not None
-        self._next.setText(f"Next section with {what}" if cube else f"Go to most {what}")
+        place = "Next section with" if cube else "Go to the largest group of"
+        self._next.setText(f"{place} {what}")
         _say(self._picked, "" if errors is None or errors.pair is None else self._told(score))
 
     def _told(self, score: Score) -> str:

@@ -30,7 +30,9 @@ Index = QModelIndex | QPersistentModelIndex
 #: Right and wrong, as in the error map.
 _RIGHT, _WRONG = QColor("#0072b2"), QColor("#e69f00")
 _SHARE, _RIGHT_CELL = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
-_ROW, _NARROWEST, _NAMES, _MOST_ROWS, _SWATCH = 24, 40, 96, 10, 10
+_ROW, _NARROWEST, _MOST_ROWS, _SWATCH = 24, 36, 10, 10
+#: The narrowest and the widest room for the names of the rows.
+_NAMES = 64, 110
 #: Columns narrower than this show the colour of their class alone.
 _NAMED = 72
 
@@ -184,18 +186,20 @@ class ConfusionTable(QTableWidget):
         if not self.columnCount() or not self._matrix.classes:
             return
         metrics = self.fontMetrics()
-        widest = max(
-            metrics.horizontalAdvance(name) for name, _ in self._matrix.classes
-        ) + _SWATCH + 16  # fmt: skip
-        self.verticalHeader().setFixedWidth(min(widest, _NAMES))
         texts = [
             metrics.horizontalAdvance(item.text())
             for row in range(self.rowCount())
             for column in range(self.columnCount())
             if (item := self.item(row, column)) is not None
         ]
-        room = self.width() - min(widest, _NAMES) - self.verticalScrollBar().sizeHint().width() - 2
-        width = max(_NARROWEST, max(texts) + 10, min(room // self.columnCount(), 2 * _NARROWEST))
+        widest = max(metrics.horizontalAdvance(name) for name, _ in self._matrix.classes)
+        room = self.width() - self.verticalScrollBar().sizeHint().width() - 4
+        width = max(_NARROWEST, max(texts) + 10)
+        names = max(
+            _NAMES[0], min(widest + _SWATCH + 16, _NAMES[1], room - width * self.columnCount())
+        )
+        width = max(width, min((room - names) // self.columnCount(), 2 * _NARROWEST))
+        self.verticalHeader().setFixedWidth(names)
         self.horizontalHeader().setDefaultSectionSize(width)
         for column, (name, _) in enumerate(self._matrix.classes):
             if (header := self.horizontalHeaderItem(column)) is not None:
