@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -22,14 +21,16 @@ if TYPE_CHECKING:
 
     from geocnn_gui.data.source import Section, Source
     from geocnn_gui.export.layers import What
+    from geocnn_gui.export.table import Material, Order
     from geocnn_gui.inference.store import PredictionStore
     from geocnn_gui.labels.classes import Classes
     from geocnn_gui.models.spec import ModelSpec
     from geocnn_gui.scoring.evaluation import Evaluation
+    from geocnn_gui.scoring.seen import Seen
     from geocnn_gui.training.spec import TrainingSpec
 
-__all__ = ["DeviceWish", "Pair", "check_destination", "evaluate", "predict",
-           "predict_to_file", "resume", "train"]  # fmt: skip
+__all__ = ["DeviceWish", "Pair", "check_destination", "evaluate", "export", "material_in",
+           "predict", "predict_to_file", "resume", "train"]  # fmt: skip
 
 DeviceWish = Literal["auto", "cpu", "cuda"]
 
@@ -128,7 +129,7 @@ def _predict(
 
     from geocnn_gui.inference.device import choose_device
     from geocnn_gui.inference.predict import predict as run
-    from geocnn_gui.inference.store import PredictionStore, stores_unasked
+    from geocnn_gui.inference.store import PredictionStore, model_mark, stores_unasked
     from geocnn_gui.scoring.seen import SEEN_FILE, Seen
 
     chosen = choose_device(device)
@@ -138,19 +139,13 @@ def _predict(
     if probabilities is None:
         probabilities = stores_unasked(source, card.classes)
     store = PredictionStore.create(
-        folder, source, card.classes, model=_fingerprint(model), probabilities=probabilities
+        folder, source, card.classes, model=model_mark(model), probabilities=probabilities
     )
     seen.save(folder / SEEN_FILE)
     try:
         yield from run(net, card, source, store, device=chosen, sections=sections)
     finally:
         store.close()
-
-
-def _fingerprint(model: Path) -> str:
-    """Return the name of a model file with a digest of what is in it."""
-    with model.open("rb") as file:
-        return f"{model.name} {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
 
 
 def predict_to_file(
@@ -203,12 +198,7 @@ def _outputs_beside(
     for what, path in wishes:
         if path is None:
             continue
-        check_output(source, path)
-        if what == "probabilities" and path.suffix.lower() in (".sgy", ".segy"):
-            raise BadRequest(
-                f"{path} has room for one value a cell and there is a probability of each class",
-                "choose a name that ends in .tif or .npy",
-            )
+        check_output(source, path, what)
         if path in (out, *beside.values()):
             other = "classes" if path == out else "confidence"
             raise BadRequest(f"{path} cannot hold both {other} and {what}", "give two names")
@@ -218,10 +208,9 @@ def _outputs_beside(
 
 def _export_map(store: PredictionStore, source: Source, out: Path) -> Generator[Event]:
     """Write the classes and, beside them, what the model had seen: both or neither."""
-    from geocnn_gui.data.source import Section
     from geocnn_gui.export import styles
     from geocnn_gui.export.table import export_prediction
-    from geocnn_gui.scoring.seen import SEEN_FILE, Seen, seen_path
+    from geocnn_gui.scoring.seen import seen_path
 
     done = store.folder / "done"
     done.mkdir()
@@ -229,19 +218,27 @@ def _export_map(store: PredictionStore, source: Source, out: Path) -> Generator[
         for event in export_prediction(store, source, store.classes, done / out.name):
             if not isinstance(event, Saved):
                 yield event
-        plane = source.plane(Section()) if len(source.shape) == 2 else None
-        turned = plane is not None and plane.row_axis > plane.column_axis
-        picture = out.suffix.lower() in (".tif", ".tiff")
-        seen = Seen.load(store.folder / SEEN_FILE, source.shape).for_map(
-            done / out.name, transposed=turned and picture
-        )
+        seen = _seen_for(store, source, done / out.name)
         seen.save(seen_path(done / out.name))
+    picture = out.suffix.lower() in (".tif", ".tiff")
     if picture and styles.is_foreign(styles.style_path(out)):
         styles.style_path(done / out.name).unlink()
         yield Note(styles.kept(out))
     put_in_place(done, out, stale=styles.stale_paths(out) if picture else ())
     yield Saved(out, "prediction")
     yield Saved(seen_path(out), "what the model had seen")
+
+
+def _seen_for(store: PredictionStore, source: Source, path: Path) -> Seen:
+    """Return what the model of a prediction had seen, for the class map written to `path`."""
+    from geocnn_gui.data.source import Section
+    from geocnn_gui.scoring.seen import SEEN_FILE, Seen
+
+    plane = source.plane(Section()) if len(source.shape) == 2 else None
+    turned = plane is not None and plane.row_axis > plane.column_axis
+    picture = path.suffix.lower() in (".tif", ".tiff")
+    seen = Seen.load(store.folder / SEEN_FILE, source.shape)
+    return seen.for_map(path, transposed=turned and picture)
 
 
 @contextmanager
@@ -255,6 +252,72 @@ def _naming(out: Path, working: Path | None = None) -> Generator[None]:
             raise CannotWrite(fact, error.way_out) from error
         with writing(out):
             raise error.__cause__ from None
+
+
+@contextmanager
+def material_in(
+    path: Path,
+    *,
+    source: str = "",
+    run: int | None = None,
+    data: Path | None = None,
+    confidence: Path | None = None,
+) -> Generator[Material]:
+    """Open what can be exported of a project folder, or of a class map in a file.
+
+    `source` and `run` choose in a project (see `project.material`), `data` and `confidence` go
+    with a class map (see `export.class_map`).
+
+    Raises
+    ------
+    UnreadableFile, LabelsMismatch, BadRequest
+        When it cannot be read, or an option belongs to the other kind of input.
+    """
+    from geocnn_gui.export.class_map import open_map
+    from geocnn_gui.export.table import Material
+    from geocnn_gui.project.material import open_material
+
+    whole = path.is_dir() or path.name == "project.json"
+    if (data or confidence) if whole else (source or run is not None):
+        other = "a project, which has its own data" if whole else "a class map, not a project"
+        options = "--data and --confidence" if whole else "--source and --run"
+        raise BadRequest(f"{path} is {other}", f"leave {options} out")
+    if whole:
+        with open_material(path, source=source, run=run) as material:
+            yield material
+        return
+    with open_map(path, data=data, confidence=confidence) as found:
+        yield Material(found.source, found, found.named)
+
+
+def export(order: Order, material: Material) -> Generator[Event]:
+    """Write what is ordered; see `export.table`. A class map gets what the model had seen too.
+
+    Raises
+    ------
+    BadRequest, CannotWrite, LabelsMismatch
+        When the order does not suit, the disk is full, or a map holds other than classes.
+    """
+    from geocnn_gui.export.table import check
+    from geocnn_gui.export.table import export as run
+
+    check(order, material)
+    check_destination(order.out, inputs=material.files)
+    for event in run(order, material):
+        if event == Saved(order.out, "prediction"):
+            yield from _save_seen(order.out, material)
+        yield event
+
+
+def _save_seen(out: Path, material: Material) -> Generator[Event]:
+    """Write beside a class map what its model had seen, where that is known."""
+    from geocnn_gui.inference.store import PredictionStore
+    from geocnn_gui.scoring.seen import SEEN_FILE, seen_path
+
+    store = material.prediction
+    if isinstance(store, PredictionStore) and (store.folder / SEEN_FILE).exists():
+        _seen_for(store, material.source, out).save(seen_path(out))
+        yield Saved(seen_path(out), "what the model had seen")
 
 
 def check_destination(path: Path, *, inputs: tuple[Path, ...] = ()) -> None:

@@ -6,4 +6,5 @@ COMMANDS: dict[str, str] = {
     "train": "geocnn_gui.cli.train:train",
     "predict": "geocnn_gui.cli.predict:predict",
     "evaluate": "geocnn_gui.cli.evaluate:evaluate",
+    "export": "geocnn_gui.cli.export:export",
 }

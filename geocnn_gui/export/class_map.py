@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,6 @@ from geocnn_gui.labels.rasters import names_and_colors
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
-    from pathlib import Path
 
 _ARRAYS, _BLACK = ("NPY", "NPZ"), "#000000"
 
@@ -26,12 +26,13 @@ _ARRAYS, _BLACK = ("NPY", "NPZ"), "#000000"
 class ClassMap:
     """A class map in a file, and confidence in another, as a prediction on a source's grid.
 
-    `named` are the classes that the file names or colours. Confidence is NaN where there is no
+    `named` are the classes that the file names or colours, `files` what is read. Confidence is NaN where there is no
     file of it.
     """
 
     source: Source
     named: Classes
+    files: tuple[Path, ...]
     _ids: Grid = field(repr=False)
     _confidence: Grid | None = field(default=None, repr=False)
     _percent: bool = False
@@ -86,7 +87,8 @@ def open_map(
         source = label if data is None else files.enter_context(open_source(data))
         shares = None if confidence is None else files.enter_context(open_source(confidence))
         yield ClassMap(
-            source, _classes_in(label), ids_on(label, source, path),
+            source, _classes_in(label), tuple(p for p in (path, confidence) if p is not None),
+            ids_on(label, source, path),
             None if shares is None else grid_on(shares, source),
             shares is not None and shares.dtype.kind in "iu",
         )  # fmt: skip

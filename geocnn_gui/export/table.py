@@ -130,6 +130,12 @@ class Material:
     labels: LabelSnapshot | None = None
     model: Path | None = None
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Return the files that are read."""
+        maps = self.prediction.files if isinstance(self.prediction, ClassMap) else ()
+        return tuple(path for path in (self.source.path, self.model, *maps) if path is not None)
+
 
 def kind_for(out: Path) -> Kind:
     """Return what a file of that name holds where nothing else is said."""

@@ -8,6 +8,7 @@ it is the one in the array of classes.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 from contextlib import suppress
@@ -259,6 +260,12 @@ def _read_card(folder: Path) -> _Card | None:
         card = _Card.model_validate_json((folder / _CARD).read_bytes())
         return card.model_copy(update={"complete": False})
     return None
+
+
+def model_mark(model: Path) -> str:
+    """Return what a store says of the model file that fills it: name and digest."""
+    with model.open("rb") as file:
+        return f"{model.name} {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
 
 
 def stores_unasked(source: Source, classes: Classes) -> bool:
