@@ -178,6 +178,7 @@ class MainWindow(QMainWindow):
         session = self.session
         session.message.connect(self._messages.show_message)
         session.request_place.connect(self.asker.place)
+        session.request_model_name.connect(self.asker.run_model_name)
         self._canvas.failed.connect(session.report)
         session.source_changed.connect(self._on_source_changed)
         session.classes_changed.connect(self._show_classes)

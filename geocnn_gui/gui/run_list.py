@@ -6,6 +6,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import Signal
+
 from geocnn_gui.errors import GeoCNNError
 from geocnn_gui.gui.commands import Step
 from geocnn_gui.gui.predicting import Predicting
@@ -28,7 +30,13 @@ if TYPE_CHECKING:
 
 
 class RunList(Predicting):
-    """State that knows the runs of its project; `run_folder` is that of the training in hand."""
+    """State that knows the runs of its project; `run_folder` is that of the training in hand.
+
+    request_model_name: a Run whose model the user wants as a file; whoever can ask for a name
+    answers with `save_run_model`.
+    """
+
+    request_model_name = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)

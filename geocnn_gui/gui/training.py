@@ -39,6 +39,7 @@ class Training(RunList):
         self.training_spec = TrainingSpec.model_validate({})
         self._books: dict[str, LabelBook] = {}
         self._asked: Project | None = None
+        self._listed = True
         self.project_changed.connect(self._offer_interrupted)
 
     def why_no_training(self) -> str:
@@ -116,8 +117,14 @@ class Training(RunList):
         return InView(entry, self.source, self.labels.store.snapshot())
 
     def _begin(self, folder: Path, task: Iterator[Event], spec: ModelSpec) -> None:
-        self.run_folder, self.epochs = folder, []
+        self.run_folder, self.epochs, self._listed = folder, [], False
         self._start(task, "train", f"Training {type(spec).model_fields['kind'].title}")
+
+    def _on_event(self, event: Event) -> None:
+        super()._on_event(event)
+        if self.work == "train" and not self._listed:  # its record is on disk now
+            self._listed = True
+            self.runs_changed.emit()
 
     # Trainings that were broken off
 

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 MODEL_FILE = "model.safetensors"
 CHECKPOINT_FILE = "checkpoint.safetensors"
-_RECORD, _LOG, _DELETED = "run.json", "log.jsonl", ".deleted"
+LOG_FILE = "log.jsonl"
+_RECORD, _DELETED = "run.json", ".deleted"
 Outcome = Literal["running", "stopped", "failed", "finished"]
 State = Literal["running", "interrupted", "stopped", "failed", "finished", "damaged"]
 
@@ -182,7 +183,7 @@ def change_record(run: Run, **changes: object) -> None:
 def read_log(folder: Path) -> tuple[EpochDone | Note, ...]:
     """Return what a run has said so far; lines that cannot be read are passed over."""
     found: list[EpochDone | Note] = []
-    with suppress(OSError), (folder / _LOG).open(encoding="utf-8", errors="replace") as file:
+    with suppress(OSError), (folder / LOG_FILE).open(encoding="utf-8", errors="replace") as file:
         for line in file:
             with suppress(ValueError, TypeError, KeyError):
                 data = json.loads(line)
@@ -200,7 +201,8 @@ def _checked(event: EpochDone | Note) -> EpochDone | Note:
     return event
 
 
-def _line(event: EpochDone | Note) -> str:
+def log_line(event: EpochDone | Note) -> str:
+    """Return an event as a line of a log."""
     kind = "epoch" if isinstance(event, EpochDone) else "note"
     return json.dumps({"event": kind, **asdict(event)}) + "\n"
 
@@ -240,7 +242,7 @@ def take_up(run: Run) -> None:
     """
     kept = () if run.checkpoint is None else read_checkpoint_card(run.checkpoint).log
     notes = [event for event in read_log(run.folder) if isinstance(event, Note)]
-    write_bytes(run.folder / _LOG, "".join(map(_line, [*kept, *notes])).encode())
+    write_bytes(run.folder / LOG_FILE, "".join(map(log_line, [*kept, *notes])).encode())
 
 
 def recorded(folder: Path, task: Generator[Event]) -> Iterator[Event]:
@@ -257,7 +259,7 @@ def recorded(folder: Path, task: Generator[Event]) -> Iterator[Event]:
     lock, began = FolderLock(folder), time.monotonic()
     outcome: tuple[Outcome, str] = ("finished", "")
     try:
-        with closing(task), (folder / _LOG).open("a", encoding="utf-8") as log:
+        with closing(task), (folder / LOG_FILE).open("a", encoding="utf-8") as log:
             for event in task:
                 _write_down(event, log)
                 yield event
@@ -277,7 +279,7 @@ def recorded(folder: Path, task: Generator[Event]) -> Iterator[Event]:
 def _write_down(event: Event, log: TextIOWrapper) -> None:
     if isinstance(event, EpochDone | Note):
         with suppress(OSError):  # a full disk must not end the training
-            log.write(_line(event))
+            log.write(log_line(event))
             log.flush()
 
 

@@ -9,8 +9,6 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QComboBox,
     QLabel,
-    QListWidget,
-    QProgressBar,
     QPushButton,
     QSlider,
     QSpinBox,
@@ -18,19 +16,16 @@ from PySide6.QtWidgets import (
     QTreeWidget,
 )
 
-from geocnn_gui.events import EpochDone, Progress
 from geocnn_gui.gui.panels.classes_panel import ClassesPanel
 from geocnn_gui.gui.panels.label_panel import LabelPanel
 from geocnn_gui.gui.panels.model_panel import ModelPanel
 from geocnn_gui.gui.panels.predict_panel import PredictPanel
 from geocnn_gui.gui.panels.project_panel import ProjectPanel
-from geocnn_gui.gui.panels.runs_panel import RunsPanel
 from geocnn_gui.gui.panels.score_panel import ScorePanel
 from geocnn_gui.gui.panels.status import StatusLine
 from geocnn_gui.gui.panels.train_panel import TrainPanel
 from geocnn_gui.gui.session import CursorReadout
 from geocnn_gui.gui.widgets.class_bars import ClassBars
-from geocnn_gui.gui.widgets.curve_plot import CurvePlot
 from geocnn_gui.models.spec import CnnSpec, UNetSpec
 
 
@@ -227,58 +222,6 @@ def test_that_the_score_panel_shows_figures_and_forgets_them_with_the_prediction
     predicted.show_prediction(None)
     assert not panel.findChild(QTableWidget, "score_table").isVisible()
     assert not button.isEnabled()
-
-
-def test_that_a_running_task_shows_how_far_it_is_and_can_be_paused(
-    show, opened, paint, work, qtbot
-):
-    work.epochs, work.pause = 1000, 0.005
-    panel = show(RunsPanel(opened))
-    bar, pause = panel.findChild(QProgressBar), panel.findChild(QPushButton, "pause")
-    assert not bar.isVisible()
-    paint(0, 2, 1)
-    paint(5, 9, 2)
-    opened.start_training(CnnSpec(width=4))
-    qtbot.waitUntil(lambda: text(panel, "time_left") == "0:01 left", timeout=10000)
-    assert bar.isVisible()
-    qtbot.mouseClick(pause, Qt.MouseButton.LeftButton)
-    assert pause.text() == "Resume"
-    qtbot.waitUntil(lambda: opened.progress is not None)
-    qtbot.mouseClick(pause, Qt.MouseButton.LeftButton)
-    assert pause.text() == "Pause"
-    qtbot.mouseClick(panel.findChild(QPushButton, "stop"), Qt.MouseButton.LeftButton)
-    assert panel.findChild(QPushButton, "stop").text() == "Stopping …"
-    qtbot.waitUntil(lambda: opened.job is None, timeout=10000)
-    assert not bar.isVisible()
-
-
-def test_that_runs_are_listed_with_their_held_out_score(show, predicted):
-    runs = show(RunsPanel(predicted)).findChild(QListWidget, "run_list")
-    assert runs.count() == 1
-    assert "mean IoU 0.50 on held-out blocks" in runs.item(0).text()
-    assert runs.item(0).isSelected()
-
-
-def test_that_the_curves_follow_the_epochs(show, opened):
-    panel = show(RunsPanel(opened))
-    for epoch in (1, 2):
-        opened.epochs.append(EpochDone("holdout", epoch, 2, 1 / epoch, 2 / epoch, 0.3 * epoch))
-        opened.epoch_done.emit(opened.epochs[-1])
-    loss = panel.findChild(CurvePlot, "loss_plot").curves
-    assert [(name, points) for name, _, points in loss] == [
-        ("training", ((1, 1.0), (2, 0.5))),
-        ("held out", ((1, 2.0), (2, 1.0))),
-    ]
-    iou = panel.findChild(CurvePlot, "iou_plot")
-    assert iou.curves[0][2] == ((1, 0.3), (2, 0.6))
-    assert not iou.grab().isNull()
-
-
-def test_that_progress_without_a_total_is_shown_as_busy(show, opened):
-    panel = show(RunsPanel(opened))
-    opened.progressed.emit(Progress(3, 0, "Reading"))
-    assert panel.findChild(QProgressBar).maximum() == 0
-    assert text(panel, "job_title") == "Reading"
 
 
 def test_that_the_status_line_reads_what_lies_under_the_cursor(show, opened):

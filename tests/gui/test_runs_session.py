@@ -18,7 +18,6 @@ from geocnn_gui.models.weights import load_model, read_card, read_grounds
 from geocnn_gui.project.project import Project
 from geocnn_gui.project.runs import change_record
 from geocnn_gui.training.spec import TrainingSpec
-from tests.gui.conftest import open_and_wait
 
 CNN = CnnSpec(patch=20, width=4)
 QUICK = TrainingSpec(epochs=3, steps_per_epoch=1, batch=2)
@@ -31,6 +30,11 @@ def painted(opened, paint, monkeypatch):
     paint(0, 8, 1)
     paint(12, 24, 2)
     return opened
+
+
+def open_and_wait(session, path, qtbot):
+    with qtbot.waitSignals([session.source_changed, session.statistics_changed], timeout=20000):
+        session.open_path(path)
 
 
 def wait(session, qtbot):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from geocnn_gui.data.source import Source
     from geocnn_gui.gui.session import Session
     from geocnn_gui.gui.state import ExportWhat
+    from geocnn_gui.project.runs import Run
 
 DATA = "Data (*.sgy *.segy *.seg *.tif *.tiff *.gtif *.png *.jpg *.jpeg *.npy *.npz);;All files (*)"
 LABELS = "Labels (*.tif *.tiff *.gtif *.png *.sgy *.segy *.npy);;All files (*)"
@@ -100,12 +102,21 @@ class Asker:
 
     def model_name(self) -> None:
         """Ask for a name and write the model in hand there."""
+        self._ask_model_name("", self._session.save_model)
+
+    def run_model_name(self, run: Run) -> None:
+        """Ask for a name and write the model of a run there."""
+        self._ask_model_name(f" {run.title}", lambda path: self._session.save_run_model(run, path))
+
+    def _ask_model_name(self, more: str, act: Callable[[str], object]) -> None:
         dialog = QFileDialog(self._window, "Save model", self._folder, MODELS)
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setDefaultSuffix("safetensors")
         project = self._session.project
-        dialog.selectFile(f"{project.name if project is not None else 'model'}.safetensors")
-        self._open(dialog, self._session.save_model)
+        name = f"{project.name if project is not None else 'model'}{more}"
+        plain = re.sub(r"[^ \w.-]", "_", name)
+        dialog.selectFile(f"{plain}.safetensors")
+        self._open(dialog, act)
 
     def labels_name(self) -> None:
         """Ask for a name and write the labels there."""

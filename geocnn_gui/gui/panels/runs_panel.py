@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QListWidget,
-    QListWidgetItem,
+    QMenu,
     QProgressBar,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
-from geocnn_gui.errors import GeoCNNError
-from geocnn_gui.gui.panels.model_panel import title_of
+from geocnn_gui.gui.panels.run_rows import chosen_sentence, compared, row_of
 from geocnn_gui.gui.theme import colours, set_icon
-from geocnn_gui.gui.widgets.card import Card, button, duration, label
+from geocnn_gui.gui.widgets.card import Card, button, duration, enable, label
+from geocnn_gui.gui.widgets.compare_runs import RUN_COLOURS, CompareRuns
 from geocnn_gui.gui.widgets.curve_plot import CurvePlot
-from geocnn_gui.models.weights import read_card
+from geocnn_gui.gui.widgets.notes_dialog import NotesDialog
+from geocnn_gui.gui.widgets.run_tree import RunTree
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from PySide6.QtCore import QEvent
+    from PySide6.QtCore import QEvent, QPoint
 
     from geocnn_gui.events import EpochDone, Progress
     from geocnn_gui.gui.session import Session
+    from geocnn_gui.project.runs import Run
 
-_PATH = Qt.ItemDataRole.UserRole
 _STEPS = 1000
 _EMPTY = "No run yet: a training shows its progress, its curves and its score here."
+#: Heights in pixels: with runs to show, and without.
+_LEAST, _MOST = 150, 16_777_215
+_ONE = "Choose one run."
 
 
 class RunsPanel(Card):
@@ -40,8 +45,9 @@ class RunsPanel(Card):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__("", parent)
         self.setObjectName("runs_panel")
-        self.setMinimumHeight(140)
         self._session = session
+        self._known: dict[Path, Run] = {}
+        self._newest: Path | None = None
         self._title = label(name="job_title")
         self._left = label(role="muted", name="time_left")
         self._pause = button("Pause", self._toggle_pause, name="pause")
@@ -51,28 +57,36 @@ class RunsPanel(Card):
         self._bar = QProgressBar()
         self._bar.setObjectName("progress")
         self._bar.setTextVisible(False)
-        self._note = label(role="muted", name="job_note", wrap=True)
-        self._runs = QListWidget()
-        self._runs.setObjectName("run_list")
-        self._runs.itemActivated.connect(self._on_run)
-        self._runs.itemClicked.connect(self._on_run)
+        self._note = label(role="muted", name="job_note")
+        self._note.setSizePolicy(self._note.sizePolicy().Policy.Ignored,
+                                 self._note.sizePolicy().Policy.Fixed)  # fmt: skip
+        self._tree = RunTree()
         self._loss = CurvePlot("Loss")
         self._loss.setObjectName("loss_plot")
         self._iou = CurvePlot("Mean IoU, held out")
         self._iou.setObjectName("iou_plot")
-        self._empty = label(_EMPTY, role="muted", name="no_runs", wrap=True)
+        self._empty = label(_EMPTY, role="muted", name="no_runs")
+        self._tools = self._make_tools()
         self._lay_out()
+        self._listen()
+        self._list_runs()
+        self._refresh()
+
+    def _listen(self) -> None:
+        session, tree = self._session, self._tree
+        session.job_changed.connect(self._list_runs)
         session.job_changed.connect(self._refresh)
         session.busy_changed.connect(self._refresh)
         session.progressed.connect(self._show_progress)
-        session.epoch_done.connect(self._draw)
+        session.epoch_done.connect(self._on_epoch)
         session.noted.connect(self._on_noted)
-        session.runs_changed.connect(self._list_runs)
-        session.runs_changed.connect(self._draw)
-        session.model_changed.connect(self._list_runs)
-        self._refresh()
-        self._list_runs()
-        self._draw()
+        for signal in (session.runs_changed, session.model_changed):
+            signal.connect(self._list_runs)
+        session.source_changed.connect(self._on_chosen)
+        tree.itemSelectionChanged.connect(self._on_chosen)
+        tree.itemActivated.connect(lambda *_: self._use())
+        tree.customContextMenuRequested.connect(self._show_menu)
+        tree.renamed.connect(self._on_renamed)
 
     def _lay_out(self) -> None:
         self._head = QWidget()
@@ -82,24 +96,49 @@ class RunsPanel(Card):
         top.addWidget(self._title, 1)
         for widget in (self._left, self._pause, self._stop):
             top.addWidget(widget)
+        first = QHBoxLayout()
+        first.setSpacing(10)
+        first.addWidget(label("RUNS", role="heading"))
+        first.addWidget(self._empty)
+        first.addWidget(self._head, 1)
+        first.addStretch(0)
+        first.addWidget(self._tools)
         side = QWidget()
-        left = QVBoxLayout(side)
+        left = self._column = QVBoxLayout(side)
         left.setContentsMargins(0, 0, 0, 0)
-        left.setSpacing(6)
-        left.addWidget(label("RUNS", role="heading"))
-        left.addWidget(self._head)
+        left.setSpacing(4)
+        left.addLayout(first)
         left.addWidget(self._bar)
         left.addWidget(self._note)
-        left.addWidget(self._empty)
-        left.addWidget(self._runs, 10)
-        left.addStretch(1)
+        left.addWidget(self._tree, 10)
         line = QHBoxLayout()
         line.setSpacing(24)
-        line.addWidget(side, 4)
-        line.addWidget(self._loss, 3)
-        line.addWidget(self._iou, 3)
-        self.body.setContentsMargins(12, 10, 12, 8)
+        line.addWidget(side, 6)
+        line.addWidget(self._loss, 4)
+        line.addWidget(self._iou, 4)
+        self.body.setContentsMargins(12, 8, 12, 8)
         self.body.addLayout(line)
+
+    def _make_tools(self) -> QWidget:
+        """Make the small buttons: what can be done with the chosen runs."""
+        tools = QWidget()
+        line = QHBoxLayout(tools)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.setSpacing(2)
+        self._buttons: dict[str, QToolButton] = {}
+        for name, picture, act in (
+            ("continue", "play", self._continue), ("use", "model", self._use),
+            ("compare", "compare", self._compare), ("export", "export", self._export),
+            ("delete", "delete", self._delete),
+        ):  # fmt: skip
+            made = QToolButton()
+            made.setObjectName(f"run_{name}")
+            made.setIconSize(QSize(16, 16))
+            set_icon(made, picture)
+            made.clicked.connect(lambda _=False, act=act: act())
+            line.addWidget(made)
+            self._buttons[name] = made
+        return tools
 
     # The running task
 
@@ -110,10 +149,11 @@ class RunsPanel(Card):
             widget.setVisible(running)
         self._bar.setVisible(running or bool(busy))
         self._left.setText("")
-        self._show_empty()
         self._head.setVisible(running or bool(busy))
+        self._note.setVisible(running and bool(self._note.text()))
+        self._show_empty()
         if job is None:
-            self._note.hide()
+            self._note.setText("")
             self._bar.setRange(0, 0)
             self._title.setText(f"{busy} …" if busy else "")
             return
@@ -122,7 +162,8 @@ class RunsPanel(Card):
         self._pause.setEnabled(not job.stopping)
         self._stop.setEnabled(not job.stopping)
         self._stop.setText("Stopping …" if job.stopping else "Stop")
-        self._stop.setToolTip("Stop; the best weights so far are kept")
+        train = self._session.work == "train"
+        self._stop.setToolTip("Stop; the best weights so far are kept" if train else "Stop")
         if self._session.progress is None:
             self._bar.setRange(0, 0)
             self._title.setText(f"{job.title} …")
@@ -141,6 +182,7 @@ class RunsPanel(Card):
 
     def _on_noted(self, text: str) -> None:
         self._note.setText(text)
+        self._note.setToolTip(text)
         self._note.setVisible(self._session.job is not None)
 
     def _toggle_pause(self) -> None:
@@ -150,40 +192,143 @@ class RunsPanel(Card):
         else:
             self._session.pause_job()
 
-    # Past runs
+    # The runs
 
     def _list_runs(self) -> None:
-        project = self._session.project
-        self._runs.clear()
-        for folder in reversed(project.runs if project is not None else ()):
-            model = folder / "model.safetensors"
-            if model.exists():
-                self._add_run(folder.name, model)
+        runs, session = self._session.runs, self._session
+        self._known = {run.folder: run for run in runs}
+        self._tree.show_rows(tuple(row_of(run, session.model_path) for run in runs))
+        begun = session.run_folder if session.work == "train" else None
+        newest = runs[0].folder if runs else None
+        if begun in self._known and begun != self._newest:
+            self._newest = begun
+            self._tree.choose(begun)
+        elif newest is not None and not self._tree.chosen():
+            self._tree.choose(newest)
         self._show_empty()
 
     def _show_empty(self) -> None:
-        session = self._session
-        waiting = session.job is None and not session.busy and not self._runs.count()
-        self._empty.setVisible(waiting)
-        self._runs.setVisible(self._runs.count() > 0)
+        """Take no more room than there is something to show."""
+        idle = self._session.job is None and not self._session.busy
+        some = bool(self._known) or self._session.work == "train"
+        self._empty.setVisible(idle and not some)
+        self._tree.setVisible(bool(self._known))
+        self._tools.setVisible(idle and some)
+        for plot in (self._loss, self._iou):
+            plot.setVisible(some)
+        self.setMinimumHeight(_LEAST if some else 0)
+        self._column.activate()
+        self.body.activate()
+        self.setMaximumHeight(_MOST if some else self.body.sizeHint().height())
 
-    def _add_run(self, name: str, model: Path) -> None:
-        text, tip = describe_run(name, model)
-        item = QListWidgetItem(text, self._runs)
-        item.setToolTip(tip)
-        item.setData(_PATH, model)
-        if model == self._session.model_path:
-            item.setSelected(True)
+    def _runs(self) -> tuple[Run, ...]:
+        return tuple(self._known[key] for key in self._tree.chosen() if key in self._known)
 
-    def _on_run(self, item: QListWidgetItem) -> None:
-        model = item.data(_PATH)
-        if model != self._session.model_path:
-            self._session.use_run(model)
+    def _run(self) -> Run | None:
+        """Return the run whose curves are drawn: the one chosen last."""
+        current, chosen = self._tree.current(), self._tree.chosen()
+        key = current if current in chosen else next(iter(chosen), None)
+        return self._known.get(key) if key is not None else None
+
+    def _on_chosen(self) -> None:
+        self._draw()
+        runs = self._runs()
+        for name, (_, reason, tip) in self._offers(runs).items():
+            if name in self._buttons:
+                enable(self._buttons[name], reason, tip=tip)
+                self._buttons[name].setAccessibleName(tip)
+
+    def _offers(self, runs: tuple[Run, ...]) -> dict[str, tuple[str, str, str]]:
+        """Return for each thing that can be done: its text, why not now, what it does."""
+        session, run = self._session, runs[0] if len(runs) == 1 else None
+        model = "" if run is not None and run.model is not None else "It has no model."
+        one = "" if run is not None else _ONE
+        fixed = one or (session.why_no_change(run) if run is not None else "")
+        blocked = next((why for r in runs if (why := session.why_no_deletion(r))), "")
+        several = "" if 2 <= len(runs) <= len(RUN_COLOURS) else (
+            f"Choose two to {len(RUN_COLOURS)} runs (Ctrl+click).")  # fmt: skip
+        title = chosen_sentence(runs) if runs else "the run"
+        go_on = one or (session.why_no_going_on(run) if run is not None else "")
+        return {
+            "continue": ("Continue training", go_on, f"Go on with the training of {title}"),
+            "use": ("Use its model", one or model, f"Predict with the model of {title}"),
+            "rename": ("Rename", fixed, "Give it a name (F2)"),
+            "notes": ("Notes…", fixed, "Write down what was tried"),
+            "compare": ("Compare…", several, "Compare the chosen runs"),
+            "export": ("Export model…", one or model, f"Save the model of {title} as one file"),
+            "delete": ("Delete", blocked if runs else _ONE, f"Delete {title}; it can be undone"),
+        }
+
+    def _show_menu(self, at: QPoint) -> None:
+        runs = self._runs()
+        if not runs:
+            return
+        acts = {
+            "continue": self._continue, "use": self._use, "rename": self._tree.rename,
+            "notes": self._take_notes, "compare": self._compare, "export": self._export,
+            "delete": self._delete,
+        }  # fmt: skip
+        menu = QMenu(self)
+        menu.setObjectName("run_menu")
+        menu.setToolTipsVisible(True)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        for name, (text, reason, tip) in self._offers(runs).items():
+            if name in ("rename", "compare", "delete"):
+                menu.addSeparator()
+            action = menu.addAction(text, acts[name])
+            action.setObjectName(f"run_menu_{name}")
+            action.setEnabled(not reason)
+            action.setToolTip(reason or tip)
+        menu.popup(self._tree.viewport().mapToGlobal(at))
+
+    def _continue(self) -> None:
+        run = self._run()
+        if run is not None:
+            self._session.continue_run(run)
+
+    def _use(self) -> None:
+        run = self._run()
+        if run is not None:
+            self._session.take_run(run)
+
+    def _export(self) -> None:
+        run = self._run()
+        if run is not None:
+            self._session.request_model_name.emit(run)
+
+    def _delete(self) -> None:
+        self._session.delete_runs(self._runs())
+
+    def _compare(self) -> None:
+        runs = tuple(compared(run, self._session.epochs_of(run)) for run in self._runs())
+        CompareRuns(runs, self).show()
+
+    def _take_notes(self) -> None:
+        run = self._run()
+        if run is not None and run.record is not None:
+            save = partial(self._session.note_run, run)
+            NotesDialog(f"Notes on {run.title}", run.record.notes, save, self).show()
+
+    def _on_renamed(self, key: Path, name: str) -> None:
+        run = self._known.get(key)
+        if run is not None and name != run.title:
+            self._session.rename_run(run, name)
 
     # The curves
 
-    def _draw(self, _: EpochDone | None = None) -> None:
-        epochs, c = self._session.epochs, colours()
+    def _on_epoch(self) -> None:
+        run = self._run()
+        if run is None or run.state == "running":
+            self._draw()
+
+    def _draw(self) -> None:
+        run = self._run()
+        session = self._session
+        epochs = session.epochs_of(run) if run is not None else tuple(session.epochs)
+        self._draw_epochs(epochs)
+
+    def _draw_epochs(self, epochs: tuple[EpochDone, ...]) -> None:
+        c = colours()
         held = [e for e in epochs if e.stage == "holdout"]
         refit = [e for e in epochs if e.stage == "refit"]
         loss = (
@@ -199,18 +344,5 @@ class RunsPanel(Card):
     def changeEvent(self, event: QEvent) -> None:
         """Draw the curves in the new theme's colours."""
         super().changeEvent(event)
-        if event.type() == event.Type.PaletteChange and hasattr(self, "_iou"):
-            self._draw()
-
-
-def describe_run(name: str, model: Path) -> tuple[str, str]:
-    """Return the line of a run in the list, and its tooltip."""
-    number = int(name) if name.isdecimal() else name
-    try:
-        card = read_card(model)
-    except GeoCNNError as error:
-        return f"run {number}   damaged", str(error)
-    score = card.training.holdout_iou
-    said = "no held-out score" if score is None else f"mean IoU {score:.2f} on held-out blocks"
-    stopped = "" if card.training.refit else ", stopped early"
-    return f"run {number}   {title_of(card.spec)}   {said}{stopped}", "Click to predict with it"
+        if event.type() == event.Type.PaletteChange and hasattr(self, "_tools"):
+            self._list_runs()

@@ -1,0 +1,154 @@
+"""Several runs beside each other: curves over each other, scores, and what differs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import (
+    QDialog,
+    QHBoxLayout,
+    QHeaderView,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from geocnn_gui.events import EpochDone
+from geocnn_gui.gui.theme import colours
+from geocnn_gui.gui.widgets.card import label
+from geocnn_gui.gui.widgets.curve_plot import CurvePlot
+
+#: Told apart by colour-blind eyes too, on light and on dark ground.
+RUN_COLOURS = ("#2f7fd1", "#e08a00", "#0b9e6f", "#c9609f", "#d0502f", "#8a8f98")
+_TALLEST = 340
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedRun:
+    """A run as it is compared: facts and settings in words, scores by class name, its epochs."""
+
+    title: str
+    facts: dict[str, str] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+    epochs: tuple[EpochDone, ...] = ()
+
+
+class CompareRuns(QDialog):
+    """Shows up to as many runs as there are colours; does not block the window."""
+
+    def __init__(self, runs: tuple[ComparedRun, ...], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("compare_runs")
+        self.setWindowTitle("Compare runs")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        runs = runs[: len(RUN_COLOURS)]
+        self.iou, self.loss = CurvePlot("Mean IoU, held out"), CurvePlot("Training loss")
+        for plot, name in ((self.iou, "compare_iou"), (self.loss, "compare_loss")):
+            plot.setObjectName(name)
+            plot.setMinimumHeight(180)
+        self._draw(runs)
+        self.table = _table(runs)
+        plots = QHBoxLayout()
+        plots.setSpacing(24)
+        plots.addWidget(self.iou)
+        plots.addWidget(self.loss)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(20, 16, 20, 16)
+        layout.setSpacing(12)
+        layout.addWidget(_legend(runs))
+        layout.addLayout(plots, 1)
+        layout.addWidget(self.table)
+        self.resize(min(1000, 460 + 150 * len(runs)), 600)
+
+    def _draw(self, runs: tuple[ComparedRun, ...]) -> None:
+        """Draw the held-out runs; of a run without one the only fit there was."""
+        iou, loss = [], []
+        for run, colour in zip(runs, RUN_COLOURS, strict=False):
+            held = [e for e in run.epochs if e.stage == "holdout"]
+            scored = [(e.epoch, e.holdout_iou) for e in held if e.holdout_iou is not None]
+            iou.append(("", colour, tuple(scored)))
+            loss.append(("", colour, tuple((e.epoch, e.loss) for e in held or run.epochs)))
+        self.iou.show_curves(tuple(iou), empty="No held-out score.")
+        self.loss.show_curves(tuple(loss), empty="No epochs.")
+
+
+def _legend(runs: tuple[ComparedRun, ...]) -> QWidget:
+    texts = [
+        f"<span style='color:{colour}'>&#9632;</span>&nbsp;{_plain(run.title)}"
+        for run, colour in zip(runs, RUN_COLOURS, strict=False)
+    ]
+    return label("&nbsp;&nbsp;&nbsp;&nbsp; ".join(texts), name="compare_legend", wrap=True)
+
+
+def _plain(text: str) -> str:
+    from html import escape
+
+    return escape(text).replace(" ", "&nbsp;")
+
+
+def rows_of(runs: tuple[ComparedRun, ...]) -> list[tuple[str, str, list[str]]]:
+    """Return the lines of the table: heading of the group, name, a text for each run.
+
+    Settings that are the same everywhere are left out.
+    """
+    rows: list[tuple[str, str, list[str]]] = []
+    for name in _names([run.facts for run in runs]):
+        rows.append(("", name, [run.facts.get(name, "–") for run in runs]))  # noqa: PERF401
+    for name in _names([run.scores for run in runs]):
+        figures = [run.scores.get(name) for run in runs]
+        rows.append(
+            ("IoU of each class", name, ["–" if f is None else f"{f:.3f}" for f in figures])
+        )
+    for name in _names([run.settings for run in runs]):
+        texts = [run.settings.get(name, "–") for run in runs]
+        if len(set(texts)) > 1:
+            rows.append(("Settings that differ", name, texts))
+    return rows
+
+
+def _names(tables: list[dict[str, str]] | list[dict[str, float]]) -> list[str]:
+    return list(dict.fromkeys(name for table in tables for name in table))
+
+
+def _table(runs: tuple[ComparedRun, ...]) -> QTableWidget:
+    rows = rows_of(runs)
+    table = QTableWidget(0, len(runs) + 1)
+    table.setObjectName("compare_table")
+    table.setHorizontalHeaderItem(0, QTableWidgetItem(""))
+    for column, (run, colour) in enumerate(zip(runs, RUN_COLOURS, strict=False), 1):
+        item = QTableWidgetItem(run.title)
+        item.setForeground(QColor(colour))
+        table.setHorizontalHeaderItem(column, item)
+    group = ""
+    for heading, name, texts in rows:
+        if heading != group:
+            _add(table, [heading.upper()], muted=True)
+            group = heading
+        _add(table, [name, *texts], muted=False)
+    table.verticalHeader().hide()
+    table.verticalHeader().setDefaultSectionSize(22)
+    table.setShowGrid(False)
+    table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+    table.setSelectionMode(QTableWidget.SelectionMode.NoSelection)
+    table.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    header = table.horizontalHeader()
+    header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+    header.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
+    header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
+    table.setFixedHeight(min(_TALLEST, 22 * table.rowCount() + 34))
+    return table
+
+
+def _add(table: QTableWidget, texts: list[str], *, muted: bool) -> None:
+    row = table.rowCount()
+    table.insertRow(row)
+    for column, text in enumerate(texts):
+        item = QTableWidgetItem(text)
+        item.setToolTip(text)
+        if muted or column == 0:
+            item.setForeground(QColor(colours().muted))
+        table.setItem(row, column, item)
