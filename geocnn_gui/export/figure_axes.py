@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axis import Axis as Drawn
 from matplotlib.font_manager import FontProperties
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import Formatter, MaxNLocator
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from rasterio import Affine
 from rasterio.crs import CRS
@@ -15,7 +16,6 @@ from geocnn_gui.export.cell_area import CellArea
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis as Drawn
 
     from geocnn_gui.data.source import Axis
     from geocnn_gui.export.figure_layers import Layers
@@ -34,14 +34,16 @@ def extent_of(layers: Layers) -> tuple[float, float, float, float]:
     )  # fmt: skip
 
 
-def aspect_of(layers: Layers) -> float | None:
-    """Return how long a unit down is drawn over one across; None where they are not alike."""
+def ratio_of(layers: Layers) -> float | None:
+    """Return the picture's height over its width; None where the axes have no common measure."""
     down, across = layers.axes
     if down.vertical or (layers.source.domain == "seismic" and down.unit != across.unit):
         return None
+    left, right, bottom, top = extent_of(layers)
+    ratio = abs(top - bottom) / abs(right - left)
     if down.unit == "degree":
-        return float(1 / max(np.cos(np.radians(_middle(layers)[1])), 0.05))
-    return 1.0
+        ratio /= max(np.cos(np.radians((bottom + top) / 2)), 0.05)
+    return float(ratio)
 
 
 def dress(axes: Axes, layers: Layers) -> None:
@@ -51,15 +53,14 @@ def dress(axes: Axes, layers: Layers) -> None:
     if _is_map(layers) and not _is_rotated(layers):
         axes.set_xlim(min(left, right), max(left, right))
         axes.set_ylim(min(bottom, top), max(bottom, top))
-    for drawn, axis, count in ((axes.xaxis, across, 7), (axes.yaxis, down, 8)):
-        _set_ticks(drawn, axis, count)
+    for drawn, axis in ((axes.xaxis, across), (axes.yaxis, down)):
+        drawn.set_major_formatter(_Numbers(axis))
+        drawn.set_major_locator(_locator(axis, 5))
     axes.set_xlabel(_title(across, layers), fontsize=_TEXT)
     axes.set_ylabel(_title(down, layers).partition(",")[0], fontsize=_TEXT)
     axes.tick_params(labelsize=_SMALL, width=0.5, length=2.5)
-    if down.unit in ("m", "ft") and not down.vertical:
+    if _turned(down):
         axes.tick_params(axis="y", labelrotation=90)
-        for label in axes.get_yticklabels():
-            label.set_verticalalignment("center")
     for spine in axes.spines.values():
         spine.set_linewidth(0.5)
     _add_scale_bar(axes, layers)
@@ -74,11 +75,6 @@ def _is_map(layers: Layers) -> bool:
 def _is_rotated(layers: Layers) -> bool:
     """Say whether rows are no parallels of the map's axes, so that ticks count cells."""
     return _is_map(layers) and layers.axes[0].unit == "px"
-
-
-def _middle(layers: Layers) -> tuple[float, float]:
-    left, right, bottom, top = extent_of(layers)
-    return (left + right) / 2, (bottom + top) / 2
 
 
 def _title(axis: Axis, layers: Layers) -> str:
@@ -96,23 +92,51 @@ def _crs_name(wkt: str) -> str:
     return "" if name.lower() in ("unknown", "unnamed") else name
 
 
-def _set_ticks(drawn: Drawn, axis: Axis, count: int) -> None:
+def set_tick_counts(axes: Axes, width: float, height: float) -> None:
+    """Give each axis as many ticks as there is room for on `width` and `height` inches."""
+    for drawn, room in ((axes.xaxis, width), (axes.yaxis, height)):
+        numbers = drawn.get_major_formatter()
+        if isinstance(numbers, _Numbers):
+            upright = drawn is axes.yaxis and not _turned(numbers.of)
+            each = 0.35 if upright else 0.25 + 0.07 * len(numbers(numbers.of.at(numbers.of.size)))
+            drawn.set_major_locator(_locator(numbers.of, max(1, int(room / each))))
+    for label in axes.get_yticklabels():
+        label.set_verticalalignment("center")
+
+
+def _locator(axis: Axis, count: int) -> MaxNLocator:
     whole = axis.unit in ("", "px") and axis.step == int(axis.step)
-    drawn.set_major_locator(MaxNLocator(count, steps=[1, 2, 5, 10], integer=whole))
-    drawn.set_major_formatter(FuncFormatter(lambda value, _: _tick(value, axis, drawn)))
+    return MaxNLocator(min(count, 9), steps=[1, 2, 5, 10], integer=whole, min_n_ticks=1)
 
 
-def _tick(value: float, axis: Axis, drawn: Drawn) -> str:
-    """Write a number with the decimals that the ticks' distance needs."""
-    places = np.asarray(drawn.get_majorticklocs())
-    step = float(np.min(np.diff(places))) if len(places) > 1 else 1.0
-    digits = max(0, -int(np.floor(np.log10(abs(step)) + 1e-9)))
-    if axis.unit == "degree":
-        side = "NS" if axis.name == "row" else "EW"
-        letter = "" if abs(value) < 1e-12 else side[value < 0]
-        return f"{abs(value):.{digits}f}°{letter}"
-    text = f"{value + 0.0:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
-    return text.replace(",", _THIN_SPACE if axis.unit and abs(value) >= 10_000 else "")
+def _turned(axis: Axis) -> bool:
+    """Say whether the numbers beside the picture are long, and written upwards."""
+    return axis.unit in ("m", "ft", "degree") and not axis.vertical
+
+
+class _Numbers(Formatter):
+    """Writes a number with the decimals that the ticks' distance needs."""
+
+    def __init__(self, of: Axis) -> None:
+        self.of = of
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """Return the text of a tick at `x`."""
+        del pos
+        places = self.axis.get_majorticklocs() if isinstance(self.axis, Drawn) else ()
+        step = float(np.min(np.diff(places))) if len(places) > 1 else 1.0
+        digits = max(0, -int(np.floor(np.log10(abs(step)) + 1e-9)))
+        if self.of.unit == "degree":
+            return _degrees(x, digits, "NS" if self.of.name == "row" else "EW")
+        text = f"{x + 0.0:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
+        return text.replace(",", _THIN_SPACE if self.of.unit and abs(x) >= 10_000 else "")
+
+
+def _degrees(value: float, digits: int, sides: str) -> str:
+    if sides == "EW":
+        value = (value + 180) % 360 - 180
+    side = "" if abs(value) < 1e-9 else sides[int(value < 0)]
+    return f"{abs(value):.{digits}f}°{side}"
 
 
 def _metres_per_unit(layers: Layers) -> float | None:

@@ -15,13 +15,15 @@ from matplotlib.patches import Patch
 
 from geocnn_gui import __version__
 from geocnn_gui.data.colour_maps import CONFIDENCE_MAP, colour_table, rgb
-from geocnn_gui.export.figure_axes import aspect_of, dress, extent_of
+from geocnn_gui.export.figure_axes import dress, extent_of, ratio_of
+from geocnn_gui.export.figure_layout import Parts, lay_out
 from geocnn_gui.labels.classes import by_id
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.axes import Axes
+    from matplotlib.legend import Legend
 
     from geocnn_gui.data.source import Picture
     from geocnn_gui.export.figure import FigureSpec
@@ -39,17 +41,20 @@ _SETTINGS: dict[Any, Any] = {"pdf.fonttype": 42, "svg.fonttype": "none", "svg.ha
 def draw(spec: FigureSpec, layers: Layers, classes: Classes) -> Figure:
     """Return the figure, laid out; its height fits what is in it where `spec` gives none."""
     width = spec.width_mm / _INCH
-    figure = Figure(figsize=(width, width * 0.6), dpi=spec.dpi, layout="constrained")
+    figure = Figure(figsize=(width, width), dpi=spec.dpi)
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     _draw_pictures(axes, spec, layers, classes)
     dress(axes, layers)
     title = layers.title if spec.title is None else spec.title
+    above = None
     if title:
-        axes.set_title(title, fontsize=_TEXT + 1, loc="left", pad=6)
-    _add_colour_bar(figure, axes, spec, layers)
-    _add_legend(figure, spec, layers, classes)
-    _lay_out(figure, axes, spec, layers)
+        above = axes.set_title(_plain(title), fontsize=_TEXT + 1, loc="left", pad=5, wrap=True)
+    parts = Parts(
+        figure, axes, _add_colour_bar(figure, spec, layers),
+        _add_legend(figure, spec, layers, classes), above, ratio_of(layers),
+    )  # fmt: skip
+    lay_out(parts, width, spec.height_mm / _INCH if spec.height_mm else None)
     return figure
 
 
@@ -70,31 +75,41 @@ def save(figure: Figure, path: Path, spec: FigureSpec, title: str) -> None:
 
 
 def _draw_pictures(axes: Axes, spec: FigureSpec, layers: Layers, classes: Classes) -> None:
-    extent, aspect = extent_of(layers), aspect_of(layers)
-    for image, how in (
-        (_data_image(spec, layers), "auto"),
-        (_overlay_image(spec, layers, classes), "nearest"),
-        (_id_image(layers.labels, classes, spec.labels_opacity), "nearest"),
+    """Draw the data, smoothed where cells are smaller than pixels, and what lies over them."""
+    place: dict[str, Any] = {"extent": extent_of(layers), "aspect": "auto"}
+    if len(layers.bands) == 1:
+        values, limits = _values(layers)
+        colours = ListedColormap(colour_table(spec.colour_map) / 255)
+        axes.imshow(
+            values, cmap=colours, norm=Normalize(*limits), interpolation="auto",
+            interpolation_stage="data", **place,
+        )  # fmt: skip
+    else:
+        axes.imshow(_colour_image(layers), interpolation="auto", **place)
+    for image in (
+        _overlay_image(spec, layers, classes),
+        _id_image(layers.labels, classes, spec.labels_opacity),
     ):
         if image is not None:
-            axes.imshow(
-                image, extent=extent, aspect=aspect or "auto", interpolation=how,
-                interpolation_stage="rgba",
-            )  # fmt: skip
+            axes.imshow(image, interpolation="nearest", **place)
 
 
-def _data_image(spec: FigureSpec, layers: Layers) -> np.ndarray | None:
-    """Return RGBA uint8 of the data; clear where nothing is live."""
-    picture, stretch = layers.picture, layers.stretch
-    if picture is None or stretch is None:
-        return None
-    levels = [
+def _values(layers: Layers) -> tuple[np.ma.MaskedArray, tuple[float, float]]:
+    """Return the values of the only band within the limits, masked where not live."""
+    picture, limits = layers.picture, layers.stretch.limits[0]
+    values = np.clip(picture.values[layers.bands[0]], *limits)
+    return np.ma.masked_array(values, ~picture.live), limits
+
+
+def _colour_image(layers: Layers) -> np.ndarray:
+    """Return RGBA uint8 of three bands; clear where nothing is live."""
+    picture = layers.picture
+    colours = [
         _levels(picture, band, limits)
-        for band, limits in zip(layers.bands, stretch.limits, strict=True)
+        for band, limits in zip(layers.bands, layers.stretch.limits, strict=True)
     ]
-    colours = colour_table(spec.colour_map)[levels[0]] if len(levels) == 1 else np.dstack(levels)
-    colours = np.where(picture.live[..., None], colours, 255).astype(np.uint8)
-    return np.dstack([colours, np.where(picture.live, 255, 0).astype(np.uint8)])
+    rest = np.where(picture.live[..., None], np.dstack(colours), 255)
+    return np.dstack([rest, np.where(picture.live, 255, 0)]).astype(np.uint8)
 
 
 def _levels(picture: Picture, band: int, limits: tuple[float, float]) -> np.ndarray:
@@ -122,28 +137,29 @@ def _id_image(ids: np.ndarray | None, classes: Classes, opacity: float) -> np.nd
     return table[ids]
 
 
-def _add_colour_bar(figure: Figure, axes: Axes, spec: FigureSpec, layers: Layers) -> None:
+def _add_colour_bar(figure: Figure, spec: FigureSpec, layers: Layers) -> Axes | None:
     """Add a bar for confidence, or for the values of a single band."""
-    stretch = layers.stretch
     if layers.confidence is not None:
-        table, limits, text, extend = colour_table(CONFIDENCE_MAP), (0.0, 1.0), "Confidence", None
-    elif len(layers.bands) == 1 and stretch is not None:
+        table, limits, text, ends = CONFIDENCE_MAP, (0.0, 1.0), "Confidence", "neither"
+    elif len(layers.bands) == 1:
         band = layers.source.bands[layers.bands[0]]
         text = band.name[:1].upper() + band.name[1:] + (f" ({band.unit})" if band.unit else "")
-        table, limits, extend = colour_table(spec.colour_map), stretch.limits[0], "both"
+        table, limits, ends = spec.colour_map, layers.stretch.limits[0], "both"
     else:
-        return
-    scale = ScalarMappable(Normalize(*limits), ListedColormap(table / 255))
-    bar = figure.colorbar(
-        scale, ax=axes, extend=extend or "neither", aspect=28, pad=0.02, fraction=0.06, shrink=0.8
-    )
-    bar.set_label(text, fontsize=_TEXT)
-    bar.ax.tick_params(labelsize=_SMALL, width=0.5, length=2.5)
-    bar.ax.ticklabel_format(useOffset=False) if extend is None else None
-    bar.outline.set_linewidth(0.5)  # pyright: ignore[reportCallIssue]
+        return None
+    scale = ScalarMappable(Normalize(*limits), ListedColormap(colour_table(table) / 255))
+    room = figure.add_axes((0.9, 0.2, 0.02, 0.6))
+    bar = figure.colorbar(scale, cax=room, extend=ends, extendfrac=0.04)
+    bar.set_label(_plain(text), fontsize=_TEXT)
+    room.tick_params(labelsize=_SMALL, width=0.5, length=2.5)
+    for spine in room.spines.values():
+        spine.set_linewidth(0.5)
+    return room
 
 
-def _add_legend(figure: Figure, spec: FigureSpec, layers: Layers, classes: Classes) -> None:
+def _add_legend(
+    figure: Figure, spec: FigureSpec, layers: Layers, classes: Classes
+) -> Legend | None:
     """Add the classes that can be seen, below the picture."""
     shown = {
         "Prediction": layers.ids if layers.confidence is None else None,
@@ -154,15 +170,16 @@ def _add_legend(figure: Figure, spec: FigureSpec, layers: Layers, classes: Class
     opacity = spec.overlay_opacity if "Prediction" in shown else spec.labels_opacity
     patches = [_patch(int(i), classes, opacity) for i in present if i]
     if not patches:
-        return
+        return None
     letters = max(len(str(p.get_label())) for p in patches) + 5
     room = spec.width_mm / 1.5  # letters of this size on a line
     legend = figure.legend(
-        handles=patches, loc="outside lower center", ncols=max(1, min(len(patches), int(room / letters))),
+        handles=patches, loc="lower center", borderpad=0, borderaxespad=0, ncols=max(1, min(len(patches), int(room / letters))),
         fontsize=_TEXT, frameon=False, handlelength=1.4, handleheight=0.9, columnspacing=1.6,
         title=" and ".join(shown).capitalize(),
     )  # fmt: skip
     legend.get_title().set_fontsize(_TEXT)
+    return legend
 
 
 def _patch(number: int, classes: Classes, opacity: float) -> Patch:
@@ -171,17 +188,10 @@ def _patch(number: int, classes: Classes, opacity: float) -> Patch:
     name = one.name if one else f"Class {number}"
     return Patch(
         facecolor=to_rgba(colour, max(opacity, 0.15)), edgecolor=colour, linewidth=0.6,
-        label=name.replace("$", r"\$"),
+        label=_plain(name),
     )  # fmt: skip
 
 
-def _lay_out(figure: Figure, axes: Axes, spec: FigureSpec, layers: Layers) -> None:
-    """Give the figure its height: what is asked for, or what the picture needs."""
-    width = spec.width_mm / _INCH
-    if spec.height_mm is not None:
-        figure.set_size_inches(width, spec.height_mm / _INCH)
-    elif aspect_of(layers):
-        figure.set_size_inches(width, width * 3)  # room enough, to see what is needed
-        figure.draw_without_rendering()
-        box = figure.get_tightbbox()
-        figure.set_size_inches(width, min(box.height + 0.12, 2 * width))
+def _plain(text: str) -> str:
+    """Return a text in which a dollar is a dollar and not the start of a formula."""
+    return text.replace("$", r"\$")

@@ -39,8 +39,8 @@ class Layers:
     bands: tuple[int, ...]
     most: tuple[int, int]
     reading: list[Callable[[], None]] = field(default_factory=list)
-    picture: Picture | None = None
-    stretch: Stretch | None = None
+    picture: Picture = field(init=False)
+    stretch: Stretch = field(init=False)
     ids: np.ndarray | None = None
     confidence: np.ndarray | None = None
     labels: np.ndarray | None = None
