@@ -48,7 +48,7 @@ def test_that_probabilities_of_an_array_have_the_classes_first(trained, geocnn, 
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
-    [("p.sgy", "room for one value a cell"), ("map.tif", "cannot hold both classes and prob"),
+    [("p.sgy", "holds no probabilities; choose a name that ends in .tif or .npy"), ("map.tif", "cannot hold both classes and prob"),
      ("c.tif", "cannot hold both confidence and prob"), ("p.jpg", "no ending that names")],
 )  # fmt: skip
 def test_that_a_bad_name_for_probabilities_is_refused(name, sentence, trained, geocnn, tmp_path):
