@@ -196,7 +196,7 @@ class ConfusionTable(QTableWidget):
         room = self.width() - self.verticalScrollBar().sizeHint().width() - 4
         width = max(_NARROWEST, max(texts) + 10)
         names = max(
-            _NAMES[0], min(widest + _SWATCH + 16, _NAMES[1], room - width * self.columnCount())
+            _NAMES[0], min(widest + _SWATCH + 26, _NAMES[1], room - width * self.columnCount())
         )
         width = max(width, min((room - names) // self.columnCount(), 2 * _NARROWEST))
         self.verticalHeader().setFixedWidth(names)
