@@ -36,7 +36,7 @@ from geocnn_gui.gui.panels.welcome import Welcome
 from geocnn_gui.gui.settings import read_settings, write_settings
 from geocnn_gui.gui.state import LARGEST_BRUSH
 from geocnn_gui.gui.theme import app_icon, apply_theme
-from geocnn_gui.gui.widgets.card import Card
+from geocnn_gui.gui.widgets.card import Card, label
 from geocnn_gui.gui.widgets.class_chips import ClassChips
 from geocnn_gui.gui.widgets.message_bar import MessageBar
 from geocnn_gui.project.recent import recent_projects
@@ -89,7 +89,11 @@ class MainWindow(QMainWindow):
         middle = Card()
         middle.setObjectName("canvas_card")
         middle.body.setContentsMargins(8, 8, 8, 8)
+        self._nothing = label("Nothing is in view: click a source in the Project panel.",
+                              role="muted", name="nothing_in_view")  # fmt: skip
+        self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         middle.body.addWidget(self._canvas)
+        middle.body.addWidget(self._nothing, 1)
         self._side = SidePanel(
             session, load_labels=self.asker.labels, save_labels=self.asker.labels_name,
             model=(self.asker.model, self.asker.model_name, self.asker.weights),
@@ -201,6 +205,8 @@ class MainWindow(QMainWindow):
 
     def _on_source_changed(self) -> None:
         opened = self.session.project is not None
+        self._canvas.setVisible(self.session.source is not None)
+        self._nothing.setVisible(self.session.source is None)
         self._pages.setCurrentWidget(self._rows if opened else self._welcome)
         if opened:
             self._canvas.canvas.setFocus()

@@ -40,6 +40,7 @@ class Placing(Showing):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._told_read_only: Project | None = None
+        self._recovered: tuple[Project | None, int] = (None, 0)
 
     # Sources that are not where they were
 
@@ -156,12 +157,20 @@ class Placing(Showing):
         super()._tell_notes(opened)
         if opened.project.read_only and self._told_read_only is not opened.project:
             self._told_read_only = opened.project
-            self.tell(f"{opened.project.name}: {opened.project.read_only}", "warning",
+            self.tell(opened.project.read_only, "warning",
                       actions=(("Try again", self.try_again),))  # fmt: skip
         if opened.recovered:
+            self._recovered = opened.project, opened.recovered
+        if opened.source is not None:  # a question about its file comes first
+            self._tell_recovered()
+
+    def _tell_recovered(self) -> None:
+        (project, edits), self._recovered = self._recovered, (None, 0)
+        if edits and project is self.project:
+            back = "is" if edits == 1 else "are"
             self.tell(
-                f"GeoCNN did not close properly last time: {_edits(opened.recovered)} after the"
-                f" last tidy save {'is' if opened.recovered == 1 else 'are'} back.",
+                f"GeoCNN did not close properly last time: {_edits(edits)} after the last tidy"
+                f" save {back} back.",
                 actions=(("Keep them", lambda: None), ("Without them", self.drop_recovered)),
             )
 

@@ -29,8 +29,7 @@ def search_places(project: Project, entry_id: str) -> tuple[Path, ...]:
     others = [entry for entry in project.sources if entry.id != entry_id and entry.unchanged]
     places = [project.folder, project.folder.parent]
     places += [Path(entry.path).parent for entry in others if not is_example(entry.path)]
-    if (parent := _nearest(Path(stored.path))) is not None:
-        places.append(parent)
+    places += _near(Path(stored.path))
     return tuple(dict.fromkeys(places))
 
 
@@ -50,10 +49,13 @@ def find_moved(stored: StoredSource, places: tuple[Path, ...]) -> Path | None:
     return next((path for path in alike[:100] if stored.is_at(path)), None)
 
 
-def _nearest(path: Path) -> Path | None:
-    """Return the nearest folder above a path that exists; none where that is the whole disk."""
-    parent = next((p for p in path.parents if p.is_dir()), None)
-    return parent if parent is not None and len(parent.parts) > 2 else None
+def _near(path: Path) -> list[Path]:
+    """Return the nearest folder above a path that exists and the one above it.
+
+    Not where that is a whole disk, or the folder of all users.
+    """
+    parent = next((p for p in path.parents if p.is_dir()), Path(path.anchor))
+    return [place for place in (parent, parent.parent) if len(place.parts) > 2]
 
 
 def _of_size(size: int, places: tuple[Path, ...]) -> Iterator[Path]:

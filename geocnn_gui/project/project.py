@@ -114,7 +114,9 @@ class Project:
             if not or_read:
                 raise
         holder = holder_of(folder)
-        why = "Its folder cannot be written to" if holder is None else f"Open{holder}"
+        why = f"The project is open{holder}"
+        if holder is None:
+            why = "The folder of the project cannot be written to"
         return cls(folder, read_project(folder / _FILE), None, read_only=f"{why}: read-only here.")
 
     @classmethod

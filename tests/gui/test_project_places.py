@@ -46,6 +46,15 @@ def open_project(session, folder, qtbot):
 
 
 @pytest.fixture
+def small_file(tmp_path):
+    """The small cube, so deep that a search from there ends in this test's own folder."""
+    path = tmp_path / "surveys" / "2024" / "small.npy"
+    path.parent.mkdir(parents=True)
+    np.save(path, np.random.default_rng(0).normal(size=(20, 30, 24)).astype(np.float32))
+    return path
+
+
+@pytest.fixture
 def left(opened, paint, qtbot):
     """A closed session whose project holds a painted block; the project's folder."""
     paint(0, 3, 2)
@@ -77,7 +86,7 @@ def test_that_a_folder_without_a_project_is_told(session, tmp_path, qtbot):
 
 
 def test_that_a_moved_file_is_found_and_used_once_said(session, left, small_file, qtbot):
-    moved = small_file.parent / "archive" / "renamed.npy"
+    moved = small_file.parents[1] / "archive" / "renamed.npy"
     moved.parent.mkdir()
     shutil.move(small_file, moved)
     open_project(session, left, qtbot)
@@ -185,7 +194,7 @@ def test_that_a_project_open_elsewhere_is_read_only_and_names_its_holder(
     before = snapshot(held)
     open_project(session, held, qtbot)
     message = wait_for(session, qtbot, "read-only here")
-    assert "Open in this program" in message.text
+    assert "open in this program" in message.text
     assert counts(session) == {2: 90}
     for name in ("tool_brush", "add_class", "load_labels", "train", "predict", "save", "add"):
         action = window._actions[name]
