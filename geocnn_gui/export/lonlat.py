@@ -34,6 +34,8 @@ def to_lonlat(polygons: np.ndarray, affine: Affine, wkt: str) -> np.ndarray:
 
     Vertices are added on the same lines for all, so that neighbours still share their edges.
     """
+    if not len(polygons):
+        return polygons
     crs = CRS.from_wkt(wkt)
     if not crs.is_geographic:
         polygons = _with_vertices(polygons)
@@ -42,8 +44,7 @@ def to_lonlat(polygons: np.ndarray, affine: Affine, wkt: str) -> np.ndarray:
         x, y = placed(affine, at[:, 0], at[:, 1])
         return np.stack(to_crs(crs, _WGS84, x, y)[:2], axis=1)
 
-    degrees = shapely.transform(polygons, moved)
-    return _within_180(degrees) if len(degrees) else degrees
+    return _within_180(shapely.transform(polygons, moved))
 
 
 def _with_vertices(polygons: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sqlite3
+import warnings
 from abc import ABC, abstractmethod
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields
@@ -163,7 +164,8 @@ class _OgrWriter(VectorWriter):
         shapes = shapely.to_wkb(self._layer.placed(batch.polygons))
         columns = self._columns(batch)
         _require_space(self._path, sum(map(len, shapes)) + 200 * len(shapes))
-        with _translated(self.name):
+        with _translated(self.name), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "'crs' was not provided")  # a note says so
             pyogrio.raw.write(
                 self._path, shapes, list(columns.values()), list(columns), layer=self._name,
                 driver=self.driver, geometry_type="Polygon", crs=self._layer.crs,
