@@ -170,7 +170,7 @@ def _style_bytes(root: ElementTree.Element) -> bytes:
 def kept(out: Path) -> str:
     """Say that the style beside a raster is the user's own."""
     style = style_path(out).name
-    return f"{style} is kept, for GeoCNN did not write it so: QGIS draws {out.name} by it."
+    return f"{style} is kept, for GeoCNN did not write it so: QGIS may draw {out.name} by it."
 
 
 def is_foreign(style: Path) -> bool:
