@@ -303,10 +303,22 @@ def export(order: Order, material: Material) -> Generator[Event]:
 
     check(order, material)
     check_destination(order.out, inputs=material.files)
+    if order.kind not in ("polygons", "figure", "labels", "model"):
+        yield from _tell_extent(material)
     for event in run(order, material):
         if event == Saved(order.out, "prediction"):
             yield from _save_seen(order.out, material)
         yield event
+
+
+def _tell_extent(material: Material) -> Generator[Event]:
+    from geocnn_gui.export.extent import find_extent
+    from geocnn_gui.inference.store import PredictionStore
+
+    if isinstance(material.prediction, PredictionStore):
+        missing = yield from find_extent(material.prediction, material.source)
+        if missing:
+            yield Note(missing)
 
 
 def _save_seen(out: Path, material: Material) -> Generator[Event]:

@@ -91,9 +91,9 @@ FORMATS: dict[Kind, tuple[Format, ...]] = {
         Format("SVG", (".svg",), "drawing programs: text and lines stay editable"),
     ),
     "labels": (
-        Format("NumPy", (".npy",), "Python, and training on the command line"),
         Format("GeoTIFF", (".tif", ".tiff"), "QGIS: what was painted, with names", _flat),
         Format("PNG", (".png",), "any paint program: one colour a class", _flat),
+        Format("NumPy", (".npy",), "Python, and training on the command line"),
     ),
     "model": (Format("GeoCNN model", (".safetensors",), "predicting elsewhere"),),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
@@ -14,6 +14,7 @@ from geocnn_gui.gui.theme import set_icon
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
 
+    from geocnn_gui.export.table import Kind
     from geocnn_gui.gui.main_window import MainWindow
     from geocnn_gui.gui.state import Tool
     from geocnn_gui.gui.theme import Mode
@@ -106,6 +107,13 @@ def _pick(place: int) -> Info:
     )  # fmt: skip
 
 
+def _export(kind: Kind, text: str, *, name: str = "", **more: Any) -> Info:
+    return Info(
+        name=name or f"export_{kind}", text=text, act=lambda w: w.asker.export_name(kind),
+        why_not=lambda w: w.session.why_no_export(kind), **more,
+    )  # fmt: skip
+
+
 _ALL = (
     Info(name="open", text="&Open…", icon="open", keys=("Ctrl+O",), act=lambda w: w.asker.data(),
          why_not=_idle),
@@ -172,10 +180,11 @@ _ALL = (
          why_not=lambda w: _sections(w) or w.session.why_no_prediction()),
     Info(name="stop", text="&Stop", icon="stop", act=lambda w: w.session.stop_job(),
          why_not=_job),
-    Info(name="export", text="&Export…", icon="export", keys=("Ctrl+E",),
-         act=lambda w: w.asker.export_name("classes"), why_not=lambda w: w.session.why_no_export()),
-    Info(name="export_confidence", text="Export &confidence…",
-         act=lambda w: w.asker.export_name("confidence"), why_not=lambda w: w.session.why_no_export()),
+    _export("classes", "&Export…", name="export", icon="export", keys=("Ctrl+E",)),
+    _export("confidence", "&Confidence…"),
+    _export("probabilities", "Pro&babilities…"),
+    _export("polygons", "&Polygons…"),
+    _export("figure", "&Figure of the view…"),
     Info(name="keys", text="&Keys", icon="help", keys=("?", "F1"), act=lambda w: w.show_keys()),
     Info(name="about", text="&About GeoCNN", icon="info", act=lambda w: w.show_about()),
 )  # fmt: skip
@@ -184,8 +193,7 @@ ACTIONS: dict[str, Info] = {info.name: info for info in _ALL}
 #: Menu -> names of actions; None draws a line, "menu:NAME" is a sub-menu the window fills.
 MENUS: dict[str, tuple[str | None, ...]] = {
     "&File": ("open", "open_project", "menu:recent", "add", None, "save", "copy_project",
-              "save_labels", "export",
-              "export_confidence", None, "close", "quit"),
+              "save_labels", "menu:export", None, "close", "quit"),
     "&Edit": ("undo", "redo"),
     "&View": ("overlay", "labels_shown", "lock_aspect", None, "previous", "next", "ten_back",
               "ten_on", None, "docks", None, "theme_system", "theme_light", "theme_dark"),
@@ -195,6 +203,10 @@ MENUS: dict[str, tuple[str | None, ...]] = {
     "&Run": ("train", "predict", "predict_whole", None, "stop"),
     "&Help": ("keys", "about"),
 }  # fmt: skip
+#: What "menu:export" holds.
+EXPORTS: tuple[str, ...] = (
+    "export", "export_confidence", "export_probabilities", "export_polygons", "export_figure",
+)  # fmt: skip
 #: Names of actions with an icon, None for a line.
 TOOLBAR: tuple[str | None, ...] = (
     "open", "save", None, "undo", "redo", None,

@@ -76,7 +76,7 @@ class _Demo:
         session.start_scoring(self._write_truth())
         self._until(lambda: self._score is not None)
         for what in ("classes", "confidence"):
-            session.export_prediction(self._folder / f"{what}.npy", what)
+            session.start_export(self._folder / f"{what}.npy", what)
             self._until(lambda: session.job is None)
         self._settle()
         self._picture()

@@ -6,7 +6,8 @@ import base64
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, QUrl
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QApplication,
     QLabel,
@@ -62,8 +63,9 @@ class MainWindow(QMainWindow):
         self.settings = read_settings()
         self.docks_hidden = False
         self.asker = Asker(
-            self, session, folder=self.settings.folder, folder_changed=self._keep_folder
-        )
+            self, session, folder=self.settings.folder, folder_changed=self._keep_folder,
+            cells=self._cells_in_view,
+        )  # fmt: skip
         self.setWindowIcon(app_icon())
         self.setAcceptDrops(True)
         self.setMinimumSize(960, 600)
@@ -134,8 +136,24 @@ class MainWindow(QMainWindow):
                     menu.addSeparator()
                 elif name == "menu:recent":
                     menu.addMenu(self._recent)
+                elif name == "menu:export":
+                    self._add_exports(menu)
                 else:
                     menu.addAction(self._actions[name])
+
+    def _add_exports(self, menu: QMenu) -> None:
+        exports = menu.addMenu("E&xport")
+        exports.setObjectName("menu_export")
+        exports.setToolTipsVisible(True)
+        for name in actions.EXPORTS:
+            exports.addAction(self._actions[name])
+
+    def _cells_in_view(self) -> tuple[slice, slice]:
+        canvas = self._canvas.canvas
+        return canvas.viewport.visible(canvas.size_f, canvas.picture_shape)
+
+    def _show_folder(self, path: Path) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.resolve().parent)))
 
     def _make_toolbar(self) -> None:
         bar = QToolBar("Tools", self)
@@ -184,6 +202,7 @@ class MainWindow(QMainWindow):
         session.request_place.connect(self.asker.place)
         session.request_model_name.connect(self.asker.run_model_name)
         self._canvas.failed.connect(session.report)
+        session.folder_wanted.connect(self._show_folder)
         session.source_changed.connect(self._on_source_changed)
         session.classes_changed.connect(self._show_classes)
         session.tool_changed.connect(self._show_tool)

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 Tool = Literal["pan", "brush", "eraser", "polygon"]
 Overlay = Literal["none", "classes", "confidence"]
 Kind = Literal["info", "warning", "error"]
-ExportWhat = Literal["classes", "confidence"]
 LARGEST_BRUSH = 200
 _log = logging.getLogger(__name__)
 

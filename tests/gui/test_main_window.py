@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from geocnn_gui.gui.actions import ACTIONS, MENUS, TOOLBAR
+from geocnn_gui.gui.actions import ACTIONS, EXPORTS, MENUS, TOOLBAR
 from geocnn_gui.gui.app import make_window
 from geocnn_gui.gui.dialogs.keys import KeysDialog
 from geocnn_gui.gui.session import Message
@@ -193,7 +193,7 @@ def test_that_dead_buttons_say_why(shown, opened, paint):
     button = child(shown, QPushButton, "train")
     assert not button.isEnabled()
     assert button.toolTip() == "Paint a few strokes of at least two classes, then train."
-    assert "Predict first" in child(shown, QPushButton, "export_classes").toolTip()
+    assert "Predict first" in child(shown, QPushButton, "export").toolTip()
     paint(0, 2, 1)
     paint(5, 6, 2)
     assert button.isEnabled()
@@ -296,8 +296,8 @@ def test_that_quitting_in_the_middle_of_a_run_asks(shown, opened, paint, work, q
 
 
 def test_that_every_action_is_in_a_menu_or_has_a_key():
-    in_menus = {name for names in MENUS.values() for name in names}
-    assert in_menus - ACTIONS.keys() <= {None, "menu:recent"}
+    in_menus = {name for names in (*MENUS.values(), EXPORTS) for name in names}
+    assert in_menus - ACTIONS.keys() <= {None, "menu:recent", "menu:export"}
     assert set(TOOLBAR) - {None} <= ACTIONS.keys()
     assert all(name in in_menus or info.keys for name, info in ACTIONS.items())
 

@@ -483,7 +483,7 @@ def predicted(opened, paint, work, qtbot):
 
 
 def test_that_a_prediction_is_exported(predicted, tmp_path, qtbot):
-    predicted.export_prediction(tmp_path / "out.npy", "classes")
+    predicted.start_export(tmp_path / "out.npy", "classes")
     wait_for_job(predicted, qtbot)
     values = np.load(tmp_path / "out.npy")
     assert values.shape == (20, 30, 24)
@@ -493,7 +493,7 @@ def test_that_a_prediction_is_exported(predicted, tmp_path, qtbot):
 
 
 def test_that_an_export_in_an_unknown_format_is_refused(predicted, tmp_path, qtbot):
-    predicted.export_prediction(tmp_path / "out.xyz", "classes")
+    predicted.start_export(tmp_path / "out.xyz", "classes")
     wait_for_job(predicted, qtbot)
     assert predicted.said[-1].kind == "error"
     assert not (tmp_path / "out.xyz").exists()

@@ -14,9 +14,10 @@ from geocnn_gui.project.home import data_home
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from geocnn_gui.data.source import Source
+    from geocnn_gui.export.segy import Samples
+    from geocnn_gui.export.table import Kind
+    from geocnn_gui.gui.exporting import Cells
     from geocnn_gui.gui.session import Session
-    from geocnn_gui.gui.state import ExportWhat
     from geocnn_gui.project.runs import Run
 
 DATA = "Data (*.sgy *.segy *.seg *.tif *.tiff *.gtif *.png *.jpg *.jpeg *.npy *.npz);;All files (*)"
@@ -31,6 +32,7 @@ class Asker:
     """Opens file dialogs over a window for what the session can do with files.
 
     `folder` is where the first one looks; `folder_changed` is told where a file was chosen.
+    `cells` answers with the rows and columns in view.
     """
 
     def __init__(
@@ -40,8 +42,9 @@ class Asker:
         *,
         folder: str,
         folder_changed: Callable[[str], None],
+        cells: Callable[[], Cells],
     ) -> None:
-        self._window, self._session = window, session
+        self._window, self._session, self._cells = window, session, cells
         self._folder, self._changed = folder or str(Path.home()), folder_changed
 
     def data(self) -> None:
@@ -122,28 +125,38 @@ class Asker:
         """Ask for a name and write the labels there."""
         self._ask_name("Save labels", "labels", self._session.save_labels)
 
-    def export_name(self, what: ExportWhat) -> None:
-        """Ask for a name and write classes or confidence there."""
-        self._ask_name("Export", what, lambda path: self._session.export_prediction(path, what))
+    def export_name(self, kind: Kind, suffix: str = "", samples: Samples = "source") -> None:
+        """Ask for a name and export there; `suffix` is the format to offer first."""
+
+        def write(path: str) -> None:
+            kept = samples if Path(path).suffix.lower() in (".sgy", ".segy") else "source"
+            self._session.start_export(path, kind, samples=kept, cells=self._cells())
+
+        self._ask_name("Export", kind, write, suffix)
 
     def _ask(self, title: str, kinds: str, act: Callable[[str], object]) -> None:
         dialog = QFileDialog(self._window, title, self._folder, kinds)
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         self._open(dialog, act)
 
-    def _ask_name(self, title: str, what: str, act: Callable[[str], object]) -> None:
+    def _ask_name(
+        self, title: str, kind: Kind, act: Callable[[str], object], suffix: str = ""
+    ) -> None:
+        from geocnn_gui.export.table import formats_for
+
         source = self._session.source
         if source is None:
             return
-        suffixes = suffixes_for(source)
-        dialog = QFileDialog(self._window, title, self._folder, ";;".join(suffixes.values()))
+        formats = formats_for(kind, source)
+        by_filter = {each.filter: each.suffixes[0] for each in formats}
+        dialog = QFileDialog(self._window, title, self._folder, ";;".join(by_filter))
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        first = next(iter(suffixes))
-        dialog.setDefaultSuffix(first)
-        by_filter = {text: suffix for suffix, text in suffixes.items()}
+        first = next((each for each in formats if suffix in each.suffixes), formats[0])
+        dialog.selectNameFilter(first.filter)
+        dialog.setDefaultSuffix(first.suffixes[0])
         dialog.filterSelected.connect(lambda chosen: dialog.setDefaultSuffix(by_filter[chosen]))
         stem = source.path.stem if source.path else source.name.replace(" ", "_")
-        dialog.selectFile(f"{stem}_{what}.{first}")
+        dialog.selectFile(f"{stem}_{kind}{first.suffixes[0]}")
         self._open(dialog, act)
 
     def _open(
@@ -161,10 +174,3 @@ class Asker:
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.fileSelected.connect(chosen)
         dialog.open()
-
-
-def suffixes_for(source: Source) -> dict[str, str]:
-    """Return suffix -> filter of the formats that suit a source, the most natural first."""
-    segy = {"sgy": "SEG-Y (*.sgy)"} if source.format.startswith("SEG-Y") else {}
-    tiff = {"tif": "GeoTIFF (*.tif)"} if source.kind != "cube" else {}
-    return {**segy, **tiff, "npy": "NumPy (*.npy)"}

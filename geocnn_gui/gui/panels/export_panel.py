@@ -4,60 +4,151 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QComboBox,
+    QHBoxLayout,
+    QRadioButton,
+    QVBoxLayout,
+    QWidget,
+)
 
+from geocnn_gui.gui.panels.predict_panel import section_name
 from geocnn_gui.gui.widgets.card import button, enable, label
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from geocnn_gui.gui.session import Session
-    from geocnn_gui.gui.state import ExportWhat
+    from PySide6.QtGui import QShowEvent
 
-_FORMATS = {
-    "raster": "GeoTIFF with the scene's own grid, projection and class names; or a plain .npy.",
-    "line": "SEG-Y with the line's own headers, a picture as TIFF, or a plain .npy.",
-    "cube": "SEG-Y with the cube's own headers, or a plain .npy.",
+    from geocnn_gui.data.source import Source
+    from geocnn_gui.export.segy import Samples
+    from geocnn_gui.export.table import Kind
+    from geocnn_gui.gui.session import Session
+
+#: Kind -> title and, in a line, what it is.
+_KINDS: dict[Kind, tuple[str, str]] = {
+    "classes": ("Class map", "The likeliest class of every cell"),
+    "confidence": ("Confidence", "How sure the network is, 0 to 1"),
+    "probabilities": ("Probabilities", "The share of each class, 0 to 1"),
+    "polygons": ("Polygons", "Outlines with class, area, confidence"),
+    "figure": ("Figure", "What is in view, with axes and legend"),
 }
-_ARRAY_ONLY = "A plain .npy, in the order inline, crossline, sample: this source is no SEG-Y."
+_SMALL = "One byte a sample: a quarter of the size, all headers kept but the format"
 
 
 class ExportPanel(QWidget):
-    """Step six: class map or confidence, in the format that the file's name says."""
+    """Step six: what, in which of the formats that suit the data; then a name."""
 
-    def __init__(self, session: Session, *, ask: Callable[[ExportWhat], None]) -> None:
+    def __init__(self, session: Session, *, ask: Callable[[Kind, str, Samples], None]) -> None:
         super().__init__()
         self.setObjectName("export_panel")
-        self._session = session
-        self._formats = label(role="muted", name="export_formats", wrap=True)
-        self._extent = label(role="muted", name="export_extent", wrap=True)
-        self._classes = button(
-            "Export class map…  (Ctrl+E)", lambda: ask("classes"), name="export_classes",
-            primary=True,
-        )  # fmt: skip
-        self._confidence = button(
-            "Export confidence…", lambda: ask("confidence"), name="export_confidence"
-        )
+        self._session, self._ask = session, ask
+        self._kind: Kind = "classes"
+        self._source: Source | None = None
+        self._looked_at: object = None
         layout = QVBoxLayout(self)
         layout.setSpacing(8)
         layout.addWidget(label("Export", role="title"))
-        for widget in (self._formats, self._extent, self._classes, self._confidence):
+        layout.addLayout(self._make_kinds())
+        layout.addSpacing(4)
+        line = QHBoxLayout()
+        line.addWidget(label("Format", role="muted"))
+        self._formats = QComboBox()
+        self._formats.setObjectName("export_format")
+        self._formats.currentIndexChanged.connect(self._show_use)
+        line.addWidget(self._formats, 1)
+        layout.addLayout(line)
+        self._use = label(role="muted", name="export_use", wrap=True)
+        self._extent = label(role="warning", name="export_extent", wrap=True)
+        self._extent.hide()
+        self._button = button("Export…", self._on_export, name="export", primary=True)
+        for widget in (self._use, self._extent, self._button):
             layout.addWidget(widget)
+        layout.addWidget(
+            label("Labels are saved in Label, models in Model.", role="muted", wrap=True)
+        )
         layout.addStretch(1)
-        for signal in (session.source_changed, session.overlay_changed, session.job_changed):
+        for signal in (session.source_changed, session.overlay_changed, session.job_changed,
+                       session.section_changed):  # fmt: skip
             signal.connect(self._refresh)
+        self._refresh()
+
+    def _make_kinds(self) -> QVBoxLayout:
+        rows, group = QVBoxLayout(), QButtonGroup(self)
+        rows.setSpacing(2)
+        self._choices: dict[Kind, QRadioButton] = {}
+        for kind, (title, what) in _KINDS.items():
+            choice = QRadioButton(title)
+            choice.setObjectName(f"export_{kind}")
+            choice.clicked.connect(lambda _=False, kind=kind: self._choose(kind))
+            group.addButton(choice)
+            note = label(what, role="muted", name=f"export_{kind}_what")
+            note.setContentsMargins(24, 0, 0, 4)
+            rows.addWidget(choice)
+            rows.addWidget(note)
+            self._choices[kind] = choice
+        self._choices[self._kind].setChecked(True)
+        return rows
+
+    def _choose(self, kind: Kind) -> None:
+        self._kind = kind
+        self._fill_formats()
         self._refresh()
 
     def _refresh(self) -> None:
         session = self._session
-        kind = session.source.kind if session.source is not None else "raster"
-        cloned = session.source is None or session.source.format == "SEG-Y" or kind != "cube"
-        self._formats.setText(_FORMATS[kind] if cloned else _ARRAY_ONLY)
-        partial = session.prediction is not None and kind == "cube"
-        self._extent.setText(
-            "Sections that were not predicted are written as 0 (unlabelled)." if partial else ""
-        )
-        self._extent.setVisible(partial)
-        reason = session.why_no_export()
-        enable(self._classes, reason, tip="One class number per pixel")
-        enable(self._confidence, reason, tip="How sure the network is, 0 to 1")
+        for kind, choice in self._choices.items():
+            never = session.source is not None and session.job is None
+            enable(choice, session.why_no_export(kind) if never else "", tip=_KINDS[kind][1])
+        section = session.section.axis is not None
+        of = f" of {section_name(session)}" if section else ""
+        self._choices["polygons"].setText(f"Polygons{of}")
+        reason = session.why_no_export(self._kind)
+        enable(self._button, reason, tip="Choose a name; an older file stays until all is written")
+        if session.source is not self._source:
+            self._source = session.source
+            self._fill_formats()
+        self._look_for_gaps()
+
+    def _fill_formats(self) -> None:
+        """Offer what suits the data, the most natural first."""
+        self._formats.blockSignals(True)
+        self._formats.clear()
+        if self._source is not None:
+            from geocnn_gui.export.table import formats_for
+
+            for each in formats_for(self._kind, self._source):
+                self._formats.addItem(each.name, (each.suffixes[0], "source", each.use))
+                if each.name == "SEG-Y":
+                    self._formats.addItem("SEG-Y, 8-bit", (each.suffixes[0], "int8", _SMALL))
+        self._formats.setEnabled(self._formats.count() > 1)
+        self._formats.blockSignals(False)
+        self._show_use()
+
+    def _show_use(self) -> None:
+        chosen = self._formats.currentData()
+        self._use.setText("" if chosen is None else f"{chosen[2]}.")
+
+    def _look_for_gaps(self) -> None:
+        """Say what is not predicted; a big cube takes a while, so only where it can be seen."""
+        session = self._session
+        subject = (session.source, session.prediction, session.job is None)
+        if not self.isVisible() or session.job is not None or subject == self._looked_at:
+            return
+        self._looked_at = subject
+        self._show_gaps("")
+        session.ask_extent(self._show_gaps)
+
+    def _show_gaps(self, sentence: str) -> None:
+        self._extent.setText(sentence)
+        self._extent.setVisible(bool(sentence))
+
+    def _on_export(self) -> None:
+        suffix, samples, _ = self._formats.currentData()
+        self._ask(self._kind, suffix, samples)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Look at what is predicted once the panel is in front."""
+        super().showEvent(event)
+        self._look_for_gaps()

@@ -17,8 +17,9 @@ from geocnn_gui.gui.widgets.card import Card, scrolled
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from geocnn_gui.export.segy import Samples
+    from geocnn_gui.export.table import Kind
     from geocnn_gui.gui.session import Session
-    from geocnn_gui.gui.state import ExportWhat
     from geocnn_gui.gui.widgets.choice_or_file import Ask
 
 
@@ -33,7 +34,7 @@ class SidePanel(Card):
         save_labels: Callable[[], None],
         model: tuple[Callable[[], None], Callable[[], None], Ask],
         score: tuple[Callable[[], None], Callable[[], None]],
-        export: Callable[[ExportWhat], None],
+        export: Callable[[Kind, str, Samples], None],
     ) -> None:
         super().__init__()
         self.setObjectName("side_panel")

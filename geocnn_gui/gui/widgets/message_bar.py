@@ -88,6 +88,9 @@ class MessageBar(QFrame):
             return
         if self._shown is None or (self._shown.kind == "info" and not self._shown.actions):
             self._put(message)
+        elif self._shown.kind == "info" and message.kind != "info":
+            self._waiting.appendleft(self._shown)  # what it offers comes back
+            self._put(message)
         else:
             self._waiting.append(message)
             self._name_close()
