@@ -26,11 +26,11 @@ def draw_roles(
     roles = np.full(len(counts), TRAINED)
     free = np.flatnonzero(movable)
     folds = min(folds, len(free))
-    if share <= 0 or not folds:
-        return roles
-    random = np.random.default_rng(seed)
     total = counts.sum(0)
     scored = counts[free].sum(0) > 0
+    if share <= 0 or not scored.any():
+        return roles
+    random = np.random.default_rng(seed)
     own, whole = counts[free][:, scored], total[scored]
     drawn = _deal(own, whole, folds, random) if folds > 1 else _pick(own, whole, share, random)
     if drawn is not None:

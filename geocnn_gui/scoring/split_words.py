@@ -60,6 +60,8 @@ def _units(number: int) -> str:
 
 
 def _why_nothing(plan: SplitPlan) -> str:
+    if not plan.units:
+        return "there are no labels yet"
     if not plan.spec.share:
         return "the share is 0"
     return f"the labels lie in too few places for a split by {plan.unit}"

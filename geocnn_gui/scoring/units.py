@@ -42,10 +42,11 @@ class Unit:
 class UnitSet:
     """All units of a split, and for each picture the unit number of every labelled cell.
 
-    `side`, `axis` and `cuts` are those of `SplitChoice`.
+    `classes` is their number; `side`, `axis` and `cuts` are those of `SplitChoice`.
     """
 
     kind: UnitKind
+    classes: int
     units: tuple[Unit, ...]
     owners: tuple[np.ndarray, ...]
     side: int = 1
@@ -55,7 +56,7 @@ class UnitSet:
     @property
     def counts(self) -> np.ndarray:
         """Return labelled cells int64 (units, classes)."""
-        return np.stack([unit.counts for unit in self.units])
+        return np.array([unit.counts for unit in self.units], np.int64).reshape(-1, self.classes)
 
     @cached_property
     def ground(self) -> dict[int, tuple[np.ndarray, np.ndarray]]:
@@ -82,7 +83,7 @@ def cut_blocks(
         for p in planes
     ]
     units, owners = _gather(planes, classes, keys, describe)
-    return UnitSet(kind, units, owners, side)
+    return UnitSet(kind, classes, units, owners, side)
 
 
 def cut_files(planes: Sequence[LabelledPlane], classes: int) -> UnitSet:
@@ -93,7 +94,7 @@ def cut_files(planes: Sequence[LabelledPlane], classes: int) -> UnitSet:
 
     keys = [[np.zeros(1, np.int64)] * p.plane.ndim for p in planes]
     units, owners = _gather(planes, classes, keys, describe)
-    return UnitSet("file", units, owners)
+    return UnitSet("file", classes, units, owners)
 
 
 def cut_sections(
@@ -117,7 +118,7 @@ def cut_sections(
             places[axis] = np.searchsorted(cuts[p.source], along, side="right") - 1
         keys.append(places)
     units, owners = _gather(planes, classes, keys, describe)
-    return UnitSet("section", units, owners, axis=axis, cuts=cuts)
+    return UnitSet("section", classes, units, owners, axis=axis, cuts=cuts)
 
 
 def section_axis(planes: Sequence[LabelledPlane]) -> int | None:
@@ -303,7 +304,7 @@ def cut_polygons(planes: Sequence[LabelledPlane], classes: int, grain: int) -> U
         for count, box in zip(counts, boxes, strict=True):
             name = "-".join(str(n) for n in box[0, :, 0])
             units.append(Unit(f"{source}:{name}", source, box, count))
-    return UnitSet("polygon", tuple(units), tuple(owners), grain)
+    return UnitSet("polygon", classes, tuple(units), tuple(owners), grain)
 
 
 def _runs(squares: np.ndarray, patch: np.ndarray, grain: int) -> list[np.ndarray]:

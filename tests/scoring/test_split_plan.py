@@ -15,6 +15,7 @@ from labelled_planes import (
 )
 
 from geocnn_gui.errors import BadRequest, NotEnoughLabels
+from geocnn_gui.scoring.draw import draw_roles
 from geocnn_gui.scoring.split_plan import SplitPlan, plan_split
 from geocnn_gui.scoring.split_spec import LEAKY, TEST, TRAINED, SplitChoice, SplitSpec
 
@@ -149,6 +150,45 @@ def test_that_a_class_of_one_patch_stays_in_training_with_its_score_unknown() ->
     assert np.all(parts.held[:2] > 0)
 
 
+@given(
+    counts=st.lists(st.tuples(*[st.integers(0, 9)] * 3), min_size=2, max_size=12),
+    share=st.sampled_from([0.1, 0.3, 0.5]), folds=st.integers(1, 4), seed=st.integers(0, 9),
+)  # fmt: skip
+def test_that_a_draw_leaves_every_class_some_units(counts, share, folds, seed) -> None:
+    table = np.array(counts)
+    movable = ~(table[:, (table > 0).sum(0) == 1] > 0).any(1)
+    roles = draw_roles(table, movable, share=share, folds=folds, seed=seed)
+    assert np.all(roles[~movable] == TRAINED)
+    total = table.sum(0)
+    for fold in range(roles.max() + 1):
+        assert np.any(roles == fold)
+        left = table[roles != fold].sum(0)
+        assert np.all((left > 0) | (total == 0))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_that_the_only_file_of_a_class_is_trained_on(seed: int) -> None:
+    files = [squares(i, (90, 90), classes=2, each=4, side=15, source=i) for i in range(4)]
+    alone = np.ones((90, 90), np.uint8)
+    alone[40:] = 3
+    for folds in (1, 3):
+        planes = [*files, a_raster(alone, 4)]
+        plan = plan_of(planes, unit="file", share=0.5, folds=folds, seed=seed)
+        assert plan.folds == folds
+        assert plan.roles[4] == TRAINED
+        assert plan.unknown == (2,)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_that_drawn_pixels_do_not_take_a_whole_class(seed: int) -> None:
+    labels = np.ones((120, 120), np.uint8)
+    labels[:, 60:] = 2
+    labels[5, 5:7], labels[100, 100] = 3, 4
+    plan = plan_of([a_raster(labels)], classes=4, unit=LEAKY, share=0.5, seed=seed)
+    assert np.all(plan.parts(0).trained > 0)
+    assert 3 in plan.unknown
+
+
 def test_that_files_labelled_alike_are_held_out_whole() -> None:
     files = [squares(i, (120, 120), classes=2, each=4, side=20, source=i) for i in range(5)]
     plan = plan_of(files, classes=2)
@@ -208,7 +248,7 @@ def test_that_many_sections_of_a_cube_are_held_out_in_groups() -> None:
 
 
 @settings(max_examples=8, deadline=None)
-@given(kind=st.sampled_from(["block", "section", "polygon"]), seed=st.integers(0, 99))
+@given(kind=st.sampled_from(["block", "section", "polygon", LEAKY]), seed=st.integers(0, 99))
 def test_that_sections_of_a_cube_hold_out_the_same_ground(kind: str, seed: int) -> None:
     random = np.random.default_rng(seed)
     cube = np.kron(random.integers(0, 3, (5, 7, 5)), np.ones((8, 8, 8), int)).astype(np.uint8)
@@ -332,6 +372,16 @@ def test_that_thinned_labels_are_planned_as_one_patch_each() -> None:
     plan = plan_of([type(p)(0, p.plane, p.shape, thin)], classes=2)
     assert plan.unit == "polygon"
     assert len(plan.units) == 12
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_that_no_labels_give_an_empty_plan(kind: str) -> None:
+    for planes in ([], [a_raster(np.zeros((50, 60)))], a_cube(np.zeros((9, 9, 9), int), [(0, 3)])):
+        plan = plan_of(planes, unit=kind)
+        assert plan.folds == 0
+        assert plan.words == ("Nothing is held out: there are no labels yet.",)
+        assert plan.warnings == ()
+        assert list(plan.places()) == []
 
 
 def test_that_an_empty_picture_among_others_is_nobodys_trouble() -> None:
