@@ -12,6 +12,7 @@ from PySide6.QtCore import Signal
 
 from geocnn_gui.data.source import Section
 from geocnn_gui.errors import GeoCNNError
+from geocnn_gui.events import Progress
 from geocnn_gui.gui.training import Training
 from geocnn_gui.inference.store import PredictionStore
 from geocnn_gui.labels.classes import Classes, by_id
@@ -283,6 +284,8 @@ def score_prediction(
     """
     from geocnn_gui.scoring.seen import SEEN_FILE, Seen, cautions, unknown
 
+    if isinstance(truth, Path):
+        yield Progress(0, 0, f"Reading {truth.name}")
     given, against = _truth(source, store, truth, ours)
     seen: Seen | None = None
     note = _NOT_KNOWN

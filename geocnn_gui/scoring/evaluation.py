@@ -70,10 +70,12 @@ def evaluation_of(
     notes: tuple[str, ...] = (),
 ) -> Evaluation:
     """Return the figures of a comparison, with class names by id."""
-    parts = {part: comparison.confusion(part).scores(names) for part in VALUES if known}
+    subsets: dict[Subset, Scores] = {}
+    for part in VALUES if known else ():
+        if comparison.cells(part):
+            subsets[part] = comparison.confusion(part).scores(names)
     return Evaluation(
-        scores=comparison.confusion().scores(names),
-        subsets={part: scores for part, scores in parts.items() if scores.classes},
+        scores=comparison.confusion().scores(names), subsets=subsets,
         known=known, warnings=warnings, notes=notes,
     )  # fmt: skip
 

@@ -117,7 +117,14 @@ def test_that_the_matrix_works_with_the_keyboard(panel, predicted, qtbot):
     assert predicted.errors.pair == (2, 1)
     qtbot.keyClick(table, Qt.Key.Key_Escape)
     assert predicted.errors is None
-    qtbot.waitUntil(lambda: not predicted.busy)
+
+
+def test_that_escape_on_the_picture_puts_the_errors_away(panel, view, predicted, qtbot):
+    with qtbot.waitSignal(predicted.block_wanted, timeout=5000):
+        click(panel.findChild(ConfusionTable), 1, 0, qtbot)
+    qtbot.keyClick(view.canvas, Qt.Key.Key_Escape)
+    assert predicted.errors is None
+    assert panel.findChild(ConfusionTable).cell is None
 
 
 def test_that_the_matrix_is_read_in_shares_of_rows_and_columns(panel):
@@ -226,3 +233,25 @@ def test_that_many_classes_with_long_names_fit(qtbot):
     assert table.verticalHeader().width() <= 90
     assert table.item(19, 19).text() == "4.0M"
     assert "long name 19" in table.verticalHeaderItem(19).toolTip()
+
+
+def test_that_a_block_far_away_is_brought_into_view(session, tmp_path, qtbot):
+    from conftest import open_and_wait
+
+    np.save(tmp_path / "wide.npy", np.random.default_rng(0).normal(size=(4000, 6000)))
+    open_and_wait(session, tmp_path / "wide.npy", qtbot)
+    view = CanvasView(session)
+    view.resize(700, 500)
+    view.show()
+    qtbot.waitExposed(view)
+    rows, columns = slice(3990, 3993), slice(5990, 5995)
+    session.block_wanted.emit((rows, columns))
+    box = view.canvas.viewport.rectangle(rows, columns)
+    assert view.canvas.rect().contains(box.toRect())
+    assert box.width() >= 24
+    before = view.canvas.viewport
+    session.block_wanted.emit((rows, columns))
+    assert view.canvas.viewport == before
+    view.close_reading()
+    view.close()
+    view.deleteLater()

@@ -250,7 +250,7 @@ class Canvas(QWidget):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Answer to Space, Esc, Enter and Backspace; other keys are the window's."""
         answers = {
-            Qt.Key.Key_Escape: self._tool.cancel,
+            Qt.Key.Key_Escape: self._cancel,
             Qt.Key.Key_Return: self._tool.accept,
             Qt.Key.Key_Enter: self._tool.accept,
             Qt.Key.Key_Backspace: self._tool.step_back,
@@ -262,6 +262,12 @@ class Canvas(QWidget):
             answer()
         else:
             super().keyPressEvent(event)
+
+    def _cancel(self) -> None:
+        """Drop the shape in hand, and the errors shown."""
+        self._tool.cancel()
+        if self.session.errors is not None:
+            self.session.pick_confusion(None)
 
     def keyReleaseEvent(self, event: QKeyEvent) -> None:
         """Let the space key go."""

@@ -46,6 +46,7 @@ _MODE_TIPS: dict[str, str] = {
     "rows": "Percent of what is labelled so; recall on the diagonal",
     "columns": "Percent of what is predicted so; precision on the diagonal",
 }
+_HOW = "Rows are labels, columns predictions. Click a cell to see its pixels."
 _NO_CELLS = {
     "held_out": "None of these labels were held out for the score.",
     "trained": "None of these labels were trained on.",
@@ -117,7 +118,9 @@ class _Result(QWidget):
         self._caution = label(role="warning", name="score_caution", wrap=True)
         self._note = label(role="muted", name="score_note", wrap=True)
         self._subsets = ChoiceRow(
-            dict(SUBSET_TITLES), name="score_subset", title="Which labelled pixels"
+            {str(key): title for key, title in SUBSET_TITLES.items()},
+            name="score_subset",
+            title="Which labelled pixels",
         )
         self._subsets.chosen.connect(session.set_subset)
         self._table = _make_table()
@@ -144,10 +147,6 @@ class _Result(QWidget):
             layout.addWidget(widget)
         layout.addWidget(label("CONFUSION", role="heading"))
         layout.addWidget(self._modes)
-        layout.addWidget(
-            label("Rows are labels, columns predictions. Click to see.",
-                  role="caption", wrap=True)
-        )  # fmt: skip
         layout.addWidget(self._confusion)
         layout.addWidget(self._picked)
         layout.addWidget(label("ERROR MAP", role="heading"))
@@ -262,7 +261,7 @@ class _Result(QWidget):
         cube = session.section.axis is not None
         place = "Next section with" if cube else "Go to the largest group of"
         self._next.setText(f"{place} {what}")
-        _say(self._picked, "" if errors is None or errors.pair is None else self._told(score))
+        self._picked.setText(_HOW if errors is None or errors.pair is None else self._told(score))
 
     def _told(self, score: Score) -> str:
         errors = self._session.errors

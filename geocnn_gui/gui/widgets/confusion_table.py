@@ -247,11 +247,11 @@ def _mixed(palette: QPalette, colour: QColor, share: float) -> QColor:
     if share <= 0:
         return base
     part = 0.10 + 0.75 * share**0.7
-    mixed = [
-        a * part + b * (1 - part)
-        for a, b in zip(colour.getRgbF()[:3], base.getRgbF()[:3], strict=True)
-    ]
-    return QColor.fromRgbF(*mixed)
+    pairs = (
+        (colour.redF(), base.redF()), (colour.greenF(), base.greenF()),
+        (colour.blueF(), base.blueF()),
+    )  # fmt: skip
+    return QColor.fromRgbF(*(a * part + b * (1 - part) for a, b in pairs))
 
 
 def _ink(palette: QPalette, fill: QColor, *, strong: bool) -> QColor:
