@@ -240,6 +240,7 @@ def adapt_bands(kernels: Tensor, bands: int) -> Tensor:
     that it gives in k bands. One band takes the sum, k times the mean; with k bands nothing
     changes. Bands keep the order of the data.
     """
+    kernels = kernels.float()  # so that shares of half-precision files stay exact
     known = kernels.shape[1]
     made = kernels.new_zeros(kernels.shape[0], bands, *kernels.shape[2:])
     for place in range(max(known, bands)):

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 #: Seconds without an answer after which a download fails.
 _TIMEOUT = 20
 _PART = 2**18
+#: How torch says that a file names a function or a class it would have to call.
+_WANTS_CODE = ("unsupported global", "unsupported class", "trying to call reduce")
 #: Where torchvision's weights are published; GEOCNN_WEIGHTS_URL names a mirror.
 _URL = "https://download.pytorch.org/models"
 
@@ -222,15 +224,21 @@ def _read_torch(path: Path) -> Any:
         # Only tensors and plain containers are built; whatever would run code is refused.
         return torch.load(path, map_location="cpu", weights_only=True)  # noqa: TID251
     except pickle.UnpicklingError as error:
+        if not any(words in str(error).lower() for words in _WANTS_CODE):
+            raise _not_whole(path) from error
         raise ModelMismatch(
             f"{path} holds more than plain weights and could run code when read, so it is not",
             "save its state_dict alone, or as .safetensors",
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, IndexError, TypeError,
             AttributeError, AssertionError) as error:  # fmt: skip
-        raise ModelMismatch(
-            f"{path} is not a whole PyTorch file of weights", "copy or download it again"
-        ) from error
+        raise _not_whole(path) from error
+
+
+def _not_whole(path: Path) -> ModelMismatch:
+    return ModelMismatch(
+        f"{path} is not a whole PyTorch file of weights", "copy or download it again"
+    )
 
 
 def _tensors(found: Any, path: Path) -> dict[str, Tensor]:

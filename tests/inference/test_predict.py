@@ -9,7 +9,7 @@ from geocnn_gui.events import Progress, TileDone
 from geocnn_gui.inference.device import choose_device
 from geocnn_gui.inference.predict import predict
 from geocnn_gui.inference.store import PredictionStore
-from geocnn_gui.models.spec import CnnSpec, UNetSpec
+from geocnn_gui.models.spec import CnnSpec, ResNetSpec, UNetSpec
 
 UNET = UNetSpec(depth=2, width=8)
 
@@ -54,7 +54,10 @@ def _by_hand(net, source, section, ids) -> np.ndarray:
     return np.array(ids, np.uint8)[logits[:, : shape[0], : shape[1]].argmax(0)]
 
 
-@pytest.mark.parametrize("spec", [UNET, CnnSpec(patch=20, width=4)], ids=["unet", "cnn"])
+SPECS = [UNET, CnnSpec(patch=20, width=4), ResNetSpec(patch=32, step=32)]
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.kind)
 def test_that_a_line_of_several_tiles_equals_one_pass(run, make_net, make_source, make_card, spec):
     source = make_source((530, 540))
     store, events = run(source, spec)

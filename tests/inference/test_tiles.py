@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from geocnn_gui.inference.tiles import pad_to_stride, tile_count, tiles
-from geocnn_gui.models.spec import CnnSpec, UNetSpec
+from geocnn_gui.models.spec import CnnSpec, ResNetSpec, ResUNetSpec, UNetSpec
 
 sides = st.integers(1, 150)
 strides = st.sampled_from([1, 2, 4, 16, 64])
@@ -66,18 +66,29 @@ SPECS = (
     CnnSpec(patch=20, width=4), CnnSpec(patch=32, width=4),
     UNetSpec(depth=2, width=8), UNetSpec(depth=3, width=8), UNetSpec(depth=4, width=8),
 )  # fmt: skip
+PATCHES = (ResNetSpec(patch=32), ResNetSpec(patch=34, step=12))
 
 
 SHAPES = ((1, 100), (7, 31), (31, 7), (64, 131), (100, 1), (131, 256))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("spec", SPECS, ids=lambda s: s.model_dump_json(exclude={"dropout"}))
+@pytest.mark.parametrize(
+    "spec", [*SPECS, *PATCHES], ids=lambda s: s.model_dump_json(exclude={"dropout"})
+)
 def test_that_tiles_put_together_equal_the_whole_picture(make_net, spec, shape):
-    net = make_net(spec)
+    _check_tiles(make_net(spec), shape, core=48)
+
+
+@pytest.mark.parametrize("shape", [(20, 640), (640, 7)])
+def test_that_tiles_of_a_deep_encoder_equal_the_whole_picture(make_net, shape):
+    _check_tiles(make_net(ResUNetSpec()), shape, core=192)
+
+
+def _check_tiles(net, shape, *, core):
     values = np.random.default_rng(1).normal(size=(1, *shape)).astype(np.float32)
     whole = _forward(net, values)
-    for tile in tiles(shape, halo=net.halo, stride=net.stride, core=48):
+    for tile in tiles(shape, halo=net.halo, stride=net.stride, core=core):
         part = _logits_in(net, values[:, tile.wide_rows, tile.wide_columns], *tile.core)
         np.testing.assert_allclose(part, whole[:, tile.rows, tile.columns], atol=1e-4)
 
