@@ -89,7 +89,7 @@ class Project:
         """
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        return cls._locked(folder, ProjectFile(name=name or folder.name or "Project"))
+        return _locked(folder, ProjectFile(name=name or folder.name or "Project"))
 
     @classmethod
     def open(cls, folder: Path, *, or_read: bool = False) -> Project:
@@ -109,7 +109,7 @@ class Project:
         check_folder(folder)
         read_project(folder / _FILE)  # before a lock file is put beside something else
         try:
-            return cls._locked(folder, None)
+            return _locked(folder, None)
         except (ProjectInUse, CannotWrite):
             if not or_read:
                 raise
@@ -118,24 +118,6 @@ class Project:
         if holder is None:
             why = "The folder of the project cannot be written to"
         return cls(folder, read_project(folder / _FILE), None, read_only=f"{why}: read-only here.")
-
-    @classmethod
-    def _locked(cls, folder: Path, new: ProjectFile | None) -> Project:
-        folder = folder.resolve()
-        check_folder(folder)
-        lock = FolderLock(folder)
-        try:
-            if new is None:
-                data = read_project(folder / _FILE)
-                purge_runs(folder)
-                return cls(folder, data, lock)
-            if (folder / _FILE).exists():
-                raise BadRequest(f"There is a project in {folder} already", "open it instead")
-            write_project(folder / _FILE, new)
-            return cls(folder, new, lock)
-        except BaseException:
-            lock.release()
-            raise
 
     @classmethod
     def for_source(
@@ -189,15 +171,11 @@ class Project:
     @property
     def sources(self) -> tuple[SourceEntry, ...]:
         """Return the sources in the order they were added, each where its file is now."""
-        return tuple(self._entry(stored) for stored in self._data.sources)
+        return tuple(_entry(stored, self.folder) for stored in self._data.sources)
 
     def source(self, entry_id: str) -> SourceEntry:
         """Return one source; raises `KeyError` for an id that the project does not have."""
-        return self._entry(self.stored(entry_id))
-
-    def _entry(self, stored: StoredSource) -> SourceEntry:
-        path, state = stored.find(self.folder)
-        return SourceEntry(stored.id, path, stored.name, stored.choices, state)
+        return _entry(self.stored(entry_id), self.folder)
 
     def stored(self, entry_id: str) -> StoredSource:
         """Return what project.json says of a source; raises `KeyError`."""
@@ -224,9 +202,9 @@ class Project:
         )
         for stored in self._data.sources:
             if stored.path == new.path:
-                return self._entry(stored)
+                return _entry(stored, self.folder)
         self._save(sources=(*self._data.sources, new), last_source_id=number)
-        return self._entry(new)
+        return _entry(new, self.folder)
 
     def remove_source(self, entry_id: str) -> StoredSource:
         """Take a source out; its labels are kept in removed/ID/. Return what `put_back` needs.
@@ -265,7 +243,7 @@ class Project:
         stored = self.stored(entry_id)
         new = StoredSource.of(path, self.folder, entry_id=entry_id, choices=stored.choices)
         self._replace_source(new)
-        return self._entry(new)
+        return _entry(new, self.folder)
 
     def _replace_source(self, new: StoredSource) -> None:
         self._save(sources=tuple(new if s.id == new.id else s for s in self._data.sources))
@@ -361,6 +339,28 @@ class Project:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _locked(folder: Path, new: ProjectFile | None) -> Project:
+    """Take the lock of a folder and read its project, or begin it as `new`."""
+    folder = folder.resolve()
+    check_folder(folder)
+    lock = FolderLock(folder)
+    try:
+        if new is None:
+            return Project(folder, read_project(folder / _FILE), lock)
+        if (folder / _FILE).exists():
+            raise BadRequest(f"There is a project in {folder} already", "open it instead")
+        write_project(folder / _FILE, new)
+        return Project(folder, new, lock)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _entry(stored: StoredSource, folder: Path) -> SourceEntry:
+    path, state = stored.find(folder)
+    return SourceEntry(stored.id, path, stored.name, stored.choices, state)
 
 
 def _move(folder: Path, to: Path) -> None:

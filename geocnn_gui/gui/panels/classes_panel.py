@@ -81,7 +81,9 @@ class ClassesPanel(Card):
         for row, each in enumerate(classes):
             name = QTableWidgetItem(_square(each.color), each.name)
             name.setData(_ID, each.id)
-            name.setToolTip(self._why_not() or "Click the square for another colour, double click to rename")
+            name.setToolTip(
+                self._why_not() or "Click the square for another colour, double click to rename"
+            )
             count = QTableWidgetItem()
             count.setFlags(Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled)
             count.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
