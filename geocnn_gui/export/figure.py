@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from geocnn_gui.data.source import Source
     from geocnn_gui.export.layers import Prediction
     from geocnn_gui.labels.classes import Classes
-    from geocnn_gui.labels.store import LabelStore
+    from geocnn_gui.labels.store import LabelSnapshot
 
 SUFFIXES = (".png", ".pdf", ".svg")
 MILLIMETRES = 25.4
@@ -95,7 +96,7 @@ def export_figure(
     classes: Classes,
     out: Path,
     *,
-    labels: LabelStore | None = None,
+    labels: LabelSnapshot | None = None,
 ) -> Iterator[Event]:
     """Draw the view that `spec` describes; the last event is `Saved(out, "figure")`.
 
@@ -111,23 +112,25 @@ def export_figure(
         When the disk is full or the folder cannot be written to; an older file stays.
     """
     check_figure(spec, source, out)
+    # The first use on a machine collects its fonts for some seconds and would warn of it.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     from geocnn_gui.export.figure_drawing import draw, save
     from geocnn_gui.export.figure_layers import layers_of
 
     text = f"Drawing {out.name}"
-    if spec.overlay != "none" and prediction is None:
-        yield Note(f"{out.name} shows no prediction because there is none.")
     layers = layers_of(spec, source, prediction, labels)
     for done in range(layers.steps):
         yield Progress(done, layers.steps + 2, text)
         layers.read_next()
     yield Progress(layers.steps, layers.steps + 2, text)
-    figure = draw(spec, layers, classes)
+    figure, missing = draw(spec, layers, classes)
     _require_moderate((figure.get_figwidth(), figure.get_figheight()), spec.dpi)
     yield Progress(layers.steps + 1, layers.steps + 2, text)
     with replacing(out) as temporary:
         save(figure, temporary, spec, layers.title)
-    yield Progress(layers.steps + 2, layers.steps + 2, text)
+        yield Progress(layers.steps + 2, layers.steps + 2, text)
+    if missing:
+        yield Note(f"{out.name} lacks letters that the font does not have: {missing}.")
     yield Saved(out, "figure")
 
 

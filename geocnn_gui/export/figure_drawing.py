@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -32,16 +34,29 @@ if TYPE_CHECKING:
 
 _INCH = 25.4
 _TEXT, _SMALL = 8.0, 7.0
+#: Texts are measured at a moderate resolution, whatever the figure is saved at.
+_LAYOUT_DPI = 150
 _UNKNOWN = (128, 128, 128)
 #: Formats take their font settings from matplotlib's global table, one figure at a time.
 _saving = threading.Lock()
 _SETTINGS: dict[Any, Any] = {"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "GeoCNN"}
 
 
-def draw(spec: FigureSpec, layers: Layers, classes: Classes) -> Figure:
-    """Return the figure, laid out; its height fits what is in it where `spec` gives none."""
+def draw(spec: FigureSpec, layers: Layers, classes: Classes) -> tuple[Figure, str]:
+    """Return the figure, laid out, and the letters that its font does not have.
+
+    Its height fits what is in it where `spec` gives none.
+    """
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        figure = _figure(spec, layers, classes)
+    found = [re.search(r"Glyph (\d+)", str(one.message)) for one in said]
+    return figure, " ".join(sorted({chr(int(one[1])) for one in found if one}))
+
+
+def _figure(spec: FigureSpec, layers: Layers, classes: Classes) -> Figure:
     width = spec.width_mm / _INCH
-    figure = Figure(figsize=(width, width), dpi=spec.dpi)
+    figure = Figure(figsize=(width, width), dpi=_LAYOUT_DPI)
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     _draw_pictures(axes, spec, layers, classes)
@@ -67,7 +82,8 @@ def save(figure: Figure, path: Path, spec: FigureSpec, title: str) -> None:
         ".svg": {"Creator": program, "Title": title, "Date": None},
     }
     suffix = path.suffix.lower()
-    with _saving, mpl.rc_context(_SETTINGS):
+    with _saving, mpl.rc_context(_SETTINGS), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # was noticed while drawing
         figure.savefig(
             path, format=suffix[1:], dpi=spec.dpi, metadata=said[suffix],
             transparent=spec.background == "transparent",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from geocnn_gui.data.source import Axis, Window
     from geocnn_gui.export.figure import FigureSpec
     from geocnn_gui.export.layers import Prediction
-    from geocnn_gui.labels.store import LabelStore
+    from geocnn_gui.labels.store import LabelSnapshot
 
 #: A window of so many values is read whole and averaged; of a larger one cells are picked.
 _WHOLE = 16_000_000
@@ -90,24 +90,29 @@ class Layers:
             spec.gain
         )
 
-    def thinned(self, read: Callable[[Window], np.ndarray]) -> np.ndarray:
-        """Read an array of the source's cells at about the printed size, picking cells."""
-        plane, sizes = self.plane, (self.rows, self.columns)
-        steps = [
+    def thinned(
+        self, read: Callable[[Window], np.ndarray], *, keep_small: bool = False
+    ) -> np.ndarray:
+        """Read an array of the source's cells at about the printed size.
+
+        Cells are picked; `keep_small` reads all and takes the highest of each block, so that a
+        thin stroke is not lost.
+        """
+        plane, parts = self.plane, (self.rows, self.columns)
+        steps = tuple(
             max(1, -(-(part.stop - part.start) // most))
-            for part, most in zip(sizes, self.most, strict=True)
-        ]
-        if plane.row_axis < plane.column_axis:
-            lines = _lines(self.rows, steps[0], self.columns)
-            blocks = [read(plane.window(at, self.columns)) for at in lines]
-            return np.concatenate([plane.picture(b)[:, :: steps[1]] for b in blocks], axis=0)
-        lines = _lines(self.columns, steps[1], self.rows)
-        blocks = [read(plane.window(self.rows, at)) for at in lines]
-        return np.concatenate([plane.picture(b)[:: steps[0]] for b in blocks], axis=1)
+            for part, most in zip(parts, self.most, strict=True)
+        )
+        slow = 0 if plane.row_axis < plane.column_axis else 1
+        blocks = []
+        for at in _lines(parts[slow], steps[slow], parts[1 - slow], every=keep_small):
+            window = plane.window(*((at, self.columns) if slow == 0 else (self.rows, at)))
+            blocks.append(_picked(plane.picture(read(window)), steps, keep_small=keep_small))
+        return np.concatenate(blocks, axis=slow)
 
 
 def layers_of(
-    spec: FigureSpec, source: Source, prediction: Prediction | None, labels: LabelStore | None
+    spec: FigureSpec, source: Source, prediction: Prediction | None, labels: LabelSnapshot | None
 ) -> Layers:
     """Return what is to be read for a figure."""
     section = spec.section or source.first_section()
@@ -133,8 +138,8 @@ def _read_prediction(layers: Layers, spec: FigureSpec, prediction: Prediction) -
         layers.confidence = layers.thinned(prediction.read_confidence)
 
 
-def _read_labels(layers: Layers, labels: LabelStore) -> None:
-    layers.labels = layers.thinned(labels.read)
+def _read_labels(layers: Layers, labels: LabelSnapshot) -> None:
+    layers.labels = layers.thinned(labels.read, keep_small=True)
 
 
 def _natural(source: Source) -> tuple[int, ...]:
@@ -144,9 +149,17 @@ def _natural(source: Source) -> tuple[int, ...]:
     return tuple(i for i in found if i is not None) if None not in found else (0,)
 
 
-def _lines(part: slice, step: int, other: slice) -> list[slice]:
-    """Return the lines to read of `part`: blocks where all are wanted, else every so-manyth."""
-    if step > 1:
+def _lines(part: slice, step: int, other: slice, *, every: bool) -> list[slice]:
+    """Cut `part` into blocks of whole steps, or pick every so-manyth line where that will do."""
+    if step > 1 and not every:
         return [slice(at, at + 1) for at in range(part.start, part.stop, step)]
-    thick = max(1, _AT_ONCE // (other.stop - other.start))
+    thick = step * max(1, _AT_ONCE // (step * (other.stop - other.start)))
     return [slice(at, min(at + thick, part.stop)) for at in range(part.start, part.stop, thick)]
+
+
+def _picked(block: np.ndarray, steps: tuple[int, ...], *, keep_small: bool) -> np.ndarray:
+    if not keep_small:
+        return block[:: steps[0], :: steps[1]]
+    for axis, step in enumerate(steps):
+        block = np.maximum.reduceat(block, np.arange(0, block.shape[axis], step), axis=axis)
+    return block
