@@ -169,9 +169,9 @@ def _sections(
 
 
 def _enough_units(spec: SplitSpec) -> int:
-    """Return of how many units enough are held out for an interval of the score."""
+    """Return how many units give each fold enough for all classes and for an interval."""
     if spec.folds > 1 or not spec.share:
-        return max(_FEWEST_BLOCKS, 2 * spec.folds)
+        return max(_FEWEST_BLOCKS, _HELD_UNITS * spec.folds)
     return max(_FEWEST_BLOCKS, int(np.ceil(_HELD_UNITS / spec.share)))
 
 
