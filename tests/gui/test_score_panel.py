@@ -236,10 +236,9 @@ def test_that_many_classes_with_long_names_fit(qtbot):
 
 
 def test_that_a_block_far_away_is_brought_into_view(session, tmp_path, qtbot):
-    from conftest import open_and_wait
-
     np.save(tmp_path / "wide.npy", np.random.default_rng(0).normal(size=(4000, 6000)))
-    open_and_wait(session, tmp_path / "wide.npy", qtbot)
+    with qtbot.waitSignals([session.source_changed, session.statistics_changed], timeout=20000):
+        session.open_path(tmp_path / "wide.npy")
     view = CanvasView(session)
     view.resize(700, 500)
     view.show()

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from geocnn_gui.data.source import Plane, Section, Window
+from geocnn_gui.events import Progress
 from geocnn_gui.labels.store import LabelSnapshot
 from geocnn_gui.scoring.compare import VALUES, ErrorMap, compare
 
@@ -76,5 +77,5 @@ def test_that_the_largest_heap_of_errors_is_found():
 def test_that_progress_is_told_of_many_labels_and_can_be_stopped():
     truth = LabelSnapshot.from_array(np.ones((600, 600), np.uint8))
     task = compare(truth, reader(np.ones((600, 600), np.uint8)))
-    assert next(task).total == 9
+    assert next(task) == Progress(1, 9, "Scoring")
     task.close()
