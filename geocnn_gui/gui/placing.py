@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -39,6 +40,7 @@ class Placing(Showing):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self._ending = threading.Event()
         self._told_read_only: Project | None = None
         self._recovered: tuple[Project | None, int] = (None, 0)
 
@@ -61,7 +63,7 @@ class Placing(Showing):
         self.tell(f"{entry.name} is no longer at {entry.path}; looking for it …")
         stored, places = project.stored(entry.id), search_places(project, entry.id)
         self._calls.start(
-            lambda: find_moved(stored, places),
+            lambda: find_moved(stored, places, self._ending.is_set),
             lambda found: self._offer_place(project, entry, found), self.report,
         )  # fmt: skip
 
@@ -105,6 +107,11 @@ class Placing(Showing):
             lambda source: self._join(source, lambda: opening.relinked(project, entry, source)),
             entry.path,
         )
+
+    def shut_down(self) -> None:
+        """Stop what runs and wait for it; a search ends at once."""
+        self._ending.set()
+        super().shut_down()
 
     # Sources that go
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from geocnn_gui.project.home import is_example
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from geocnn_gui.project.file import StoredSource
     from geocnn_gui.project.project import Project
@@ -33,16 +33,19 @@ def search_places(project: Project, entry_id: str) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(places))
 
 
-def find_moved(stored: StoredSource, places: tuple[Path, ...]) -> Path | None:
+def find_moved(
+    stored: StoredSource, places: tuple[Path, ...], stopped: Callable[[], bool] = lambda: False
+) -> Path | None:
     """Return a file of the same size and content below `places`, or None.
 
     Links are not followed, and the search is bounded; a file of the same name is tried first.
+    It ends when `stopped` says so.
     """
     if is_example(stored.path) or not stored.fingerprint:
         return None
     name = Path(stored.path).name
     alike = []
-    for path in _of_size(stored.size, places):
+    for path in _of_size(stored.size, places, stopped):
         if path.name == name and stored.is_at(path):
             return path
         alike.append(path)
@@ -58,7 +61,7 @@ def _near(path: Path) -> list[Path]:
     return [place for place in (parent, parent.parent) if len(place.parts) > 2]
 
 
-def _of_size(size: int, places: tuple[Path, ...]) -> Iterator[Path]:
+def _of_size(size: int, places: tuple[Path, ...], stopped: Callable[[], bool]) -> Iterator[Path]:
     end, names = time.monotonic() + LONGEST, 0
     waiting = deque((str(place), 0) for place in places)
     seen: set[str] = set()
@@ -67,6 +70,8 @@ def _of_size(size: int, places: tuple[Path, ...]) -> Iterator[Path]:
         if folder in seen:
             continue
         seen.add(folder)
+        if stopped():
+            return
         for entry in _entries(folder):
             names += 1
             if names > MOST_NAMES or time.monotonic() > end:

@@ -73,6 +73,14 @@ def test_that_links_are_not_followed(moved, tmp_path):
     assert found(project) is None
 
 
+def test_that_the_search_can_be_stopped(moved, tmp_path):
+    project, content = moved
+    (tmp_path / "survey" / "line.npy").write_bytes(content)
+    places = search_places(project, "s1")
+    assert find_moved(project.stored("s1"), places, lambda: True) is None
+    assert find_moved(project.stored("s1"), places, lambda: False) is not None
+
+
 def test_that_the_search_ends(moved, tmp_path, monkeypatch):
     project, content = moved
     deep = tmp_path / "survey" / "1" / "2" / "3" / "4" / "5"
