@@ -145,13 +145,14 @@ def _polygons_do(planes: Sequence[LabelledPlane], classes: int, patches: Patches
 def _patches_per_class(
     planes: Sequence[LabelledPlane], classes: int, patches: Patches
 ) -> np.ndarray:
-    pairs = [np.zeros((0, 3), np.int64)]
-    for p, square in zip(planes, patches.of_cell, strict=True):
-        own = patches.patch[p.source][square]
-        rows = np.stack([np.full(len(own), p.source), own, p.cells.classes], axis=1)
-        pairs.append(np.unique(rows, axis=0))
-    found = np.unique(np.concatenate(pairs), axis=0)
-    return np.bincount(found[:, 2], minlength=classes)
+    found = np.zeros(classes, np.int64)
+    for source, patch in patches.patch.items():
+        held = np.zeros((int(patch.max(initial=-1)) + 1, classes), bool)
+        for p, square in zip(planes, patches.of_cell, strict=True):
+            if p.source == source:
+                held[patch[square], p.cells.classes] = True
+        found += held.sum(0)
+    return found
 
 
 def _sections(

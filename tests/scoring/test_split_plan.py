@@ -119,6 +119,14 @@ def test_that_a_project_gets_the_same_plan_back(plan: SplitPlan) -> None:
     assert not again.missing
 
 
+def test_that_every_field_of_the_spec_says_what_it_does() -> None:
+    for name, field in SplitSpec.model_fields.items():
+        assert field.title, name
+        assert field.description.endswith("."), name
+    with pytest.raises(ValueError, match="folds"):
+        SplitSpec(folds=11)
+
+
 def test_that_about_the_share_of_each_class_is_held_out_by_every_kind() -> None:
     files = [squares(i, (300, 300), classes=3, each=9, side=20, source=i) for i in range(20)]
     for kind in KINDS:
