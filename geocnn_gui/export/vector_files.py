@@ -22,6 +22,7 @@ from rasterio import Affine
 from geocnn_gui.errors import BadRequest, CannotWrite
 from geocnn_gui.export.cell_area import placed
 from geocnn_gui.export.lonlat import decimals, to_lonlat
+from geocnn_gui.export.styles import clean
 from geocnn_gui.export.vector_style import class_qml
 from geocnn_gui.labels.classes import Classes, LabelClass
 
@@ -70,8 +71,13 @@ class Batch:
         """Return one batch of several."""
         return cls(*(np.concatenate([getattr(b, f.name) for b in batches]) for f in fields(cls)))
 
-    def take(self, which: np.ndarray) -> Batch:
-        """Return those polygons where `which` is true."""
+    def pieces(self, most: int) -> Iterator[Batch]:
+        """Yield the batch cut into such of at most so many polygons, one at least."""
+        for start in range(0, max(len(self.ids), 1), most):
+            yield self.take(slice(start, start + most))
+
+    def take(self, which: np.ndarray | slice) -> Batch:
+        """Return some of the polygons."""
         return Batch(*(getattr(self, field.name)[which] for field in fields(self)))
 
 
@@ -102,7 +108,7 @@ class VectorLayer:
         known = [self.named(int(i)) for i in ids]
         found = {
             "class_id": batch.ids.astype(np.int32),
-            "class_name": np.array([c.name for c in known], object)[which],
+            "class_name": np.array([clean(c.name) for c in known], object)[which],
             "color": np.array([c.color for c in known], object)[which],
             "kind": np.full(count, _KIND, object),
             "confidence": np.round(batch.confidence, 6),
@@ -223,7 +229,8 @@ class ShapefileWriter(_OgrWriter):
 
     def _columns(self, batch: Batch) -> dict[str, np.ndarray]:
         columns = self._layer.columns(batch)
-        short = {c.name: _cut(c.name) for c in self._layer.classes if _cut(c.name) != c.name}
+        names = [clean(c.name) for c in self._layer.classes]
+        short = {name: _cut(name) for name in names if _cut(name) != name}
         if short:
             columns["class_name"] = np.array(
                 [short.get(name, name) for name in columns["class_name"]], object

@@ -5,6 +5,8 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
+from geocnn_gui.export.styles import clean
+
 if TYPE_CHECKING:
     from geocnn_gui.labels.classes import Classes
 
@@ -21,7 +23,7 @@ def class_qml(classes: Classes) -> str:
     categories, symbols = ET.SubElement(renderer, "categories"), ET.SubElement(renderer, "symbols")
     for at, one in enumerate(classes):
         ET.SubElement(
-            categories, "category", value=str(one.id), symbol=str(at), label=_plain(one.name),
+            categories, "category", value=str(one.id), symbol=str(at), label=clean(one.name),
             render="true", type="long",
         )  # fmt: skip
         _fill(symbols, str(at), one.color)
@@ -44,8 +46,3 @@ def _fill(symbols: ET.Element, name: str, color: str) -> None:
     for key, value in values.items():
         ET.SubElement(options, "Option", type="QString", name=key, value=value)
         ET.SubElement(layer, "prop", k=key, v=value)  # QGIS before 3.26
-
-
-def _plain(text: str) -> str:
-    """Return the text without the control characters that XML cannot hold."""
-    return "".join(c for c in text if c >= " " and c not in "\ufffe\uffff")

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from geocnn_gui.labels.classes import Classes
 
 _STRIP_CELLS = 2**20
-_BATCH = 100_000
+_BATCH = 20_000
 _WHOLE = Section()
 
 
@@ -89,16 +89,19 @@ def export_vectors(
 
 
 def _write(job: _Job, writer: VectorWriter, minimum_cells: int) -> Iterator[Progress]:
-    """Trace the map and hand the polygons on, many at a time."""
-    strips, waiting = job.strips(), []
+    """Trace the map and hand the polygons on, some ten thousand at a time."""
+    strips, waiting, count = job.strips(), [], 0
     for done, regions in enumerate(job.trace(strips), 1):
+        progress = Progress(done, len(strips) + 1, f"Writing {writer.name}")
         waiting.append(_batch(regions, minimum_cells))
-        if sum(len(batch.ids) for batch in waiting) >= _BATCH:
-            writer.write(Batch.joined(waiting))
-            waiting = []
-        yield Progress(done, len(strips) + 1, f"Writing {writer.name}")
-    if waiting:
-        writer.write(Batch.joined(waiting))
+        count += len(waiting[-1].ids)
+        if count >= _BATCH or done == progress.total:
+            for piece in Batch.joined(waiting).pieces(_BATCH):
+                writer.write(piece)
+                yield progress
+            waiting, count = [], 0
+        else:
+            yield progress
 
 
 def check_vectors(source: Source, out: Path, section: Section = _WHOLE) -> None:
