@@ -147,9 +147,7 @@ def test_that_a_section_as_an_array_is_seismic_after_one_click(show, session, tm
 
 def test_that_the_model_panel_edits_the_spec_of_the_next_training(show, session):
     panel = show(
-        ModelPanel(
-            session, open_model=lambda: None, save_model=lambda: None, choose_weights=print
-        )
+        ModelPanel(session, open_model=lambda: None, save_model=lambda: None, choose_weights=print)
     )
     assert isinstance(session.model_spec, UNetSpec)
     panel.findChild(QSpinBox, "field_depth").setValue(3)
