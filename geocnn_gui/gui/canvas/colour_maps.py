@@ -6,26 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geocnn_gui.data.colour_maps import (
-    COLOUR_MAP_TITLES,
-    COLOUR_MAPS,
-    CONFIDENCE_MAP,
-    colour_table,
-    rgb,
-)
+from geocnn_gui.data.colour_maps import CONFIDENCE_MAP, colour_table, rgb
 
 if TYPE_CHECKING:
     from geocnn_gui.labels.classes import Classes
 
-__all__ = [
-    "COLOUR_MAPS",
-    "COLOUR_MAP_TITLES",
-    "CONFIDENCE_MAP",
-    "class_colours",
-    "colour_table",
-    "confidence_colours",
-    "packed",
-]
 _UNKNOWN_CLASS = (128, 128, 128)
 
 

@@ -8,14 +8,10 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from geocnn_gui.data import display
+from geocnn_gui.data.colour_maps import colour_table
 from geocnn_gui.data.display import Estimate, Histogram
 from geocnn_gui.data.source import Picture
-from geocnn_gui.gui.canvas.colour_maps import (
-    class_colours,
-    colour_table,
-    confidence_colours,
-    packed,
-)
+from geocnn_gui.gui.canvas.colour_maps import class_colours, confidence_colours, packed
 from geocnn_gui.gui.canvas.image_item import Rendering
 from geocnn_gui.gui.canvas.index_item import aligned
 from geocnn_gui.gui.canvas.overlays import (

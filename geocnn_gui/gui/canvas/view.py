@@ -7,15 +7,11 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QPointF, Qt, QTimer, Signal
 from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
+from geocnn_gui.data.colour_maps import COLOUR_MAP_TITLES, CONFIDENCE_MAP, colour_table
 from geocnn_gui.data.source import Section
 from geocnn_gui.gui.canvas.axes import AxisBar
 from geocnn_gui.gui.canvas.canvas import Canvas
-from geocnn_gui.gui.canvas.colour_maps import (
-    COLOUR_MAP_TITLES,
-    CONFIDENCE_MAP,
-    colour_table,
-    packed,
-)
+from geocnn_gui.gui.canvas.colour_maps import packed
 from geocnn_gui.gui.canvas.feed import Feed
 from geocnn_gui.gui.canvas.pointer import Pointer
 from geocnn_gui.gui.widgets.histogram_bar import HistogramBar

@@ -13,14 +13,9 @@ from hypothesis import strategies as st
 from PySide6.QtCore import QSizeF
 from PySide6.QtGui import QImage, QPainter
 
+from geocnn_gui.data.colour_maps import COLOUR_MAP_TITLES, COLOUR_MAPS, colour_table
 from geocnn_gui.data.source import Picture, Section, Window
-from geocnn_gui.gui.canvas.colour_maps import (
-    COLOUR_MAP_TITLES,
-    COLOUR_MAPS,
-    class_colours,
-    colour_table,
-    packed,
-)
+from geocnn_gui.gui.canvas.colour_maps import class_colours, packed
 from geocnn_gui.gui.canvas.image_item import ImageItem, Rendering, quantised
 from geocnn_gui.gui.canvas.index_item import IndexItem, aligned, thinned
 from geocnn_gui.gui.canvas.overlays import (
