@@ -207,7 +207,7 @@ def build_for_training(spec: ModelSpec, bands: int, classes: int) -> Segmentatio
         When the weights cannot be had or do not fit.
     """
     net = build(spec, bands, classes)
-    if isinstance(net, PretrainedNet):
+    if isinstance(net, PretrainedNet) and isinstance(spec, PretrainedSpec):
         load_pretrained(net, spec)
     return net
 

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from PySide6.QtWidgets import QAbstractButton, QComboBox, QDoubleSpinBox, QLabel, QSpinBox, QWidget
 
 from geocnn_gui.gui.widgets.spec_form import SpecForm
-from geocnn_gui.models.spec import SPECS, Spec
+from geocnn_gui.models.spec import SPECS, ResNetSpec, Spec
 from geocnn_gui.training.spec import TrainingSpec
 
 
@@ -73,6 +73,36 @@ def test_that_advanced_fields_are_folded_and_hidden_ones_left_out(form):
     form.findChild(QAbstractButton, "advanced").click()
     assert rate.isVisible()
     assert form.findChild(QWidget, "field_kind") is None
+
+
+def test_that_a_text_is_one_of_its_words_or_a_file_that_is_asked_for(qtbot):
+    form = SpecForm(ResNetSpec(), ask_file=lambda take: take("/data/a.pth"))
+    qtbot.addWidget(form)
+    ask, box = form.findChild(QAbstractButton, "choose_file"), form.findChild(QComboBox, "choice")
+    with qtbot.waitSignal(form.changed):
+        ask.click()
+    assert form.spec() == ResNetSpec(weights="/data/a.pth")
+    assert (box.currentText(), box.toolTip()) == ("a.pth", "/data/a.pth")
+    with qtbot.waitSignal(form.changed):
+        box.setCurrentIndex(box.findText("ImageNet"))
+    ask.click()
+    assert box.count() == 3
+    assert form.spec() == ResNetSpec(weights="/data/a.pth")
+
+
+def test_that_a_form_shows_the_file_of_its_spec(qtbot):
+    form = SpecForm(ResNetSpec(weights="/data/a.pth"))
+    qtbot.addWidget(form)
+    assert form.spec() == ResNetSpec(weights="/data/a.pth")
+    assert form.findChild(QComboBox, "choice").currentText() == "a.pth"
+    assert form.findChild(QAbstractButton, "choose_file") is None
+
+
+def test_that_more_can_be_said_in_the_place_of_a_description(form):
+    told = QLabel("Seven is odd.")
+    form.explain("odd", told)
+    assert told.isVisible()
+    assert told.parent() is form
 
 
 @pytest.mark.parametrize("spec_class", [*SPECS.values(), TrainingSpec])

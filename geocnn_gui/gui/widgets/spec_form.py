@@ -81,6 +81,7 @@ class SpecForm(QWidget):
         form, caption = self._captions[name]
         form.replaceWidget(caption, widget)
         caption.deleteLater()
+        widget.show()
         self._captions[name] = form, widget
 
     def _add(
