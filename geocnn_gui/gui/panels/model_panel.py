@@ -142,13 +142,13 @@ class WeightsLine(QWidget):
         )  # fmt: skip
         self._ways = QWidget()
         ways = QHBoxLayout(self._ways)
-        ways.setContentsMargins(0, 2, 0, 6)
+        ways.setContentsMargins(3, 2, 0, 6)
         ways.setSpacing(16)
         ways.addWidget(self._download)
         ways.addWidget(link("Go without", lambda: use("none"), name="no_weights"))
         ways.addStretch(1)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(3, 0, 0, 0)
+        layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self._text)
         layout.addWidget(self._ways)
@@ -164,6 +164,7 @@ class WeightsLine(QWidget):
         missing, published = why_no_weights(spec), spec.weights == "imagenet"
         self._text.setText(_weights_sentence(spec, missing))
         self._text.setProperty("role", "warning" if missing else "caption")
+        self._text.setIndent(3 if missing else -1)  # where the captions of other fields begin
         self._text.style().polish(self._text)
         self._ways.setVisible(bool(missing))
         self._download.setVisible(published)
