@@ -62,7 +62,7 @@ class Format:
 
 
 _SEGY = Format(
-    "SEG-Y", (".sgy", ".segy"), "OpendTect, Petrel: your file's own headers, other samples",
+    "SEG-Y", (".sgy", ".segy"), "OpendTect, Petrel: your headers, new samples",
     _segy, "geocnn_gui.export.segy:export_segy",
 )  # fmt: skip
 _TIFF = Format(
@@ -205,8 +205,8 @@ def _or(words: list[str]) -> str:
 
 def check(order: Order, material: Material) -> None:
     """Raise `BadRequest` where an order cannot be carried out."""
-    _check_material(order.kind, material, order.section)
     row = _format(material.source, order.out, order.kind)
+    _check_material(order.kind, material, order.section)
     if order.samples != "source" and row is not _SEGY:
         raise BadRequest(f"{order.out} is no SEG-Y file", "leave the choice of samples out")
 

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import (
     QButtonGroup,
     QComboBox,
     QHBoxLayout,
+    QLabel,
     QRadioButton,
     QVBoxLayout,
     QWidget,
@@ -34,6 +35,7 @@ _KINDS: dict[Kind, tuple[str, str]] = {
     "polygons": ("Polygons", "Outlines with class, area, confidence"),
     "figure": ("Figure", "What is in view, with axes and legend"),
 }
+_NOT_KEPT = "This prediction has not kept them"
 _SMALL = "One byte a sample: a quarter of the size, all headers kept but the format"
 
 
@@ -47,6 +49,7 @@ class ExportPanel(QWidget):
         self._kind: Kind = "classes"
         self._source: Source | None = None
         self._looked_at: object = None
+        self._gaps = ""
         layout = QVBoxLayout(self)
         layout.setSpacing(8)
         layout.addWidget(label("Export", role="title"))
@@ -65,9 +68,6 @@ class ExportPanel(QWidget):
         self._button = button("Export…", self._on_export, name="export", primary=True)
         for widget in (self._use, self._extent, self._button):
             layout.addWidget(widget)
-        layout.addWidget(
-            label("Labels are saved in Label, models in Model.", role="muted", wrap=True)
-        )
         layout.addStretch(1)
         for signal in (session.source_changed, session.overlay_changed, session.job_changed,
                        session.section_changed):  # fmt: skip
@@ -78,16 +78,17 @@ class ExportPanel(QWidget):
         rows, group = QVBoxLayout(), QButtonGroup(self)
         rows.setSpacing(2)
         self._choices: dict[Kind, QRadioButton] = {}
+        self._notes: dict[Kind, QLabel] = {}
         for kind, (title, what) in _KINDS.items():
             choice = QRadioButton(title)
             choice.setObjectName(f"export_{kind}")
             choice.clicked.connect(lambda _=False, kind=kind: self._choose(kind))
             group.addButton(choice)
-            note = label(what, role="muted", name=f"export_{kind}_what")
+            note = label(what, role="muted", name=f"export_{kind}_what", wrap=True)
             note.setContentsMargins(24, 0, 0, 4)
             rows.addWidget(choice)
             rows.addWidget(note)
-            self._choices[kind] = choice
+            self._choices[kind], self._notes[kind] = choice, note
         self._choices[self._kind].setChecked(True)
         return rows
 
@@ -100,7 +101,10 @@ class ExportPanel(QWidget):
         session = self._session
         for kind, choice in self._choices.items():
             never = session.source is not None and session.job is None
-            enable(choice, session.why_no_export(kind) if never else "", tip=_KINDS[kind][1])
+            why = session.why_no_export(kind) if never else ""
+            enable(choice, why, tip=_KINDS[kind][1])
+            missing = bool(why) and session.prediction is not None and kind == "probabilities"
+            self._notes[kind].setText(_NOT_KEPT if missing else _KINDS[kind][1])
         section = session.section.axis is not None
         of = f" of {section_name(session)}" if section else ""
         self._choices["polygons"].setText(f"Polygons{of}")
@@ -109,6 +113,7 @@ class ExportPanel(QWidget):
         if session.source is not self._source:
             self._source = session.source
             self._fill_formats()
+        self._show_gaps()
         self._look_for_gaps()
 
     def _fill_formats(self) -> None:
@@ -136,11 +141,21 @@ class ExportPanel(QWidget):
         subject = (session.source, session.prediction, session.job is None)
         if not self.isVisible() or session.job is not None or subject == self._looked_at:
             return
-        self._looked_at = subject
-        self._show_gaps("")
-        session.ask_extent(self._show_gaps)
+        self._looked_at, self._gaps = subject, ""
+        self._show_gaps()
+        session.ask_extent(self._take_gaps)
 
-    def _show_gaps(self, sentence: str) -> None:
+    def _take_gaps(self, sentence: str) -> None:
+        self._gaps = sentence
+        self._show_gaps()
+
+    def _show_gaps(self) -> None:
+        """Say above the button what will be missing; a figure and polygons show one section."""
+        session, sentence = self._session, self._gaps
+        if session.prediction is None:
+            sentence = session.why_no_export(self._kind) if session.job is None else ""
+        elif self._kind in ("figure", "polygons"):
+            sentence = ""
         self._extent.setText(sentence)
         self._extent.setVisible(bool(sentence))
 
