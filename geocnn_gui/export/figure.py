@@ -11,7 +11,7 @@ from geocnn_gui.data.colour_maps import COLOUR_MAPS
 from geocnn_gui.data.source import Section
 from geocnn_gui.errors import BadRequest
 from geocnn_gui.events import Event, Note, Progress, Saved
-from geocnn_gui.files import replacing
+from geocnn_gui.files import write_bytes
 from geocnn_gui.models.spec import Spec
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def export_figure(
     check_figure(spec, source, out)
     # The first use on a machine collects its fonts for some seconds and would warn of it.
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
-    from geocnn_gui.export.figure_drawing import draw, save
+    from geocnn_gui.export.figure_drawing import draw, rendered
     from geocnn_gui.export.figure_layers import layers_of
 
     text = f"Drawing {out.name}"
@@ -126,9 +126,9 @@ def export_figure(
     figure, missing = draw(spec, layers, classes)
     _require_moderate((figure.get_figwidth(), figure.get_figheight()), spec.dpi)
     yield Progress(layers.steps + 1, layers.steps + 2, text)
-    with replacing(out) as temporary:
-        save(figure, temporary, spec, layers.title)
-        yield Progress(layers.steps + 2, layers.steps + 2, text)
+    data = rendered(figure, spec, out.suffix.lower(), layers.title)
+    yield Progress(layers.steps + 2, layers.steps + 2, text)
+    write_bytes(out, data)
     if missing:
         yield Note(f"{out.name} lacks letters that the font does not have: {missing}.")
     yield Saved(out, "figure")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import warnings
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -22,8 +23,6 @@ from geocnn_gui.export.figure_layout import Parts, lay_out
 from geocnn_gui.labels.classes import by_id
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from matplotlib.axes import Axes
     from matplotlib.legend import Legend
 
@@ -73,21 +72,22 @@ def _figure(spec: FigureSpec, layers: Layers, classes: Classes) -> Figure:
     return figure
 
 
-def save(figure: Figure, path: Path, spec: FigureSpec, title: str) -> None:
-    """Write the figure in the format of its suffix, without a date."""
+def rendered(figure: Figure, spec: FigureSpec, suffix: str, title: str) -> bytes:
+    """Return the figure as a file of the format ".png", ".pdf" or ".svg", without a date."""
     program = f"GeoCNN {__version__}"
     said: dict[str, dict[str, Any]] = {
         ".png": {"Software": program, "Title": title},
         ".pdf": {"Creator": program, "Title": title, "CreationDate": None},
         ".svg": {"Creator": program, "Title": title, "Date": None},
     }
-    suffix = path.suffix.lower()
+    file = BytesIO()  # the PDF writer stumbles over a full disk
     with _saving, mpl.rc_context(_SETTINGS), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # was noticed while drawing
         figure.savefig(
-            path, format=suffix[1:], dpi=spec.dpi, metadata=said[suffix],
+            file, format=suffix[1:], dpi=spec.dpi, metadata=said[suffix],
             transparent=spec.background == "transparent",
         )  # fmt: skip
+    return file.getvalue()
 
 
 def _draw_pictures(axes: Axes, spec: FigureSpec, layers: Layers, classes: Classes) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import rasterio
 from export_scenes import ArrayPrediction
-from matplotlib.figure import Figure
 from PIL import Image
 
+from geocnn_gui import files as writing
 from geocnn_gui.data.array import ArraySource
 from geocnn_gui.data.source import Axis, Band, Section, open_source
 from geocnn_gui.errors import BadRequest, CannotWrite
@@ -249,11 +249,10 @@ def test_that_a_full_disk_leaves_the_older_file(line, tmp_path, monkeypatch):
     out = tmp_path / "a.png"
     out.write_bytes(b"older")
 
-    def fill(_, path, **__):
-        path.write_bytes(b"half")
+    def fail(_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Figure, "savefig", fill)
+    monkeypatch.setattr(writing.os, "fsync", fail)
     with pytest.raises(CannotWrite, match="disk is full"):
         run(line, out)
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
