@@ -316,8 +316,8 @@ def _tell_extent(material: Material) -> Generator[Event]:
     from geocnn_gui.inference.store import PredictionStore
 
     if isinstance(material.prediction, PredictionStore):
-        missing = yield from find_extent(material.prediction, material.source)
-        if missing:
+        newest = PredictionStore.open(material.prediction.folder)
+        if missing := (yield from find_extent(newest, material.source)):
             yield Note(missing)
 
 

@@ -246,8 +246,8 @@ def _same_frame(clone: _Clone, old: FileBytes, new: FileBytes) -> bool:
     code = slice(_CODE_AT, _CODE_AT + 2)
     first, ours = (file.read(0, header.first_byte) for file in (old, new))
     first[code] = np.frombuffer(_code_bytes(clone), np.uint8)
-    tails = (file.read(end, file.size - end) for file, end in zip((old, new), ends, strict=True))
-    return np.array_equal(first, ours) and np.array_equal(*tails)
+    tail = old.read(ends[0], old.size - ends[0])
+    return np.array_equal(first, ours) and np.array_equal(tail, new.read(ends[1], len(tail)))
 
 
 def _same_block(
@@ -260,7 +260,7 @@ def _same_block(
         heads.append(data.reshape(count, -1))
     length = clone.header.header_bytes
     empty = heads[1][outside[first : first + count], length:]
-    return np.array_equal(*(head[:, :length] for head in heads)) and not empty.any()
+    return np.array_equal(heads[0][:, :length], heads[1][:, :length]) and not empty.any()
 
 
 def encode(values: np.ndarray, raw_type: np.dtype, code: int) -> np.ndarray:

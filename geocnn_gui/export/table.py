@@ -141,7 +141,10 @@ def kind_for(out: Path) -> Kind:
     """Return what a file of that name holds where nothing else is said."""
     suffix = out.suffix.lower()
     kinds: tuple[Kind, ...] = ("polygons", "figure", "model")
-    return next((k for k in kinds if any(suffix in f.suffixes for f in FORMATS[k])), "classes")
+    for kind in kinds:
+        if any(suffix in each.suffixes for each in FORMATS[kind]):
+            return kind
+    return "classes"
 
 
 def formats_for(kind: Kind, source: Source) -> tuple[Format, ...]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
 
 from geocnn_gui.gui.scoring import Scoring
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from PySide6.QtCore import QObject
 
     from geocnn_gui.events import Saved
@@ -78,13 +80,15 @@ class Exporting(Scoring):
         if self._start(workflow.export(order, material), "export", f"Writing {path.name}"):
             self._exporting, self._beside = (kind, path), []
 
-    def ask_extent(self, done: Any) -> None:
+    def ask_extent(self, done: Callable[[str], object]) -> None:
         """Find in the background what of the source is not predicted; hand on a sentence."""
         from geocnn_gui.export.extent import extent_of
+        from geocnn_gui.inference.store import PredictionStore
 
         source, store = self.source, self.prediction
         if source is not None and store is not None:
-            self._look_at(source, lambda: extent_of(store, source), done)
+            folder = store.folder  # what is shown was opened before all was predicted
+            self._look_at(source, lambda: extent_of(PredictionStore.open(folder), source), done)
 
     def _material(self, *, labels: bool = False) -> Material | None:
         from geocnn_gui.export.table import Material

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import (
@@ -82,7 +83,7 @@ class ExportPanel(QWidget):
         for kind, (title, what) in _KINDS.items():
             choice = QRadioButton(title)
             choice.setObjectName(f"export_{kind}")
-            choice.clicked.connect(lambda _=False, kind=kind: self._choose(kind))
+            choice.clicked.connect(partial(self._choose, kind))
             group.addButton(choice)
             note = label(what, role="muted", name=f"export_{kind}_what", wrap=True)
             note.setContentsMargins(24, 0, 0, 4)
@@ -92,7 +93,7 @@ class ExportPanel(QWidget):
         self._choices[self._kind].setChecked(True)
         return rows
 
-    def _choose(self, kind: Kind) -> None:
+    def _choose(self, kind: Kind, _checked: bool = False) -> None:
         self._kind = kind
         self._fill_formats()
         self._refresh()
@@ -138,8 +139,11 @@ class ExportPanel(QWidget):
     def _look_for_gaps(self) -> None:
         """Say what is not predicted; a big cube takes a while, so only where it can be seen."""
         session = self._session
-        subject = (session.source, session.prediction, session.job is None)
-        if not self.isVisible() or session.job is not None or subject == self._looked_at:
+        if session.job is not None:  # it may predict more
+            self._looked_at = None
+            return
+        subject = session.source, session.prediction
+        if not self.isVisible() or subject == self._looked_at:
             return
         self._looked_at, self._gaps = subject, ""
         self._show_gaps()
