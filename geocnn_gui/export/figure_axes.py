@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _TEXT, _SMALL = 8.0, 7.0
 _THIN_SPACE = "\N{THIN SPACE}"
+#: A picture so many times as high as it is wide has no room for a scale bar.
+_NARROW = 4
 _NAMED = {"row": "Row", "column": "Column"}
 
 
@@ -98,7 +100,7 @@ def set_tick_counts(axes: Axes, width: float, height: float) -> None:
         numbers = drawn.get_major_formatter()
         if isinstance(numbers, _Numbers):
             upright = drawn is axes.yaxis and not _turned(numbers.of)
-            each = 0.35 if upright else 0.25 + 0.07 * len(numbers(numbers.of.at(numbers.of.size)))
+            each = 0.35 if upright else 0.2 + 0.055 * len(numbers(numbers.of.at(numbers.of.size)))
             drawn.set_major_locator(_locator(numbers.of, max(1, int(room / each))))
     for label in axes.get_yticklabels():
         label.set_verticalalignment("center")
@@ -156,7 +158,7 @@ def _metres_per_unit(layers: Layers) -> float | None:
 
 def _add_scale_bar(axes: Axes, layers: Layers) -> None:
     per_unit = _metres_per_unit(layers)
-    if not per_unit:
+    if not per_unit or (ratio_of(layers) or 0) > _NARROW:
         return
     left, right, *_ = extent_of(layers)
     metres = _nice(abs(right - left) * per_unit / 4)

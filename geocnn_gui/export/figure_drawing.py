@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 import threading
 import warnings
 from io import BytesIO
@@ -35,6 +36,8 @@ _INCH = 25.4
 _TEXT, _SMALL = 8.0, 7.0
 #: Texts are measured at a moderate resolution, whatever the figure is saved at.
 _LAYOUT_DPI = 150
+#: Width of a letter of the title, on the average.
+_LETTER_MM = 1.9
 _UNKNOWN = (128, 128, 128)
 #: Formats take their font settings from matplotlib's global table, one figure at a time.
 _saving = threading.Lock()
@@ -63,7 +66,8 @@ def _figure(spec: FigureSpec, layers: Layers, classes: Classes) -> Figure:
     title = layers.title if spec.title is None else spec.title
     above = None
     if title:
-        above = axes.set_title(_plain(title), fontsize=_TEXT + 1, loc="left", pad=5, wrap=True)
+        lines = textwrap.fill(title, max(20, int((spec.width_mm - 20) / _LETTER_MM)))
+        above = axes.set_title(_plain(lines), fontsize=_TEXT + 1, loc="left", pad=5)
     parts = Parts(
         figure, axes, _add_colour_bar(figure, spec, layers),
         _add_legend(figure, spec, layers, classes), above, ratio_of(layers),
@@ -188,7 +192,7 @@ def _add_legend(
     if not patches:
         return None
     letters = max(len(str(p.get_label())) for p in patches) + 5
-    room = spec.width_mm / 1.5  # letters of this size on a line
+    room = spec.width_mm / 1.5  # letters of that size on a line
     legend = figure.legend(
         handles=patches, loc="lower center", borderpad=0, borderaxespad=0, ncols=max(1, min(len(patches), int(room / letters))),
         fontsize=_TEXT, frameon=False, handlelength=1.4, handleheight=0.9, columnspacing=1.6,

@@ -64,7 +64,7 @@ def _box(
     ratio: float | None, margins: _Margins, width: float, height: float | None
 ) -> tuple[tuple[float, float, float, float], float]:
     """Return the picture's (left, bottom, width, height) and the figure's height."""
-    beside = margins.left + margins.right + margins.bar + 2 * _PAD
+    beside = margins.left + max(margins.right, margins.bar) + 2 * _PAD
     below = margins.bottom + margins.legend + _PAD
     around = below + margins.top + _PAD
     across = max(width - beside, _LEAST)
@@ -85,7 +85,7 @@ def _place(
     set_tick_counts(parts.axes, across, down)
     if parts.bar is not None:
         tall = down if down < 1.5 else max(1.5, down * 0.75)
-        start = left + across + _GAP + _beyond(parts)
+        start = left + across + _GAP
         low = bottom + (down - tall) / 2
         parts.bar.set_position((start / width, low / height, _BAR / width, tall / height))
     parts.figure.draw_without_rendering()
@@ -93,8 +93,11 @@ def _place(
 
 def _beyond(parts: Parts) -> float:
     """Return how far the last number of the lower axis stands out to the right."""
-    box = _extent(parts, parts.axes.xaxis)
-    return max(0.0, box.x1 - _extent(parts, parts.axes).x1) if box is not None else 0.0
+    low, high = sorted(parts.axes.get_xlim())
+    axis = parts.axes.xaxis
+    numbers = zip(axis.get_majorticklocs(), axis.get_majorticklabels(), strict=False)
+    ends = [_extent(parts, text).x1 for place, text in numbers if low <= place <= high]
+    return max(0.0, max(ends, default=0.0) - _extent(parts, parts.axes).x1)
 
 
 def _measured(parts: Parts) -> _Margins:
@@ -108,7 +111,7 @@ def _measured(parts: Parts) -> _Margins:
         bar = _GAP + _BAR + _around(parts, parts.bar)
     legend = _extent(parts, parts.legend).height + _GAP if parts.legend is not None else 0.0
     return _Margins(
-        max(0.0, picture.x0 - min(beside.x0, below.x0)), max(0.0, below.x1 - picture.x1),
+        max(0.0, picture.x0 - beside.x0), _beyond(parts),
         max(0.0, picture.y0 - min(below.y0, beside.y0)), max(0.0, top, beside.y1 - picture.y1),
         bar, legend,
     )  # fmt: skip
