@@ -262,31 +262,34 @@ def material_in(
     run: int | None = None,
     data: Path | None = None,
     confidence: Path | None = None,
+    names: Path | None = None,
 ) -> Generator[Material]:
     """Open what can be exported of a project folder, or of a class map in a file.
 
     `source` and `run` choose in a project (see `project.material`), `data` and `confidence` go
-    with a class map (see `export.class_map`).
+    with a class map (see `export.class_map`), `names` is a model file whose classes it shows.
 
     Raises
     ------
-    UnreadableFile, LabelsMismatch, BadRequest
+    UnreadableFile, LabelsMismatch, ModelMismatch, BadRequest
         When it cannot be read, or an option belongs to the other kind of input.
     """
     from geocnn_gui.export.class_map import open_map
     from geocnn_gui.export.table import Material
+    from geocnn_gui.models.weights import read_card
     from geocnn_gui.project.material import open_material
 
     whole = path.is_dir() or path.name == "project.json"
-    if (data or confidence) if whole else (source or run is not None):
+    if (data or confidence or names) if whole else (source or run is not None):
         other = "a project, which has its own data" if whole else "a class map, not a project"
-        options = "--data and --confidence" if whole else "--source and --run"
+        options = "--data, --confidence and --names" if whole else "--source and --run"
         raise BadRequest(f"{path} is {other}", f"leave {options} out")
     if whole:
         with open_material(path, source=source, run=run) as material:
             yield material
         return
-    with open_map(path, data=data, confidence=confidence) as found:
+    classes = () if names is None else read_card(names).classes
+    with open_map(path, data=data, confidence=confidence, classes=classes) as found:
         yield Material(found.source, found, found.named)
 
 

@@ -69,6 +69,10 @@ def _table() -> str:
 @click.option("--confidence", type=_PATH, help="Confidence that goes with a class map.")
 @click.option("--data", type=_PATH, help="Data under a class map, for a figure.")
 @click.option(
+    "--names", type=_PATH, metavar="MODEL",
+    help="Model whose class names and colours a class map takes: SEG-Y and .npy have none.",
+)  # fmt: skip
+@click.option(
     "--colour-map", type=click.Choice(list(COLOUR_MAPS)), help="Colours of the data in a figure."
 )
 @click.option(
@@ -91,6 +95,7 @@ def export(
     section: SectionRange | None,
     confidence: Path | None,
     data: Path | None,
+    names: Path | None,
     as_json: bool,
     **figure: Any,
 ) -> None:
@@ -103,7 +108,7 @@ def export(
     kind, name = what or (kind_for(out), "")
     _check_options(kind, figure, section)
     with workflow.material_in(
-        input, source=source, run=run, data=data, confidence=confidence
+        input, source=source, run=run, data=data, confidence=confidence, names=names
     ) as material:
         order = Order(
             kind, out, _section(section, material.source), _class_id(name, material.classes),

@@ -71,11 +71,16 @@ class ClassMap:
 
 @contextmanager
 def open_map(
-    path: Path, *, data: Path | None = None, confidence: Path | None = None
+    path: Path,
+    *,
+    data: Path | None = None,
+    confidence: Path | None = None,
+    classes: Classes = (),
 ) -> Iterator[ClassMap]:
     """Open a class map that a prediction was saved to, on its own grid or that of `data`.
 
-    Confidence in a file of integers is in percent.
+    `classes` take the place of those that the file names. Confidence in a file of integers is
+    in percent.
 
     Raises
     ------
@@ -87,7 +92,7 @@ def open_map(
         source = label if data is None else files.enter_context(open_source(data))
         shares = None if confidence is None else files.enter_context(open_source(confidence))
         yield ClassMap(
-            source, _classes_in(label), tuple(p for p in (path, confidence) if p is not None),
+            source, classes or _classes_in(label), tuple(p for p in (path, confidence) if p is not None),
             ids_on(label, source, path),
             None if shares is None else grid_on(shares, source),
             shares is not None and shares.dtype.kind in "iu",

@@ -169,10 +169,12 @@ def test_that_what_cannot_be_is_said_in_a_sentence(
 def test_that_a_class_map_becomes_polygons_with_its_names_and_confidence(
     geocnn, maps, trained, tmp_path
 ):
-    out = tmp_path / "map.gpkg"
-    result = geocnn("export", maps / "map.tif", out, "--confidence", maps / "sure.tif")
-    assert result.code == 0, result.err
-    rows = _rows(out)
+    rows = []
+    for name, options in ((".tif", ()), (".sgy", ("--names", trained.model))):
+        sure, out = maps / f"sure{name}", tmp_path / "map.gpkg"
+        result = geocnn("export", maps / f"map{name}", out, "--confidence", sure, *options)
+        assert result.code == 0, result.err
+        rows += _rows(out)
     known = {c.id: c for c in read_card(trained.model).classes}
     assert rows
     for number, name, color, confidence in rows:
