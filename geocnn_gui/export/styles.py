@@ -122,7 +122,7 @@ def class_style(classes: Classes) -> bytes:
             palette, "paletteEntry", value=str(one.id), color=one.color, alpha="255",
             label=clean(one.name),
         )  # fmt: skip
-    return _style_bytes(root)
+    return style_bytes(root)
 
 
 def confidence_style(band: int) -> bytes:
@@ -139,7 +139,7 @@ def confidence_style(band: int) -> bytes:
         ElementTree.SubElement(
             shader, "item", value=f"{value:g}", label=f"{value:.2f}", color=color, alpha="255"
         )
-    return _style_bytes(root)
+    return style_bytes(root)
 
 
 def _style_root(renderer: str, *, band: int) -> tuple[ElementTree.Element, ElementTree.Element]:
@@ -160,7 +160,7 @@ def _style_root(renderer: str, *, band: int) -> tuple[ElementTree.Element, Eleme
     return root, drawn
 
 
-def _style_bytes(root: ElementTree.Element) -> bytes:
+def style_bytes(root: ElementTree.Element) -> bytes:
     """Return the style, and in front of it a line by which it is known again while unchanged."""
     body = _to_bytes(root)
     line = f"<!-- {_OURS}, version {__version__}, content {_digest(body)} -->\n"
@@ -173,8 +173,11 @@ def kept(out: Path) -> str:
     return f"{style} is kept, for GeoCNN did not write it so: QGIS may draw {out.name} by it."
 
 
-def is_foreign(style: Path) -> bool:
-    """Say whether a style stands there that this program did not write, or not so."""
+def is_foreign(style: Path, *, renderer: str = "rasterrenderer") -> bool:
+    """Say whether a style stands there that this program did not write, or not so.
+
+    A style with another `renderer` is foreign too: it belongs to polygons, or a map, of that name.
+    """
     if not style.exists():
         return False
     try:
@@ -184,7 +187,7 @@ def is_foreign(style: Path) -> bool:
         return True
     head, found, body = data.removeprefix(_DOCTYPE.encode()).partition(b" -->\n")
     ours = _OURS.encode() in head and head.endswith(_digest(body).encode())
-    return not (found and ours)
+    return not (found and ours and f"<{renderer} ".encode() in body)
 
 
 def _digest(body: bytes) -> str:

@@ -22,8 +22,8 @@ from rasterio import Affine
 from geocnn_gui.errors import BadRequest, CannotWrite
 from geocnn_gui.export.cell_area import placed
 from geocnn_gui.export.lonlat import decimals, to_lonlat
-from geocnn_gui.export.styles import clean
-from geocnn_gui.export.vector_style import class_qml
+from geocnn_gui.export.styles import clean, is_foreign
+from geocnn_gui.export.vector_style import RENDERER, class_qml
 from geocnn_gui.labels.classes import Classes, LabelClass
 
 if TYPE_CHECKING:
@@ -152,8 +152,7 @@ class VectorWriter(ABC):
 
     def _write_style(self) -> None:
         if self._layer.styled:
-            style = class_qml(self._layer.classes)
-            self._path.with_suffix(".qml").write_text(style, "utf-8")
+            self._path.with_suffix(".qml").write_bytes(class_qml(self._layer.classes))
 
     def close(self) -> None:
         """Remove what SQLite may leave beside an unfinished file."""
@@ -210,7 +209,7 @@ class GeoPackageWriter(_OgrWriter):
 
     def finish(self) -> list[str]:
         """Add the style that QGIS loads by itself."""
-        qml = class_qml(self._layer.classes)
+        qml = class_qml(self._layer.classes).decode()
         with _translated(self.name), closing(sqlite3.connect(self._path)) as file, file:
             file.executescript(_STYLE_TABLE)
             file.execute(_STYLE_ROW, (LAYER, LAYER, qml))
@@ -312,20 +311,13 @@ WRITERS: dict[str, type[VectorWriter]] = {
 def companions(path: Path, *, has_crs: bool) -> list[Path]:
     """Return the files that are written beside `path` and belong to it.
 
-    A .qml that says how a raster of the same name looks is not among them.
+    A style of the user's own, or of a raster of the same name, is not among them.
     """
     suffixes = {".gpkg": (), ".geojson": (".qml",), ".shp": (".shx", ".dbf", ".cpg", ".qml")}
     found = [path.with_suffix(suffix) for suffix in suffixes[path.suffix.lower()]]
     if path.suffix.lower() == ".shp" and has_crs:
         found.append(path.with_suffix(".prj"))
-    return [one for one in found if not _is_raster_style(one)]
-
-
-def _is_raster_style(path: Path) -> bool:
-    try:
-        return path.suffix == ".qml" and b"<rasterrenderer" in path.read_bytes()[:100_000]
-    except OSError:
-        return False
+    return [one for one in found if one.suffix != ".qml" or not is_foreign(one, renderer=RENDERER)]
 
 
 def stale(path: Path) -> list[Path]:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
-from geocnn_gui.export.styles import clean
+from geocnn_gui.export.styles import clean, style_bytes
 
 if TYPE_CHECKING:
     from geocnn_gui.labels.classes import Classes
 
-_HEADER = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
+#: The element by which a style of polygons is known.
+RENDERER = "renderer-v2"
 
 
-def class_qml(classes: Classes) -> str:
+def class_qml(classes: Classes) -> bytes:
     """Return a QGIS style (.qml) that colours polygons by their field `class_id`."""
     root = ET.Element("qgis", version="3.34", styleCategories="Symbology")
     renderer = ET.SubElement(
-        root, "renderer-v2", type="categorizedSymbol", attr="class_id",
+        root, RENDERER, type="categorizedSymbol", attr="class_id",
         enableorderby="0", forceraster="0", symbollevels="0",
     )  # fmt: skip
     categories, symbols = ET.SubElement(renderer, "categories"), ET.SubElement(renderer, "symbols")
@@ -28,7 +29,7 @@ def class_qml(classes: Classes) -> str:
         )  # fmt: skip
         _fill(symbols, str(at), one.color)
     ET.SubElement(root, "blendMode").text = "0"
-    return _HEADER + ET.tostring(root, encoding="unicode")
+    return style_bytes(root)
 
 
 def _fill(symbols: ET.Element, name: str, color: str) -> None:

@@ -16,6 +16,7 @@ from geocnn_gui.events import Event, Note, Progress, Saved
 from geocnn_gui.export.cell_area import CellArea
 from geocnn_gui.export.layers import Prediction
 from geocnn_gui.export.polygons import Tracer
+from geocnn_gui.export.styles import kept
 from geocnn_gui.export.vector_files import (
     WRITERS,
     Batch,
@@ -76,9 +77,7 @@ def export_vectors(
     old = [path for path in stale(out) if path not in beside]
     layer = job.layer(classes, source, styled=out.with_suffix(".qml") in beside)
     if out.suffix.lower() != ".gpkg" and not layer.styled:
-        yield Note(
-            f"{out.stem}.qml belongs to a raster of that name, so {out.name} has no colours."
-        )
+        yield Note(kept(out))
     with replacing_set(out, beside, stale=old) as temporaries:
         writer = WRITERS[out.suffix.lower()](temporaries[0], out.name, layer)
         with closing(writer):

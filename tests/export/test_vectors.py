@@ -21,6 +21,7 @@ from geocnn_gui.events import Note, Progress, Saved
 from geocnn_gui.export import vector_files, vectors
 from geocnn_gui.export.cell_area import CellArea
 from geocnn_gui.export.polygons import Tracer
+from geocnn_gui.export.styles import class_style, is_foreign, kept
 from geocnn_gui.export.vectors import export_vectors
 from geocnn_gui.labels.classes import LabelClass
 
@@ -338,14 +339,18 @@ def test_that_a_shapefile_is_a_whole_set_without_members_of_an_older_one(tmp_pat
     assert (tmp_path / "map.cpg").read_text() == "UTF-8"
 
 
-def test_that_the_style_of_a_raster_of_the_same_name_stays(tmp_path):
-    (tmp_path / "map.qml").write_text("<qgis><pipe><rasterrenderer/></pipe></qgis>")
-    events = run(Ids(noisy((9, 9))), scene((9, 9)), tmp_path / "map.geojson")
-    assert "map.qml belongs to a raster of that name" in next(
-        e.text for e in events if isinstance(e, Note)
-    )
-    assert "rasterrenderer" in (tmp_path / "map.qml").read_text()
-    assert {p.name for p in tmp_path.iterdir()} == {"map.qml", "map.geojson"}
+@pytest.mark.parametrize("suffix", ["geojson", "shp"])
+def test_that_a_style_of_the_users_or_of_a_raster_stays(suffix, tmp_path):
+    ids, out, style = noisy((9, 9)), tmp_path / f"map.{suffix}", tmp_path / "map.qml"
+    run(Ids(ids), scene(ids.shape), out)
+    ours = style.read_bytes()
+    assert Note(kept(out)) not in run(Ids(ids), scene(ids.shape), out)
+    for other in (ours.replace(b"Sand", b"Mine"), class_style(CLASSES)):
+        style.write_bytes(other)
+        assert Note(kept(out)) in run(Ids(ids), scene(ids.shape), out)
+        assert style.read_bytes() == other
+    style.write_bytes(ours)
+    assert is_foreign(style)  # to a raster of that name
 
 
 def test_that_names_too_long_for_a_shapefile_are_cut_and_said(tmp_path):
