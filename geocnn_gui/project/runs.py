@@ -29,7 +29,6 @@ from geocnn_gui.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
-    from io import TextIOWrapper
 
     from geocnn_gui.labels.store import LabelSnapshot
     from geocnn_gui.models.weights import ModelCard
@@ -186,7 +185,7 @@ def read_log(folder: Path) -> tuple[EpochDone | Note, ...]:
     with suppress(OSError), (folder / LOG_FILE).open(encoding="utf-8", errors="replace") as file:
         for line in file:
             with suppress(ValueError, TypeError, KeyError):
-                data = json.loads(line)
+                data = dict(json.loads(line))
                 kind = {"epoch": EpochDone, "note": Note}[data.pop("event")]
                 found.append(_checked(kind(**data)))
     return tuple(found)
@@ -259,9 +258,9 @@ def recorded(folder: Path, task: Generator[Event]) -> Iterator[Event]:
     lock, began = FolderLock(folder), time.monotonic()
     outcome: tuple[Outcome, str] = ("finished", "")
     try:
-        with closing(task), (folder / LOG_FILE).open("a", encoding="utf-8") as log:
+        with closing(task):
             for event in task:
-                _write_down(event, log)
+                _write_down(event, folder / LOG_FILE)
                 yield event
     except GeneratorExit:
         outcome = ("stopped", "")
@@ -276,11 +275,11 @@ def recorded(folder: Path, task: Generator[Event]) -> Iterator[Event]:
         drop_empty(folder)
 
 
-def _write_down(event: Event, log: TextIOWrapper) -> None:
+def _write_down(event: Event, log: Path) -> None:
+    """Add a line to the log; opened anew, so that no rest of a failed one waits in a buffer."""
     if isinstance(event, EpochDone | Note):
-        with suppress(OSError):  # a full disk must not end the training
-            log.write(log_line(event))
-            log.flush()
+        with suppress(OSError), log.open("ab") as file:  # a full disk must not end the training
+            file.write(log_line(event).encode())
 
 
 def _end(folder: Path, state: Outcome, error: str, *, seconds: float) -> None:

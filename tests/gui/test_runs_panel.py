@@ -167,7 +167,7 @@ def test_that_runs_of_a_first_project_are_listed_by_their_model(show, predicted)
     assert [tree.topLevelItem(0).text(c) for c in (0, 1, 2, 4)] == [
         "Run 1", "Patch CNN", "IoU 0.50", "finished",
     ]  # fmt: skip
-    assert not tree.topLevelItem(0).icon(0).isNull()
+    assert "Its model is the one that predicts" in tree.topLevelItem(0).toolTip(0)
 
 
 def test_that_a_damaged_run_is_listed_as_such(panel, tree, opened):
@@ -272,7 +272,7 @@ def test_that_what_is_the_same_is_left_out_of_the_comparison():
     assert rows_of((a, b)) == [
         ("", "State", ["finished", "stopped"]),
         ("IoU of each class", "Salt", ["0.500", "–"]),
-        ("Settings that differ", "Depth", ["4", "3"]),
+        ("What differs", "Depth", ["4", "3"]),
     ]
 
 

@@ -61,12 +61,14 @@ def compared(run: Run, epochs: tuple[EpochDone, ...]) -> ComparedRun:
         "Mean IoU, held out": "–" if score is None else f"{score:.3f}",
         "Steps": grouped(record.steps),
         "Time": duration(record.seconds),
+    }
+    data = {
         "Trained on": ", ".join(source.mark.name for source in record.sources) or "–",
         "Labels": _labels(record),
     }
     names = {c.id: c.name for c in record.classes}
     scores = {names.get(i, f"Class {i}"): iou for i, iou in record.holdout_class_iou.items()}
-    settings = {**_settings(record.model), **_settings(record.training)}
+    settings = {**data, **_settings(record.model), **_settings(record.training)}
     return ComparedRun(run.title, facts, scores, settings, epochs)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QMenu,
     QProgressBar,
+    QSplitter,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from PySide6.QtCore import QEvent, QPoint
+    from PySide6.QtGui import QShowEvent
 
     from geocnn_gui.events import EpochDone, Progress
     from geocnn_gui.gui.session import Session
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 _STEPS = 1000
 _EMPTY = "No run yet: a training shows its progress, its curves and its score here."
 #: Heights in pixels: with runs to show, and without.
-_LEAST, _MOST = 150, 16_777_215
+_LEAST, _USUAL, _MOST = 150, 168, 16_777_215
 _ONE = "Choose one run."
 
 
@@ -48,6 +50,7 @@ class RunsPanel(Card):
         self._session = session
         self._known: dict[Path, Run] = {}
         self._newest: Path | None = None
+        self._height = _USUAL
         self._title = label(name="job_title")
         self._left = label(role="muted", name="time_left")
         self._pause = button("Pause", self._toggle_pause, name="pause")
@@ -216,10 +219,31 @@ class RunsPanel(Card):
         self._tools.setVisible(idle and some)
         for plot in (self._loss, self._iou):
             plot.setVisible(some)
-        self.setMinimumHeight(_LEAST if some else 0)
+        if not some and self.minimumHeight() and self.isVisible():
+            self._height = self.height()
         self._column.activate()
         self.body.activate()
-        self.setMaximumHeight(_MOST if some else self.body.sizeHint().height())
+        self.setMinimumHeight(_LEAST if some else 0)
+        self.setMaximumHeight(_MOST if some else self.body.sizeHint().height() + 6)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Give the room that is not needed to what stands above, or take it back."""
+        rows = self.parentWidget()
+        if isinstance(rows, QSplitter) and self.isVisible():
+            sizes, here = rows.sizes(), rows.indexOf(self)
+            if self.minimumHeight():
+                wanted = max(self._height, _LEAST) if sizes[here] < _LEAST else sizes[here]
+            else:
+                wanted = self.maximumHeight()
+            sizes[0] += sizes[here] - wanted
+            sizes[here] = wanted
+            rows.setSizes(sizes)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Fit into the window once it is there."""
+        super().showEvent(event)
+        QTimer.singleShot(0, self, self._fit)
 
     def _runs(self) -> tuple[Run, ...]:
         return tuple(self._known[key] for key in self._tree.chosen() if key in self._known)

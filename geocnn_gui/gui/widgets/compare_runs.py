@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QIcon, QPixmap
 from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
@@ -23,7 +23,7 @@ from geocnn_gui.gui.widgets.curve_plot import CurvePlot
 
 #: Told apart by colour-blind eyes too, on light and on dark ground.
 RUN_COLOURS = ("#2f7fd1", "#e08a00", "#0b9e6f", "#c9609f", "#d0502f", "#8a8f98")
-_TALLEST = 340
+_TALLEST = 380
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class CompareRuns(QDialog):
         self.iou, self.loss = CurvePlot("Mean IoU, held out"), CurvePlot("Training loss")
         for plot, name in ((self.iou, "compare_iou"), (self.loss, "compare_loss")):
             plot.setObjectName(name)
-            plot.setMinimumHeight(180)
+            plot.setMinimumHeight(150)
         self._draw(runs)
         self.table = _table(runs)
         plots = QHBoxLayout()
@@ -62,7 +62,7 @@ class CompareRuns(QDialog):
         layout.addWidget(_legend(runs))
         layout.addLayout(plots, 1)
         layout.addWidget(self.table)
-        self.resize(min(1000, 460 + 150 * len(runs)), 600)
+        self.resize(min(1000, 460 + 150 * len(runs)), 620)
 
     def _draw(self, runs: tuple[ComparedRun, ...]) -> None:
         """Draw the held-out runs; of a run without one the only fit there was."""
@@ -93,7 +93,7 @@ def _plain(text: str) -> str:
 def rows_of(runs: tuple[ComparedRun, ...]) -> list[tuple[str, str, list[str]]]:
     """Return the lines of the table: heading of the group, name, a text for each run.
 
-    Settings that are the same everywhere are left out.
+    Settings and data that are the same everywhere are left out.
     """
     rows: list[tuple[str, str, list[str]]] = []
     for name in _names([run.facts for run in runs]):
@@ -106,7 +106,7 @@ def rows_of(runs: tuple[ComparedRun, ...]) -> list[tuple[str, str, list[str]]]:
     for name in _names([run.settings for run in runs]):
         texts = [run.settings.get(name, "–") for run in runs]
         if len(set(texts)) > 1:
-            rows.append(("Settings that differ", name, texts))
+            rows.append(("What differs", name, texts))
     return rows
 
 
@@ -120,8 +120,7 @@ def _table(runs: tuple[ComparedRun, ...]) -> QTableWidget:
     table.setObjectName("compare_table")
     table.setHorizontalHeaderItem(0, QTableWidgetItem(""))
     for column, (run, colour) in enumerate(zip(runs, RUN_COLOURS, strict=False), 1):
-        item = QTableWidgetItem(run.title)
-        item.setForeground(QColor(colour))
+        item = QTableWidgetItem(_square(colour), run.title)
         table.setHorizontalHeaderItem(column, item)
     group = ""
     for heading, name, texts in rows:
@@ -139,8 +138,15 @@ def _table(runs: tuple[ComparedRun, ...]) -> QTableWidget:
     header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
     header.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
     header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
+    header.setStyleSheet("background: transparent;")
     table.setFixedHeight(min(_TALLEST, 22 * table.rowCount() + 34))
     return table
+
+
+def _square(colour: str) -> QIcon:
+    picture = QPixmap(10, 10)
+    picture.fill(QColor(colour))
+    return QIcon(picture)
 
 
 def _add(table: QTableWidget, texts: list[str], *, muted: bool) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QIcon
+from PySide6.QtGui import QIcon, QPixmap
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -53,6 +54,7 @@ class RunTree(QTreeWidget):
         super().__init__(parent)
         self.setObjectName("run_list")
         self.setAccessibleName("Runs")
+        self.setStyleSheet("QTreeWidget::item { border-radius: 0; padding: 2px 6px; }")
         self.setColumnCount(6)
         self.setHeaderHidden(True)
         self.setRootIsDecorated(False)
@@ -89,7 +91,7 @@ class RunTree(QTreeWidget):
         item.setData(0, _KEY, row.key)
         item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
         c = colours()
-        item.setIcon(_NAME, icon("check", c.accent) if row.in_hand else QIcon())
+        item.setIcon(_NAME, icon("check", c.accent) if row.in_hand else _blank())
         for column in range(len(texts)):
             item.setToolTip(column, row.tip)
         for column in (_TIME, _NOTES):
@@ -130,6 +132,14 @@ class RunTree(QTreeWidget):
     def _on_changed(self, item: QTreeWidgetItem, column: int) -> None:
         if column == _NAME:
             self.renamed.emit(item.data(0, _KEY), item.text(_NAME))
+
+
+@cache
+def _blank() -> QIcon:
+    """Return an icon to see through, so that all names begin below each other."""
+    picture = QPixmap(16, 16)
+    picture.fill(Qt.GlobalColor.transparent)
+    return QIcon(picture)
 
 
 class _NameEditor(QStyledItemDelegate):
