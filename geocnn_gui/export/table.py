@@ -66,11 +66,11 @@ _SEGY = Format(
     _segy, "geocnn_gui.export.segy:export_segy",
 )  # fmt: skip
 _TIFF = Format(
-    "GeoTIFF", (".tif", ".tiff"), "QGIS: in place on the map, with names and colours",
+    "GeoTIFF", (".tif", ".tiff"), "QGIS: on the map, with names and colours",
     _flat, "geocnn_gui.export.raster:export_raster",
 )  # fmt: skip
 _ARRAY = Format(
-    "NumPy", (".npy",), "Python: a plain array in the order of the data",
+    "NumPy", (".npy",), "Python: a plain array, in the data's order",
     _always, "geocnn_gui.export.array:export_array",
 )  # fmt: skip
 _MAPS = (_SEGY, _TIFF, _ARRAY)
@@ -81,21 +81,21 @@ FORMATS: dict[Kind, tuple[Format, ...]] = {
     "probabilities": (_TIFF, _ARRAY),
     "probability": (_SEGY, _ARRAY),
     "polygons": (
-        Format("GeoPackage", (".gpkg",), "QGIS, ArcGIS: outlines with style, class and area"),
-        Format("GeoJSON", (".geojson",), "the web: outlines in longitude and latitude"),
-        Format("Shapefile", (".shp",), "older programs: outlines in several files"),
+        Format("GeoPackage", (".gpkg",), "QGIS, ArcGIS: with style, class and area"),
+        Format("GeoJSON", (".geojson",), "The web: longitude and latitude"),
+        Format("Shapefile", (".shp",), "Older programs: several files as one"),
     ),
     "figure": (
-        Format("PNG", (".png",), "reports and slides: the view with axes and legend"),
-        Format("PDF", (".pdf",), "print: text and lines stay sharp"),
-        Format("SVG", (".svg",), "drawing programs: text and lines stay editable"),
+        Format("PNG", (".png",), "Reports, slides: pixels, 300 an inch"),
+        Format("PDF", (".pdf",), "Print: text and lines stay sharp"),
+        Format("SVG", (".svg",), "Drawing programs: text can be changed"),
     ),
     "labels": (
         Format("GeoTIFF", (".tif", ".tiff"), "QGIS: what was painted, with names", _flat),
-        Format("PNG", (".png",), "any paint program: one colour a class", _flat),
+        Format("PNG", (".png",), "Paint programs: one colour a class", _flat),
         Format("NumPy", (".npy",), "Python, and training on the command line"),
     ),
-    "model": (Format("GeoCNN model", (".safetensors",), "predicting elsewhere"),),
+    "model": (Format("GeoCNN model", (".safetensors",), "Predicting elsewhere"),),
 }
 _NOUNS: dict[Kind, str] = {
     "classes": "class map", "confidence": "confidence", "probabilities": "probabilities",

@@ -37,7 +37,7 @@ _KINDS: dict[Kind, tuple[str, str]] = {
     "figure": ("Figure", "What is in view, with axes and legend"),
 }
 _NOT_KEPT = "This prediction has not kept them"
-_SMALL = "One byte a sample: a quarter of the size, all headers kept but the format"
+_SMALL = "One byte a sample, your headers"
 
 
 class ExportPanel(QWidget):
@@ -55,7 +55,6 @@ class ExportPanel(QWidget):
         layout.setSpacing(8)
         layout.addWidget(label("Export", role="title"))
         layout.addLayout(self._make_kinds())
-        layout.addSpacing(4)
         line = QHBoxLayout()
         line.addWidget(label("Format", role="muted"))
         self._formats = QComboBox()
@@ -77,7 +76,7 @@ class ExportPanel(QWidget):
 
     def _make_kinds(self) -> QVBoxLayout:
         rows, group = QVBoxLayout(), QButtonGroup(self)
-        rows.setSpacing(2)
+        rows.setSpacing(0)
         self._choices: dict[Kind, QRadioButton] = {}
         self._notes: dict[Kind, QLabel] = {}
         for kind, (title, what) in _KINDS.items():
@@ -85,8 +84,8 @@ class ExportPanel(QWidget):
             choice.setObjectName(f"export_{kind}")
             choice.clicked.connect(partial(self._choose, kind))
             group.addButton(choice)
-            note = label(what, role="muted", name=f"export_{kind}_what", wrap=True)
-            note.setContentsMargins(24, 0, 0, 4)
+            note = label(what, role="muted", name=f"export_{kind}_what")
+            note.setContentsMargins(24, 0, 0, 3)
             rows.addWidget(choice)
             rows.addWidget(note)
             self._choices[kind], self._notes[kind] = choice, note
