@@ -134,13 +134,13 @@ def _section(wanted: SectionRange | None, source: Source) -> Section | None:
     if wanted is None:
         return None
     try:
-        found = wanted.sections(source)
+        first, *more = wanted.sections(source)
     except click.BadParameter as error:
         error.param_hint = "--section"
         raise
-    if len(found) > 1:
+    if more:
         raise click.BadParameter("give one section: inline:150.", param_hint="--section")
-    return found[0]
+    return first
 
 
 def _class_id(name: str, classes: Classes) -> int:
