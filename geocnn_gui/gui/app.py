@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QApplication
 
 from geocnn_gui import __version__
+from geocnn_gui.gui.ending import EndWhenTold
 from geocnn_gui.gui.session import Session
 from geocnn_gui.gui.settings import read_settings
 from geocnn_gui.gui.theme import app_icon, apply_theme
@@ -32,11 +33,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     assert isinstance(app, QApplication)
     window = make_window(app)
     sys.excepthook = _Hook(window.session)
+    told = EndWhenTold(window.leave, window)
     window.show()
     window.session.offer_recovery()
     if arguments:
         window.session.open_path(arguments[0])
-    return app.exec()
+    try:
+        return app.exec()
+    finally:
+        told.forget()
 
 
 def make_window(app: QApplication, session: Session | None = None) -> MainWindow:

@@ -62,6 +62,7 @@ class MainWindow(QMainWindow):
         self.session = session
         self.settings = read_settings()
         self.docks_hidden = False
+        self._leaving = False
         self.asker = Asker(
             self, session, folder=self.settings.folder, folder_changed=self._keep_folder,
             cells=self._cells_in_view,
@@ -349,9 +350,15 @@ class MainWindow(QMainWindow):
             self.session.open_paths(data)
         event.acceptProposedAction()
 
+    def leave(self) -> None:
+        """Close without asking: what runs is stopped and what it has is kept."""
+        self._leaving = True
+        self.close()
+
     def closeEvent(self, event: QCloseEvent) -> None:
         """Ask once where something runs; then stop it, keep what it has, and go."""
-        if self.session.job is not None and not may_quit(self):
+        asked = self.session.job is not None and not self._leaving
+        if asked and not may_quit(self):
             event.ignore()
             return
         self._remember()
