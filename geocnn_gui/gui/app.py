@@ -35,9 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     sys.excepthook = _Hook(window.session)
     told = EndWhenTold(window.leave, window)
     window.show()
-    window.session.offer_recovery()
     if arguments:
         window.session.open_path(arguments[0])
+    window.session.offer_recovery()
     try:
         return app.exec()
     finally:

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 
 from geocnn_gui.errors import GeoCNNError
 from geocnn_gui.gui import opening
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Projects that are asked about at a start.
 _MOST_OFFERS = 3
+#: How long a question waits while something is being opened, in milliseconds.
+_AGAIN_MS = 300
 
 
 class Placing(Showing):
@@ -206,6 +208,9 @@ class Placing(Showing):
 
     def offer_recovery(self) -> None:
         """Ask whether to go on with what was open when the program ended badly."""
+        if self.busy:  # what is being opened may be just that
+            QTimer.singleShot(_AGAIN_MS, self, self.offer_recovery)
+            return
         self.call(interrupted, self._offer_recovery)
 
     def _offer_recovery(self, items: tuple[Interrupted, ...]) -> None:

@@ -29,6 +29,10 @@ INFO_MS = 8000
 _MOST_WAITING = 8
 
 
+#: What must be read first: a message of a higher rank pushes one of a lower rank aside.
+_RANKS = {"info": 0, "warning": 1, "error": 2}
+
+
 class MessageBar(QFrame):
     """Shows messages (anything with text, kind, details, actions); hidden while there is none.
 
@@ -88,7 +92,7 @@ class MessageBar(QFrame):
             return
         if self._shown is None or (self._shown.kind == "info" and not self._shown.actions):
             self._put(message)
-        elif self._shown.kind == "info" and message.kind != "info":
+        elif _RANKS[message.kind] > _RANKS[self._shown.kind]:
             self._waiting.appendleft(self._shown)  # what it offers comes back
             self._put(message)
         else:
