@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from geocnn_gui.labels.classes import Classes
     from geocnn_gui.models.spec import ModelSpec
     from geocnn_gui.scoring.evaluation import Evaluation
+    from geocnn_gui.scoring.judge_thin import ThinWish
     from geocnn_gui.scoring.seen import Seen
     from geocnn_gui.training.spec import TrainingSpec
 
@@ -354,12 +355,14 @@ def check_destination(path: Path, *, inputs: tuple[Path, ...] = ()) -> None:
 
 
 def evaluate(
-    prediction: Path, labels: Path, *, errors: Path | None = None
+    prediction: Path, labels: Path, *, errors: Path | None = None,
+    wish: ThinWish | None = None, probabilities: Path | None = None,
 ) -> Generator[Event, None, Evaluation]:
     """Compare a class map with labels of the same grid, both as files; see `scoring.evaluation`.
 
     With `errors` an error map is written there in the format of its name: 0 unlabelled, 1 right,
-    2 wrong; the last event is then `Saved(errors, "error map")`.
+    2 wrong; the last event is then `Saved(errors, "error map")`. `probabilities` written beside
+    the map give curves of thin classes; `wish` says which are thin.
 
     Raises
     ------
@@ -370,11 +373,15 @@ def evaluate(
     from geocnn_gui.export.table import check_output, export_prediction
     from geocnn_gui.scoring.evaluation import ERROR_CLASSES, evaluate_source
 
-    with open_source(prediction) as source:
+    with ExitStack() as files:
+        source = files.enter_context(open_source(prediction))
+        shares = files.enter_context(open_source(probabilities)) if probabilities else None
         if errors is not None:
             check_output(source, errors)
             check_destination(errors, inputs=(prediction, labels))
-        evaluation, error_map = yield from evaluate_source(source, labels)
+        evaluation, error_map = yield from evaluate_source(
+            source, labels, wish=wish, shares=shares
+        )
         if errors is not None:
             for event in export_prediction(error_map, source, ERROR_CLASSES, errors):
                 yield Saved(errors, "error map") if isinstance(event, Saved) else event

@@ -11,6 +11,7 @@ from geocnn_gui import workflow
 from geocnn_gui.cli.app import STOPPED
 from geocnn_gui.cli.console import follow, print_json
 from geocnn_gui.cli.options import json_option
+from geocnn_gui.scoring.judge_thin import ThinWish
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -47,6 +48,24 @@ Matrix = Literal["counts", "rows", "columns"]
     "--confusion", "matrix", type=click.Choice(["counts", "rows", "columns"]),
     help="Print the confusion matrix too: counts, or percent of each row (truth) or column.",
 )  # fmt: skip
+@click.option(
+    "--tolerance", type=click.IntRange(0, 50), default=2, show_default=True,
+    help="Cells that the line of a thin class may lie aside and still be right.",
+)  # fmt: skip
+@click.option(
+    "--thin",
+    type=click.IntRange(1, 254),
+    multiple=True,
+    help="Count this class id as thin.  [default: classes whose labels are narrow]",
+)
+@click.option(
+    "--not-thin", type=click.IntRange(1, 254), multiple=True,
+    help="Do not count this class id as thin.",
+)  # fmt: skip
+@click.option(
+    "--probabilities", type=_PATH,
+    help="Probabilities written beside PREDICTION: precision-recall curves of thin classes.",
+)  # fmt: skip
 @json_option
 @click.pass_context
 def evaluate(
@@ -55,16 +74,29 @@ def evaluate(
     labels: Path,
     errors: Path | None,
     matrix: Matrix | None,
+    tolerance: int,
+    thin: tuple[int, ...],
+    not_thin: tuple[int, ...],
+    probabilities: Path | None,
     as_json: bool,
 ) -> None:
     """Compare PREDICTION with labels: IoU, F1, accuracy, confusion.
 
     Unlabelled cells enter nothing; labelled cells without a prediction count as wrong. Cells
     that the model was trained on, that it held out and that are new to it are scored apart
-    where the file beside PREDICTION (.seen.npz) tells them.
+    where the file beside PREDICTION (.seen.npz) tells them. Classes whose labels are narrow
+    (faults) also get an F1 that forgives lines a little aside.
     """
+    wish = ThinWish(tolerance, frozenset(thin), frozenset(not_thin))
     found: list[Evaluation] = []
-    outcome = follow(_keeping(workflow.evaluate(prediction, labels, errors=errors), found))
+    outcome = follow(
+        _keeping(
+            workflow.evaluate(
+                prediction, labels, errors=errors, wish=wish, probabilities=probabilities
+            ),
+            found,
+        )
+    )
     if outcome.stopped:
         click.echo("geocnn: stopped; nothing is written.", err=True)
         ctx.exit(STOPPED)
@@ -75,6 +107,7 @@ def evaluate(
         return
     _print_figures(evaluation)
     _print_classes(evaluation)
+    _print_thin(evaluation)
     if matrix is not None:
         _print_confusion(evaluation.scores, matrix)
     if missing := sum(evaluation.scores.unpredicted):
@@ -108,6 +141,24 @@ def _print_classes(evaluation: Evaluation) -> None:
         figures = [_figure(v) for v in (c.iou, c.f1, c.precision, c.recall, c.accuracy)]
         more = [_figure(part.get(c.id)) for part in apart]
         rows.append([f"{c.id} {c.name}", *figures, f"{c.support:,}", *more])
+    click.echo()
+    _print_table(titles, rows)
+
+
+def _print_thin(evaluation: Evaluation) -> None:
+    thin = [c for c in evaluation.scores.classes if c.thin]
+    if not thin:
+        return
+    titles = ["Thin class", f"F1 ±{evaluation.tolerance}", "Precision", "Recall"]
+    titles += ["Best threshold", "F1 there"] if evaluation.thresholds else []
+    rows = []
+    for c in thin:
+        row = [f"{c.id} {c.name}"]
+        row += [_figure(v) for v in (c.f1_tolerant, c.precision_tolerant, c.recall_tolerant)]
+        if evaluation.thresholds:
+            best = evaluation.thresholds.get(c.id)
+            row += [_figure(best.threshold), _figure(best.f1)] if best else ["-", "-"]
+        rows.append(row)
     click.echo()
     _print_table(titles, rows)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from geocnn_gui.errors import BadRequest, NotEnoughLabels
 from geocnn_gui.labels.classes import Classes, LabelClass, classes_for
@@ -21,8 +21,10 @@ from geocnn_gui.scoring.compare import (
     Subset,
     compare,
 )
+from geocnn_gui.scoring.judge_thin import ThinWish, judge_thin, shares_in
 from geocnn_gui.scoring.metrics import Scores
 from geocnn_gui.scoring.seen import cautions, seen_beside
+from geocnn_gui.scoring.thin import TOLERANCE, CurvePoint
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -45,7 +47,9 @@ class Evaluation(BaseModel):
 
     `subsets` leaves out what has no cells and is empty where nothing is known. `known` says
     whether the model tells which cells it was trained on; if not, `notes` says why. `warnings`
-    say why the figures may be too good.
+    say why the figures may be too good. Of thin classes, by id, `curves` are precision and
+    recall at each threshold and `thresholds` the best points, where probabilities were at hand;
+    `tolerance` is the slack in cells.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,6 +59,9 @@ class Evaluation(BaseModel):
     known: bool
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    tolerance: int = TOLERANCE
+    curves: dict[int, list[CurvePoint]] = Field(default={})
+    thresholds: dict[int, CurvePoint] = Field(default={})
 
     def part(self, subset: Subset) -> Scores | None:
         """Return the figures of a part of the cells, None where it has none."""
@@ -81,13 +88,14 @@ def evaluation_of(
 
 
 def evaluate_source(
-    source: Source, labels: Path
+    source: Source, labels: Path, *, wish: ThinWish | None = None, shares: Source | None = None
 ) -> Generator[Event, None, tuple[Evaluation, ErrorMap]]:
     """Compare an opened class map with labels of the same grid.
 
     Classes are matched by name where both files name them, those of a colour picture by the
     palette of the class map, all others by id. What the model had seen is read from the file
-    that a prediction writes beside its map.
+    that a prediction writes beside its map. `shares` are probabilities, for the curves of thin
+    classes, and `wish` says which those are.
 
     Raises
     ------
@@ -108,14 +116,21 @@ def evaluate_source(
         return _read_classes(source, window)
 
     comparison = yield from compare(truth.snapshot, read, seen.cells if seen else None)
+    names = {c.id: c.name for c in (*ours, *truth.classes) if is_named(c)}
     evaluation = evaluation_of(
         comparison,
-        {c.id: c.name for c in (*ours, *truth.classes) if is_named(c)},
+        names,
         known=seen is not None and seen.card.known,
         warnings=cautions(seen, comparison, (given.snapshot, truth.snapshot)),
         notes=(sentence,) if sentence else (),
     )
-    return evaluation, ErrorMap(truth.snapshot, read)
+    ids = [c.id for c in evaluation.scores.classes]
+    changes = yield from judge_thin(
+        evaluation.scores, evaluation.subsets, truth.snapshot, read, wish=wish or ThinWish(),
+        seen=seen.cells if seen else None,
+        shares=None if shares is None else shares_in(shares, source.shape, classes_for(ids, names)),
+    )  # fmt: skip
+    return evaluation.model_copy(update=changes), ErrorMap(truth.snapshot, read)
 
 
 def _classes_of(prediction: Source, *, coloured: bool) -> Classes:

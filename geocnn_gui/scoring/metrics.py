@@ -14,7 +14,8 @@ class ClassScores(BaseModel):
     `support` counts its cells in the truth, `predicted` those where the prediction says so.
     `recall` is what remote sensing calls a class's accuracy (producer's accuracy), `precision`
     its user's accuracy; `accuracy` is one class against the rest: the share of all cells where
-    truth and prediction agree whether it is there.
+    truth and prediction agree whether it is there. The figures with slack (`scoring.thin`) are
+    those of `thin` classes only.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -28,6 +29,10 @@ class ClassScores(BaseModel):
     accuracy: float | None
     support: int
     predicted: int
+    thin: bool = False
+    precision_tolerant: float | None = None
+    recall_tolerant: float | None = None
+    f1_tolerant: float | None = None
 
 
 class Scores(BaseModel):

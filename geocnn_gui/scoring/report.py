@@ -30,7 +30,7 @@ FIGURES: dict[str, str] = {
 CLASS_FIGURES: dict[str, str] = {
     "iou": "IoU", "f1": "F1", "precision": "Precision", "recall": "Recall (class accuracy)",
     "accuracy": "Accuracy against the rest", "support": "Labelled cells",
-    "predicted": "Predicted cells",
+    "predicted": "Predicted cells", "f1_tolerant": "F1 with slack (thin classes)",
 }  # fmt: skip
 Row = list[str]
 

@@ -20,11 +20,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geocnn_gui.data.source import Window
+from geocnn_gui.events import Event, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from geocnn_gui.labels.store import LabelSnapshot
+
+    Read = Callable[[Window], np.ndarray]
 
 #: Samples or traces that a line may lie aside.
 TOLERANCE = 2
@@ -73,11 +76,11 @@ class TolerantTally:
         """Count the `core` of a block seen with a margin of `tolerance` along `axes`.
 
         `truth`, `named` and `known` are bool of the whole block: labelled as the class,
-        predicted as it, labelled at all.
+        predicted as it, labelled at all and to be judged.
         """
         near_truth = _spread(truth, axes, tolerance)[core]
         near_named = _spread(named, axes, tolerance)[core]
-        judged, wanted = (named & known)[core], truth[core]
+        judged, wanted = (named & known)[core], (truth & known)[core]
         self.predicted += int(judged.sum())
         self.right += int((judged & near_truth).sum())
         self.labelled += int(wanted.sum())
@@ -96,6 +99,7 @@ class CurveTally:
     judged: np.ndarray = field(default_factory=lambda: np.zeros(len(THRESHOLDS), np.int64))
     right: np.ndarray = field(default_factory=lambda: np.zeros(len(THRESHOLDS), np.int64))
     found: np.ndarray = field(default_factory=lambda: np.zeros(len(THRESHOLDS), np.int64))
+    labelled: int = 0
 
     def add(
         self, truth: np.ndarray, share: np.ndarray, known: np.ndarray, core: tuple[slice, ...],
@@ -108,15 +112,9 @@ class CurveTally:
         near_truth, known = _spread(truth, axes, tolerance)[core], known[core]
         self.judged += _levels(share[known])
         self.right += _levels(share[known & near_truth])
-        self.found += _levels(highest[truth[core]])
-        self._labelled += int(truth[core].sum())
-
-    _labelled: int = 0
-
-    @property
-    def labelled(self) -> int:
-        """Return how many labelled cells of the class were counted."""
-        return self._labelled
+        wanted = truth[core] & known
+        self.found += _levels(highest[wanted])
+        self.labelled += int(wanted.sum())
 
     @property
     def points(self) -> list[CurvePoint]:
@@ -127,7 +125,7 @@ class CurveTally:
         points = []
         for i in range(1, len(THRESHOLDS)):
             if judged[i] or found[i]:
-                score = _score(int(right[i]), int(judged[i]), int(found[i]), self._labelled)
+                score = _score(int(right[i]), int(judged[i]), int(found[i]), self.labelled)
                 points.append(
                     CurvePoint(float(THRESHOLDS[i]), score.precision, score.recall, score.f1)
                 )
@@ -227,36 +225,40 @@ def _cut(window: Window, side: int) -> Iterable[Window]:
 
 
 def tolerant_scores(
-    truth: LabelSnapshot, read: Callable[[Window], np.ndarray], ids: Iterable[int],
-    *, tolerance: int = TOLERANCE, windows: Iterable[Window] | None = None,
-) -> dict[int, TolerantScore]:  # fmt: skip
+    truth: LabelSnapshot, read: Read, ids: Iterable[int], *, tolerance: int = TOLERANCE,
+    judged: Read | None = None, windows: Sequence[Window] | None = None,
+) -> Generator[Event, None, dict[int, TolerantScore]]:  # fmt: skip
     """Return the score with slack of each class of `ids`; `read` returns predicted class ids.
 
-    `windows` must cover every labelled cell once; default: `blocks`.
+    `judged` says (bool) which labelled cells count, default: all. `windows` cover every labelled
+    cell once; default: `blocks`. Yields `Progress` after every window.
     """
     tallies = {number: TolerantTally() for number in ids}
-    axes = plane_axes(truth)
-    for window in (blocks(truth) if windows is None else windows) if tallies else ():
+    axes, windows = plane_axes(truth), blocks(truth) if windows is None else windows
+    for done, window in enumerate(windows if tallies else (), 1):
         wide, core = with_margin(window, truth.shape, axes=axes, margin=tolerance)
         labels, named = truth.read(wide), read(wide)
+        known = labels > 0 if judged is None else (labels > 0) & judged(wide)
         for number, tally in tallies.items():
             tally.add(
-                labels == number, named == number, labels > 0, core, axes=axes, tolerance=tolerance
+                labels == number, named == number, known, core, axes=axes, tolerance=tolerance
             )
+        yield Progress(done, len(windows), "Scoring thin classes")
     return {number: tally.score for number, tally in tallies.items()}
 
 
 def tolerant_curves(
-    truth: LabelSnapshot, read: Callable[[Window], np.ndarray], places: dict[int, int],
-    *, tolerance: int = TOLERANCE, windows: Iterable[Window] | None = None,
-) -> dict[int, CurveTally]:  # fmt: skip
+    truth: LabelSnapshot, read: Read, places: dict[int, int], *, tolerance: int = TOLERANCE,
+    windows: Sequence[Window] | None = None,
+) -> Generator[Event, None, dict[int, CurveTally]]:  # fmt: skip
     """Return the curve of each class; `read` returns probabilities (classes, *window.size).
 
-    `places` are class id -> its place along the first axis of what `read` returns.
+    `places` are class id -> its place along the first axis of what `read` returns. Yields as
+    `tolerant_scores`.
     """
     tallies = {number: CurveTally() for number in places}
-    axes = plane_axes(truth)
-    for window in (blocks(truth) if windows is None else windows) if tallies else ():
+    axes, windows = plane_axes(truth), blocks(truth) if windows is None else windows
+    for done, window in enumerate(windows if tallies else (), 1):
         wide, core = with_margin(window, truth.shape, axes=axes, margin=tolerance)
         labels, shares = truth.read(wide), read(wide)
         for number, tally in tallies.items():
@@ -264,6 +266,7 @@ def tolerant_curves(
                 labels == number, shares[places[number]], labels > 0, core,
                 axes=axes, tolerance=tolerance,
             )  # fmt: skip
+        yield Progress(done, len(windows), "Scoring at every threshold")
     return tallies
 
 
@@ -323,12 +326,11 @@ def _moved(picture: np.ndarray, down: int, right: int) -> np.ndarray:
     return out
 
 
-def thin_classes(
-    truth: LabelSnapshot, *, windows: Iterable[Window] | None = None
-) -> frozenset[int]:
+def thin_classes(truth: LabelSnapshot) -> Generator[Event, None, frozenset[int]]:
     """Return the ids of the classes whose labels are narrow on the sections they were drawn on."""
-    tally, axes = WidthTally(), plane_axes(truth)
-    for window in blocks(truth) if windows is None else windows:
+    tally, axes, windows = WidthTally(), plane_axes(truth), blocks(truth)
+    for done, window in enumerate(windows, 1):
         wide, core = with_margin(window, truth.shape, axes=axes, margin=THIN_BELOW)
         tally.add(truth.read(wide), core, axes=axes)
+        yield Progress(done, len(windows), "Measuring how wide the labels are")
     return tally.thin
