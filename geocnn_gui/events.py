@@ -22,7 +22,9 @@ class EpochDone:
 
     `stage` is "holdout" (the run that gives the score and the step count) or "refit" (the run
     on all labels). `loss` is the mean training loss of the epoch; `holdout_loss` and
-    `holdout_iou` (mean IoU, 0-1) are None while nothing is held out.
+    `holdout_iou` (mean IoU, 0-1) are None while nothing is held out; `holdout_interval` are the
+    ends of its 95 % interval, None where there is none. `fold` counts from 0; `leaky` says that
+    single pixels were held out.
     """
 
     stage: str
@@ -31,6 +33,10 @@ class EpochDone:
     loss: float
     holdout_loss: float | None = None
     holdout_iou: float | None = None
+    holdout_interval: tuple[float, float] | None = None
+    fold: int = 0
+    folds: int = 1
+    leaky: bool = False
 
 
 @dataclass(frozen=True, slots=True)

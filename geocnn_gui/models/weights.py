@@ -15,6 +15,7 @@ from geocnn_gui.labels.classes import LabelClass
 from geocnn_gui.models.ground import Ground, GroundCard
 from geocnn_gui.models.scaling import Scaling
 from geocnn_gui.models.spec import ModelSpec, Spec, shareable
+from geocnn_gui.models.unit_scores import UnitScores
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,10 +47,26 @@ class TrainingSummary(Spec):
     seconds: float = 0.0
     device: str = ""
     stopped_early: bool = False
-    #: Mean IoU and per-class IoU on the held-out blocks; None where nothing could be held out.
+    #: Mean IoU and per-class IoU on what was held out; None where nothing could be held out, and
+    #: for a class of which nothing was. All folds are pooled; the ends are of 95 % intervals.
     holdout_iou: float | None = None
-    holdout_class_iou: dict[int, float] = Field(default={})
+    holdout_interval: tuple[float, float] | None = None
+    holdout_class_iou: dict[int, float | None] = Field(default={})
+    holdout_class_interval: dict[int, tuple[float, float] | None] = Field(default={})
     holdout_share: float = 0.0
+    #: What was held out whole ("block"), how many of them, in how many folds, and their counts.
+    holdout_by: str = ""
+    holdout_units: int = 0
+    holdout_folds: int = 0
+    holdout_scores: UnitScores | None = None
+    #: The buffer was narrower than it should be.
+    holdout_optimistic: bool = False
+    #: With single pixels held out, whose neighbours were trained on: says nothing of new ground.
+    leaky_iou: float | None = None
+    #: Of the network saved, on the test set, which training never saw.
+    test_iou: float | None = None
+    test_interval: tuple[float, float] | None = None
+    test_units: int = 0
     refit: bool = False
     software: str = ""
 

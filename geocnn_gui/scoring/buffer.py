@@ -27,9 +27,9 @@ Buffer = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """Values float32 (bands, rows, columns) of a picture's part that holds labels, and which live.
+    """Values float32 (bands, rows, columns) of a picture's part that holds labels, and which count.
 
-    `live` bool (rows, columns).
+    `live` bool (rows, columns). Of labels a band is a class: 1 where it is, else 0.
     """
 
     plane: Plane
@@ -59,12 +59,12 @@ def sample_windows(
 
 
 def correlation_length(samples: Sequence[Sample]) -> tuple[float, float] | None:
-    """Measure over how many cells down and along the data resemble themselves.
+    """Measure over how many cells down and along labels (or data) resemble themselves.
 
     The length is the lag beyond which the absolute autocorrelation stays below 1/e, so that the
     swings of a seismic trace do not end it at the first zero. The autocorrelation is pooled over
     all lines of all windows and bands, each lag by its number of live pairs (masked, by Fourier
-    transform: Marcotte, Computers & Geosciences 22, 1996), around the median of all windows, with
+    transform: Marcotte, Computers & Geosciences 22, 1996), around the mean of all windows, with
     outliers clipped. Blocks should be as far apart as values depend on each other: Roberts et
     al., Ecography 40, 2017. Lags go up to half a window; where it has not fallen by then, that is
     the answer. Returns None without live values that vary.
@@ -85,7 +85,7 @@ def _is_level(plane: Plane) -> bool:
 
 
 def _standardised(samples: Sequence[Sample]) -> list[tuple[Plane, np.ndarray, np.ndarray]]:
-    """Return values around 0 of spread 1 per band, clipped, 0 where not live."""
+    """Return values of spread 1 per band, clipped, around their mean; 0 where not live."""
     samples = [s for s in samples if s.live.any()]
     if not samples:
         return []
@@ -94,10 +94,18 @@ def _standardised(samples: Sequence[Sample]) -> list[tuple[Plane, np.ndarray, np
     spread = np.median(np.abs(pooled - middle[:, None]), axis=1)
     spread = np.where(spread > 0, spread, pooled.std(axis=1))
     used = np.flatnonzero(spread > 0)
+    if not len(used):
+        return []
+
+    def scaled(values: np.ndarray) -> np.ndarray:
+        part = (values - middle[used, None]) / spread[used, None]
+        return np.clip(part, -_OUTLIER, _OUTLIER)
+
+    mean = scaled(pooled[used]).mean(axis=1, keepdims=True)
     ready = []
-    for s in samples if len(used) else ():
-        values = (s.values[used] - middle[used, None, None]) / spread[used, None, None]
-        values = np.where(s.live, np.clip(values, -_OUTLIER, _OUTLIER), 0)
+    for s in samples:
+        flat = scaled(s.values[used].reshape(len(used), -1)) - mean
+        values = np.where(s.live, flat.reshape(len(used), *s.live.shape), 0)
         ready.append((s.plane, values, s.live))
     return ready
 
@@ -142,7 +150,7 @@ def wanted_buffer(
     down, along = (min(reach, int(np.ceil(length))) for length in lengths)
     if down == along == reach:
         return (reach, reach), "as far as the network sees"
-    return (down, along), "as far as the data resemble themselves"
+    return (down, along), "as far as the labels resemble themselves"
 
 
 def widest_kept(wanted: Buffer, bearable: Callable[[Buffer], bool]) -> Buffer:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from geocnn_gui.models.unit_scores import UnitScores
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -30,6 +32,11 @@ class Interval(_Frozen):
     high: float | None = None
 
     @property
+    def ends(self) -> tuple[float, float] | None:
+        """Return both ends, None where there are none."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+    @property
     def words(self) -> str:
         """Return "0.62 (0.51 to 0.70)"."""
         if self.value is None:
@@ -37,24 +44,6 @@ class Interval(_Frozen):
         if self.low is None or self.high is None:
             return f"{self.value:.2f}"
         return f"{self.value:.2f} ({self.low:.2f} to {self.high:.2f})"
-
-
-class UnitScores(_Frozen):
-    """What was predicted in each held-out unit; kept with a run, so that runs can be compared.
-
-    `kind` says what a unit is, `ids` name them. `tables[u][i][j]` counts the cells of class
-    number i (from 0) in the truth of unit u that were predicted as class j, in the last column
-    those without a prediction, which count as wrong.
-    """
-
-    kind: str
-    ids: tuple[str, ...]
-    tables: tuple[tuple[tuple[int, ...], ...], ...]
-
-    @property
-    def counts(self) -> np.ndarray:
-        """Return the tables, float64 (units, classes, classes + 1)."""
-        return np.array(self.tables, float)
 
 
 class ScoreIntervals(_Frozen):
@@ -109,6 +98,18 @@ class Comparison(_Frozen):
             return f"No difference that {self.units} units can show: mean IoU {ends}."
         better = "second" if gain.low > 0 else "first"
         return f"The {better} run is better: mean IoU {ends} on {self.units} units."
+
+
+def score_words(
+    value: float | None, ends: tuple[float, float] | None, units: int = 0, kind: str = ""
+) -> str:
+    """Return "0.61, 0.52-0.69 over 14 blocks": a figure, its 95 % interval and what it is from."""
+    if value is None:
+        return "unknown"
+    many = f" over {units} {kind}{'' if units == 1 else 's'}" if units and kind else ""
+    if ends is None:
+        return f"{value:.2f}{many}"
+    return f"{value:.2f}, {ends[0]:.2f}\N{EN DASH}{ends[1]:.2f}{many}"
 
 
 class UnitCounter:

@@ -332,8 +332,17 @@ def plan_split(
         return _taken_up(plan, choice).ready()
     if unit_set.kind == LEAKY:
         return _drawn(plan).ready()
-    roles = draw_roles(unit_set.counts, movable, share=spec.share, folds=spec.folds, seed=spec.seed)
-    return replace(plan, roles=tuple(roles.tolist())).ready()
+    return replace(plan, roles=_draw(unit_set.counts, movable, spec)).ready()
+
+
+def _draw(counts: np.ndarray, movable: np.ndarray, spec: SplitSpec) -> tuple[int, ...]:
+    """Return each unit's role: first those of the test set are drawn, then the folds of the rest."""
+    test = draw_roles(counts, movable, share=spec.test, folds=1, seed=spec.seed + 1) >= 0
+    left = np.where(test[:, None], 0, counts)
+    alone = (left > 0).sum(0) == 1
+    movable = movable & ~test & ~(left > 0)[:, alone].any(1)
+    roles = draw_roles(left, movable, share=spec.share, folds=spec.folds, seed=spec.seed)
+    return tuple(np.where(test, TEST, roles).tolist())
 
 
 def _taken_up(plan: SplitPlan, choice: SplitChoice) -> SplitPlan:

@@ -28,6 +28,12 @@ class SplitSpec(Spec):
         title="Held out",
         description="Share of every class's labels kept aside for the score; 0 for no score.",
     )
+    test: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        default=0.0,
+        title="Test set",
+        description="Share of the labels that training never sees, scored once at the end.",
+        json_schema_extra=ADVANCED,
+    )
     folds: Annotated[int, Field(ge=1, le=10)] = Field(
         default=1,
         title="Folds",

@@ -23,6 +23,8 @@ from geocnn_gui.files import replacing
 from geocnn_gui.labels.classes import LabelClass
 from geocnn_gui.models.scaling import Scaling
 from geocnn_gui.models.spec import ModelSpec, Spec
+from geocnn_gui.scoring.intervals import UnitScores
+from geocnn_gui.scoring.split_spec import SplitChoice
 from geocnn_gui.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 Stage = Literal["holdout", "refit"]
 STAGES: dict[str, str] = {"holdout": "held-out run", "refit": "refit"}
 _KEY = "geocnn-checkpoint"
+_VERSION = 2
 _HEADER_LIMIT = 50_000_000
 #: Writing may take this share of the time: of very short epochs not every one is written.
 _SHARE = 0.05
@@ -54,11 +57,15 @@ class SourceMark(Spec):
 
 
 class DeviceMark(Spec):
-    """How the network ran: other fast paths give other roundings."""
+    """How the network ran: other fast paths give other roundings.
+
+    `patches` went through at once; 0 stands for a whole batch.
+    """
 
     kind: str
     channels_last: bool
     bf16: bool
+    patches: int = 0
 
 
 class FitCard(Spec):
@@ -68,6 +75,7 @@ class FitCard(Spec):
     best_iou: float | None = None
     top_iou: float = 0.0
     confusion: tuple[tuple[int, ...], ...] | None = None
+    units: UnitScores | None = None
     steps: int = 0
     finished: bool = False
 
@@ -81,11 +89,15 @@ class FittingCard(Spec):
 
 
 class CheckpointCard(Spec):
-    """Everything of a checkpoint that is no tensor; `epoch` of `epochs` of `stage` is done."""
+    """Everything of a checkpoint that is no tensor; `epoch` of `epochs` of `stage` is done.
+
+    `held` are the held-out runs begun so far, one for each fold; the last goes on where `stage`
+    says so. `choice` is the split, where it was the user's own.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
-    version: Literal[1] = 1
+    version: Literal[2] = _VERSION
     model: ModelSpec = Field(discriminator="kind")
     training: TrainingSpec
     classes: tuple[LabelClass, ...]
@@ -96,7 +108,9 @@ class CheckpointCard(Spec):
     stage: Stage
     epoch: int
     epochs: int
-    held: FitCard
+    held: tuple[FitCard, ...]
+    folds: int = 1
+    choice: SplitChoice | None = None
     refit: FitCard
     fitting: FittingCard
     log: tuple[EpochDone, ...]
@@ -105,7 +119,10 @@ class CheckpointCard(Spec):
     @property
     def reached(self) -> str:
         """Say how far it is: "epoch 3 of 12 of the held-out run"."""
-        return f"epoch {self.epoch} of {self.epochs} of the {STAGES[self.stage]}"
+        where = STAGES[self.stage]
+        if self.stage == "holdout" and self.folds > 1:
+            where += f" {len(self.held)} of {self.folds}"
+        return f"epoch {self.epoch} of {self.epochs} of the {where}"
 
 
 @dataclass(frozen=True)
@@ -251,7 +268,7 @@ def read_card(path: Path) -> CheckpointCard:
     if not isinstance(text, str):
         raise _foreign(path)
     try:
-        if json.loads(text).get("version") != 1:
+        if json.loads(text).get("version") != _VERSION:
             raise UnreadableFile(
                 f"{path} was written by another version of GeoCNN", "continue it with that one"
             )

@@ -1,18 +1,24 @@
-"""Score a network on the blocks that were held out."""
+"""Score a network on the ground that was held out."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch.nn import functional
 
+from geocnn_gui.inference.memory import is_out_of_memory, let_go
+from geocnn_gui.scoring.intervals import UnitCounter
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    from geocnn_gui.events import Note
     from geocnn_gui.inference.device import Device
     from geocnn_gui.models.networks import SegmentationNet
+    from geocnn_gui.training.room import Room
     from geocnn_gui.training.sampling import LabelledPicture
 
 #: At most about this many cells are predicted for one score, so that an epoch's end stays short.
@@ -24,41 +30,60 @@ _CORE = 512
 
 
 _Part = tuple["LabelledPicture", slice, slice]
+_Spans = tuple[slice, slice]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldScore:
+    """Mean loss, mean IoU over the classes in the truth, and what they were counted from.
+
+    `confusion` is int64 (classes, classes), rows are truth; `units` counts unit by unit.
+    """
+
+    loss: float
+    iou: float
+    confusion: np.ndarray
+    units: UnitCounter
 
 
 def score_holdout(
-    net: SegmentationNet, pictures: list[LabelledPicture], device: Device, classes: int
-) -> Generator[None, None, tuple[float, float, np.ndarray]]:
-    """Return mean loss, mean IoU (over classes present in truth or prediction), confusion.
+    net: SegmentationNet, pictures: list[LabelledPicture], room: Room, classes: int
+) -> Generator[Note | None, None, HeldScore]:
+    """Return the score on what the pictures' splits hold out.
 
-    The confusion is int64 (classes, classes), rows are truth. Yields after every part, so that
-    a task that is stopped need not wait for the whole.
+    Yields after every part, so that a task that is stopped need not wait for the whole, and a
+    note where memory did not suffice; raises `NotEnoughMemory` as `Room` does.
     """
-    confusion = np.zeros((classes, classes), np.int64)
+    confusion, counter = np.zeros((classes, classes), np.int64), UnitCounter(classes)
     loss, cells = 0.0, 0
     for picture, rows, columns in _parts(net, pictures):
-        truth = torch.from_numpy(picture.held_labels(rows, columns)).long() - 1
-        logits = _logits(net, picture, (rows, columns), device)
+        assert picture.split is not None
+        units = picture.split.unit_mask(rows, columns)
+        numbers = np.where(units > 0, picture.class_numbers(rows, columns), 0)
+        truth = torch.from_numpy(numbers).long() - 1
+        logits = yield from _logits(net, picture, (rows, columns), room)
         loss += float(functional.cross_entropy(
             logits[None], truth[None], ignore_index=-1, reduction="sum"
         ))  # fmt: skip
         known = truth >= 0
         cells += int(known.sum())
-        flat = truth[known] * classes + logits.permute(1, 2, 0)[known].argmax(-1)
+        found = logits.argmax(0)
+        flat = (truth * classes + found)[known]
         confusion += np.bincount(flat.numpy(), minlength=classes**2).reshape(classes, classes)
+        counter.add(units, numbers, found.numpy() + 1)
         yield
-    return loss / max(cells, 1), mean_iou(confusion), confusion
+    return HeldScore(loss / max(cells, 1), mean_iou(confusion), confusion, counter)
 
 
 def mean_iou(confusion: np.ndarray) -> float:
-    """Return the mean IoU over classes present in truth or prediction."""
+    """Return the mean IoU over the classes in the truth."""
     union = confusion.sum(0) + confusion.sum(1) - np.diag(confusion)
-    present = union > 0
+    present = confusion.sum(1) > 0
     return float(np.mean(np.diag(confusion)[present] / union[present])) if present.any() else 0.0
 
 
 def _parts(net: SegmentationNet, pictures: list[LabelledPicture]) -> list[_Part]:
-    """Return the windows to predict: whole small pictures, else their held-out blocks.
+    """Return the windows to predict: whole small pictures, else those around held-out labels.
 
     Where that is more than `_CELLS`, an even random part of them, the same at each call.
     """
@@ -75,22 +100,64 @@ def _parts(net: SegmentationNet, pictures: list[LabelledPicture]) -> list[_Part]
 
 
 def _windows(net: SegmentationNet, picture: LabelledPicture) -> Iterator[tuple[slice, slice, int]]:
-    """Yield rows, columns and cells to compute for the held-out blocks of a picture."""
+    """Yield rows, columns and cells to compute for the held-out labels of a picture."""
     split, (height, width) = picture.split, picture.shape
-    if split is None or not split.held.any():
+    if split is None or not len(split.held.spans):
         return
-    block_cells = (split.side + 2 * net.halo) ** 2
+    held = split.is_held(picture.cells.rows, picture.cells.columns)
+    rows, columns = picture.cells.rows[held], picture.cells.columns[held]
+    windows = []
+    for window in split.held_windows():
+        inside = (rows >= window[0].start) & (rows < window[0].stop)
+        inside &= (columns >= window[1].start) & (columns < window[1].stop)
+        if inside.any():
+            windows.append((*window, _cost(window, net.halo)))
     one_pass = _ONE_PASS * (net.core / _CORE) ** 2
-    if height * width <= min(one_pass, split.held.sum() * block_cells):
-        yield slice(0, height), slice(0, width), height * width
-        return
-    for row, column in np.argwhere(split.held) * split.side:
-        rows = slice(int(row), min(int(row) + split.side, height))
-        columns = slice(int(column), min(int(column) + split.side, width))
-        yield rows, columns, block_cells
+    if windows and height * width <= min(one_pass, sum(cost for *_, cost in windows)):
+        windows = [(slice(0, height), slice(0, width), height * width)]
+    yield from windows
+
+
+def _cost(window: tuple[slice, slice], halo: int) -> int:
+    """Return the cells to compute for a window with all that the network sees around it."""
+    height, width = (span.stop - span.start + 2 * halo for span in window)
+    return height * width
 
 
 def _logits(
+    net: SegmentationNet, picture: LabelledPicture, part: tuple[slice, slice], room: Room
+) -> Generator[Note, None, torch.Tensor]:
+    """Return logits float32 (classes, rows, columns) of a part, in pieces where it is too large."""
+    rows, columns = (span.stop - span.start for span in part)
+    side = net.stride
+    while room.cells is None or rows * columns <= max(room.cells, side**2):
+        before = room.device
+        try:
+            return _pass(net, picture, part, before)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            note = room.less_for_scores(rows * columns, side, error)
+        let_go()
+        if room.device.torch_name != before.torch_name:
+            room.device.place(net)
+        yield note
+    one, two = _halves(part, side)
+    across = 2 if rows < columns else 1
+    first = yield from _logits(net, picture, one, room)
+    return torch.cat([first, (yield from _logits(net, picture, two, room))], across)
+
+
+def _halves(part: tuple[slice, slice], side: int) -> tuple[_Spans, _Spans]:
+    """Cut a part across its longer axis, at a multiple of `side` from its start."""
+    rows, columns = part
+    long = columns if rows.stop - rows.start < columns.stop - columns.start else rows
+    middle = long.start + max(side, (long.stop - long.start) // 2 // side * side)
+    one, two = slice(long.start, middle), slice(middle, long.stop)
+    return ((rows, one), (rows, two)) if long is columns else ((one, columns), (two, columns))
+
+
+def _pass(
     net: SegmentationNet, picture: LabelledPicture, part: tuple[slice, slice], device: Device
 ) -> torch.Tensor:
     """Return logits float32 (classes, rows, columns) of a part, seen with its surroundings."""

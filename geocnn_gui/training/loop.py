@@ -5,36 +5,37 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from geocnn_gui.data.source import Domain
 from geocnn_gui.events import EpochDone, Event, Note, Progress
-from geocnn_gui.inference.device import Device
+from geocnn_gui.inference.memory import is_out_of_memory, let_go
 from geocnn_gui.models.networks import SegmentationNet, build, build_for_training
 from geocnn_gui.models.spec import ModelSpec
-from geocnn_gui.training.augment import CHANGES, MARGIN, augment
-from geocnn_gui.training.checkpoint import FitCard, FittingCard
-from geocnn_gui.training.holdout import score_holdout
+from geocnn_gui.scoring.intervals import UnitScores, score_intervals
+from geocnn_gui.training.checkpoint import FitCard, FittingCard, Stage
+from geocnn_gui.training.holdout import HeldScore, score_holdout
+from geocnn_gui.training.room import Room
 from geocnn_gui.training.sampling import LabelledPicture, PatchSampler
 from geocnn_gui.training.spec import TrainingSpec
+from geocnn_gui.training.step import take_step
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from geocnn_gui.training.checkpoint import Checkpoint, Stage
+    from geocnn_gui.inference.device import Device
+    from geocnn_gui.training.checkpoint import Checkpoint
 
 #: Weights are averaged over about this many last steps: a steadier network than the last one.
 _EMA_STEPS = 50
-_SMOOTHING = 0.05
 #: Held-out scores closer than this are called equal; of equal epochs the latest is taken.
 _EQUAL_IOU = 0.02
-_MOST_WEIGHT = 10.0
 
 
 @dataclass
@@ -46,6 +47,7 @@ class Fit:
     best_iou: float | None = None
     top_iou: float = 0.0
     best_confusion: np.ndarray | None = None
+    best_units: UnitScores | None = None
     steps: int = 0
     finished: bool = False
 
@@ -56,7 +58,7 @@ class Fit:
         return FitCard(
             best_epoch=self.best_epoch, best_iou=self.best_iou, top_iou=self.top_iou,
             confusion=None if confusion is None else tuple(map(tuple, confusion.tolist())),
-            steps=self.steps, finished=self.finished,
+            units=self.best_units, steps=self.steps, finished=self.finished,
         )  # fmt: skip
 
     @classmethod
@@ -64,9 +66,37 @@ class Fit:
         """Return what a checkpoint has kept of a fit."""
         confusion = None if card.confusion is None else np.array(card.confusion, np.int64)
         return cls(
-            best_state, card.best_epoch, card.best_iou, card.top_iou, confusion, card.steps,
-            card.finished,
+            best_state, card.best_epoch, card.best_iou, card.top_iou, confusion, card.units,
+            card.steps, card.finished,
         )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One fit of a training: leg `number` of `legs`, counted from 0.
+
+    A held-out leg is fold `fold` of `folds`, and its units are of a `kind`, named `units`.
+    `leaky` where single pixels are held out.
+    """
+
+    stage: Stage
+    epochs: int
+    number: int = 0
+    legs: int = 1
+    fold: int = 0
+    folds: int = 1
+    kind: str = ""
+    units: tuple[str, ...] = ()
+    leaky: bool = False
+
+    @property
+    def words(self) -> str:
+        """Return what is fitted, to begin a sentence."""
+        if self.stage == "refit":
+            return "Refit on all labels"
+        if self.leaky:
+            return "Leaky run"
+        return f"Fold {self.fold + 1} of {self.folds}" if self.folds > 1 else "Held-out run"
 
 
 @dataclass(frozen=True)
@@ -74,6 +104,7 @@ class Task:
     """All that a fit needs and nothing it changes; `split` of the pictures says what is held.
 
     `keep` is called after every epoch with what a checkpoint needs; what it returns is told.
+    `room` is where it runs and how much at once, which changes where memory does not suffice.
     """
 
     pictures: list[LabelledPicture]
@@ -82,8 +113,7 @@ class Task:
     domain: Domain
     bands: int
     classes: int
-    device: Device
-    buffer: int
+    room: Room
     keep: Callable[[Fitting, EpochDone], Note | None]
 
 
@@ -99,22 +129,38 @@ class Fitting:
         # What goes on has its weights: those it began with need not be here any more.
         make = build_for_training if start is None else build
         self.net = make(task.model_spec, task.bands, task.classes)
-        task.device.place(self.net)
+        self.device = task.room.device
+        self.device.place(self.net)
         self.averaged = AveragedModel(self.net, avg_fn=_average, use_buffers=True)
         self.sampler = PatchSampler(
-            task.pictures, classes=task.classes, balance=spec.balance, buffer=task.buffer,
-            seed=spec.seed,
-        )  # fmt: skip
+            task.pictures, classes=task.classes, balance=spec.balance, seed=spec.seed
+        )
         groups = self.net.parameter_groups(spec.learning_rate)
-        self.optimizer = torch.optim.AdamW(groups, lr=spec.learning_rate, weight_decay=1e-2)
+        # Fused: weights are changed in place, so that memory cannot end halfway through them.
+        self.optimizer = torch.optim.AdamW(
+            groups, lr=spec.learning_rate, weight_decay=1e-2, fused=True
+        )
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, [group["lr"] for group in groups],
             total_steps=epochs * spec.steps_per_epoch + 1, pct_start=0.15, final_div_factor=100,
         )  # fmt: skip
-        self.device = task.device
-        self._cuda = task.device.torch_name if task.device.kind == "cuda" else None
+        self.weights: list[Tensor] = []  # of the classes, one for each step of this epoch
         if start is not None:
             self._restore(start)
+
+    @property
+    def _cuda(self) -> str | None:
+        return self.device.torch_name if self.device.kind == "cuda" else None
+
+    def move(self, device: Device) -> None:
+        """Go on elsewhere, or in another precision, where `device` is not that of before."""
+        if device.torch_name != self.device.torch_name:
+            device.place(self.net)
+            self.averaged.to(device.torch_name)
+            for state in self.optimizer.state.values():
+                for key, value in state.items():
+                    state[key] = value.to(device.torch_name)
+        self.device = device
 
     def tensors(self) -> dict[str, Tensor]:
         """Return every tensor that changes, the states of the random numbers too."""
@@ -177,20 +223,19 @@ class Fitting:
 
 
 def fit(
-    task: Task, *, stage: Stage, epochs: int, result: Fit,
-    alone: bool = False, start: Checkpoint | None = None,
-) -> Iterator[Event]:  # fmt: skip
-    """Fit a network for `epochs`, writing the best weights so far into `result`.
+    task: Task, leg: Leg, *, result: Fit, start: Checkpoint | None = None
+) -> Iterator[Event]:
+    """Fit a network for the leg's epochs, writing the best weights so far into `result`.
 
-    With stage "holdout" the best are the latest with about the highest mean IoU on the held-out
-    blocks, and it ends early after `patience` epochs without a better one. With "refit" they
-    are the last. `alone` says that there is no other stage. `start` is a checkpoint of this
-    stage to go on from; `result` is what it had reached then. Yields `Progress` after every
-    step, so that closing the generator stops within one batch.
+    With stage "holdout" the best are the latest with about the highest mean IoU on what is held
+    out, and it ends early after `patience` epochs without a better one. With "refit" they
+    are the last. `start` is a checkpoint of this leg to go on from; `result` is what it had
+    reached then. Yields `Progress` after every step, so that closing the generator stops within
+    one batch.
     """
-    spec = task.training
-    fitting = Fitting(task, epochs, start)
-    clock = _Clock(stage, epochs * spec.steps_per_epoch, alone=alone)
+    spec, stage, epochs = task.training, leg.stage, leg.epochs
+    fitting = yield from _begin(task, epochs, start)
+    clock = _Clock(leg, epochs * spec.steps_per_epoch)
     clock.begin(fitting.epoch * spec.steps_per_epoch)
     while fitting.epoch < epochs:
         epoch = fitting.epoch + 1
@@ -202,34 +247,46 @@ def fit(
         losses = []
         fitting.net.train()
         for _ in range(spec.steps_per_epoch):
-            losses.append(_step(task, fitting))
+            losses.append((yield from take_step(task, fitting)))
             result.steps += 1
-            yield clock.progress(f"{_STAGES[stage]}: epoch {epoch} of {epochs}")
-        yield from _close_epoch(task, fitting, stage, epochs, losses, result, clock)
+            yield clock.progress(f"{leg.words}: epoch {epoch} of {epochs}")
+        yield from _close_epoch(task, fitting, leg, losses, result, clock)
     result.finished = True
 
 
-_Score = tuple[float, float, np.ndarray]  # loss, mean IoU, confusion
-_STAGES = {"holdout": "Held-out run", "refit": "Refit on all labels"}
+def _begin(
+    task: Task, epochs: int, start: Checkpoint | None
+) -> Generator[Note, None, Fitting]:
+    """Return a network with its optimiser, elsewhere where the device has no room for them."""
+    while True:
+        try:
+            return Fitting(task, epochs, start)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            note = task.room.elsewhere("The network", error)
+        let_go()
+        yield note
 
 
 def _average(averaged: Tensor, current: Tensor, steps: Tensor | int) -> Tensor:
     """Move the average towards the current weights; early on faster, to leave the start behind."""
     share = max(1 / _EMA_STEPS, 9 / (10 + int(steps)))
+    if averaged.is_floating_point():
+        return averaged.lerp_(current, share)  # in place: memory cannot end halfway
     return averaged + ((current - averaged) * share).to(averaged.dtype)
 
 
 class _Clock:
     """Time left from the pace of the steps since the start, or since a training went on.
 
-    The two stages count as one task of two equal parts: a held-out run has the refit ahead of
-    it, a refit after one has it behind it.
+    All legs count as one task of equal parts.
     """
 
-    def __init__(self, stage: str, steps: int, *, alone: bool) -> None:
+    def __init__(self, leg: Leg, steps: int) -> None:
         self._start = time.monotonic()
-        self._before = steps if stage == "refit" and not alone else 0
-        self._total = steps if alone else 2 * steps
+        self._before = leg.number * steps
+        self._total = leg.legs * steps
         self._steps = 0
 
     def begin(self, steps: int) -> None:
@@ -243,85 +300,54 @@ class _Clock:
         return Progress(done, self._total, text, pace * (self._total - done))
 
 
-def _batch(task: Task, fitting: Fitting) -> tuple[Tensor, Tensor]:
-    spec, net = task.training, fitting.net
-    side = net.patch
-    cut = -(-int(side * MARGIN) // 2) * 2 if spec.augment else side
-    drawn, numbers = fitting.sampler.draw(spec.batch, cut, jitter=net.jitter)
-    values, labels = torch.from_numpy(drawn), torch.from_numpy(numbers)
-    if spec.augment:
-        changes = CHANGES[task.domain]
-        values, labels = augment(values, labels, side, changes=changes, random=fitting.random)
-    name = task.device.torch_name
-    values = values.to(name, memory_format=task.device.memory_format)
-    return values, labels.to(name, torch.long)
-
-
-def _step(task: Task, fitting: Fitting) -> float:
-    """Take one step and return its loss."""
-    net, optimizer = fitting.net, fitting.optimizer
-    values, labels = _batch(task, fitting)
-    with torch.autocast(task.device.kind, torch.bfloat16, enabled=task.device.bf16):
-        logits = net.training_logits(values)
-    loss = _loss(logits.float(), net.training_labels(labels), balance=task.training.balance)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-    optimizer.step()
-    fitting.schedule.step()
-    fitting.averaged.update_parameters(net)
-    return float(loss.detach())
-
-
-def _loss(logits: Tensor, labels: Tensor, *, balance: bool) -> Tensor:
-    """Return the cross-entropy over labelled cells; label 0 is unlabelled and enters nothing.
-
-    With `balance` every class in the batch weighs the same, up to a factor of `_MOST_WEIGHT`
-    against its share: thin classes (faults) would be passed over otherwise.
-    """
-    counts = torch.bincount(labels.flatten(), minlength=logits.shape[1] + 1)[1:].float()
-    if not bool(counts.any()):
-        return logits.sum() * 0
-    weights = None
-    if balance:
-        weights = (counts.sum() / (counts + 1) / len(counts)).clamp(1 / _MOST_WEIGHT, _MOST_WEIGHT)
-    return nn.functional.cross_entropy(
-        logits, labels - 1, weights, ignore_index=-1, label_smoothing=_SMOOTHING
-    )
-
-
 def _close_epoch(
-    task: Task, fitting: Fitting,
-    stage: Stage, epochs: int, losses: list[float], result: Fit, clock: _Clock,
-) -> Iterator[Event]:  # fmt: skip
+    task: Task, fitting: Fitting, leg: Leg, losses: list[float], result: Fit, clock: _Clock
+) -> Iterator[Event]:
     net, epoch = fitting.averaged.module, fitting.epoch + 1
     assert isinstance(net, SegmentationNet)
-    held_loss = iou = None
-    if stage == "holdout":
+    done = EpochDone(
+        leg.stage, epoch, leg.epochs, float(np.mean(losses)), fold=leg.fold, folds=leg.folds,
+        leaky=leg.leaky,
+    )  # fmt: skip
+    if leg.stage == "holdout":
         net.eval()
-        scoring = score_holdout(net, task.pictures, task.device, task.classes)
-        held_loss, iou, confusion = yield from _told(scoring, clock, f"Scoring epoch {epoch}")
-        result.top_iou = max(result.top_iou, iou)
-        if iou >= result.top_iou - _EQUAL_IOU:
-            result.best_iou, result.best_epoch, result.best_confusion = iou, epoch, confusion
-            result.best_state = copy.deepcopy(net.state_dict())
+        scoring = score_holdout(net, task.pictures, task.room, task.classes)
+        score = yield from _told(scoring, clock, f"Scoring epoch {epoch}")
+        done = _scored(done, leg, score, net, result)
     else:
         result.best_epoch, result.best_state = epoch, copy.deepcopy(net.state_dict())
+    fitting.move(task.room.device)  # scoring may have gone elsewhere
     fitting.epoch = epoch
-    done = EpochDone(stage, epoch, epochs, float(np.mean(losses)), held_loss, iou)
     note = task.keep(fitting, done)
     yield done
     if note is not None:
         yield note
 
 
+def _scored(
+    done: EpochDone, leg: Leg, score: HeldScore, net: SegmentationNet, result: Fit
+) -> EpochDone:
+    """Keep the weights where they are the best; return the epoch with its score."""
+    units, ends = score.units.scores(leg.kind, leg.units), None
+    if not leg.leaky:
+        ends = score_intervals(units).mean_iou.ends
+    result.top_iou = max(result.top_iou, score.iou)
+    if score.iou >= result.top_iou - _EQUAL_IOU:
+        result.best_iou, result.best_epoch = score.iou, done.epoch
+        result.best_confusion, result.best_units = score.confusion, units
+        result.best_state = copy.deepcopy(net.state_dict())
+    return replace(
+        done, holdout_loss=score.loss, holdout_iou=score.iou, holdout_interval=ends
+    )  # fmt: skip
+
+
 def _told(
-    scoring: Generator[None, None, _Score], clock: _Clock, text: str
-) -> Generator[Event, None, _Score]:
+    scoring: Generator[Note | None, None, HeldScore], clock: _Clock, text: str
+) -> Generator[Event, None, HeldScore]:
     """Yield progress after each part of a scoring; return its result."""
     while True:
         try:
-            next(scoring)
+            note = next(scoring)
         except StopIteration as end:
             return end.value
-        yield clock.progress(text, steps=0)
+        yield note or clock.progress(text, steps=0)

@@ -12,16 +12,18 @@ import numpy as np
 
 from geocnn_gui import __version__
 from geocnn_gui.data.statistics import BandStatistics, estimate_statistics, require_live
-from geocnn_gui.errors import BadRequest, NotEnoughLabels
+from geocnn_gui.errors import BadRequest
 from geocnn_gui.events import EpochDone, Event, Note, Progress, Saved
 from geocnn_gui.inference.device import Device, probe_fast_cpu
+from geocnn_gui.inference.memory import is_out_of_memory, let_go
 from geocnn_gui.labels.classes import Classes
 from geocnn_gui.models.ground import Ground, GroundCard
 from geocnn_gui.models.networks import build
 from geocnn_gui.models.scaling import Scaling, default_mode
 from geocnn_gui.models.spec import ModelSpec
 from geocnn_gui.models.weights import CardSpacing, ModelCard, TrainingSummary, save_model
-from geocnn_gui.scoring.split import LabelledPlane, choose_blocks
+from geocnn_gui.scoring.intervals import score_intervals
+from geocnn_gui.scoring.split_spec import SplitChoice
 from geocnn_gui.training.checkpoint import (
     Checkpoint,
     CheckpointCard,
@@ -31,19 +33,22 @@ from geocnn_gui.training.checkpoint import (
     read_checkpoint,
     require_same_data,
 )
-from geocnn_gui.training.loop import Fit, Fitting, Task, fit
-from geocnn_gui.training.sampling import LabelledPicture, keep_small
-from geocnn_gui.training.sections import Pair, labelled_sections
-from geocnn_gui.training.seen import Seen
+from geocnn_gui.training.folds import Fold, Folds, in_words, test_splits
+from geocnn_gui.training.holdout import score_holdout
+from geocnn_gui.training.loop import Fit, Fitting, Leg, Task, fit
+from geocnn_gui.training.pictures import count_labels, open_pictures
+from geocnn_gui.training.room import Room
+from geocnn_gui.training.sampling import keep_small
+from geocnn_gui.training.sections import Pair
 from geocnn_gui.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
+    from geocnn_gui.models.base import SegmentationNet
+    from geocnn_gui.scoring.intervals import ScoreIntervals
     from geocnn_gui.training.checkpoint import Stage
-
-#: Labels this close to a held-out block are not trained on.
-_BUFFER = 8
+    from geocnn_gui.training.holdout import HeldScore
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Order:
     """A training as it was asked for: what to learn from, how, where the model goes.
 
     `checkpoint` is where its state is kept until it has finished (None: nowhere), `start` what
-    was kept of it before.
+    was kept of it before. `choice` is a split of the user's own.
     """
 
     pairs: Sequence[Pair]
@@ -62,14 +67,15 @@ class Order:
     device: Device
     checkpoint: Path | None = None
     start: Checkpoint | None = None
+    choice: SplitChoice | None = None
 
 
 def train(order: Order) -> Iterator[Event]:
     """Train a network on the labels of `order.pairs` and save it to `order.out`.
 
-    First a part of the labels is held out: that run gives the score and the number of steps.
-    Then a fresh network is fitted to all labels for as many steps and saved, unless the spec
-    keeps the scored one. Closing the generator stops within one batch, saves the best weights so
+    First a part of the labels is held out: that run gives the score and the number of steps;
+    with several folds there is a run for each, one after another. Then a fresh network is fitted to all labels for as many steps and saved, unless the spec
+    keeps the scored one; what is saved is scored on the test set, if there is one. Closing the generator stops within one batch, saves the best weights so
     far and keeps the checkpoint of the last epoch.
 
     Raises
@@ -95,7 +101,9 @@ def resume(
     """Go on with the training that `checkpoint` keeps, to the same end; raises as `train`."""
     start = read_checkpoint(checkpoint)
     card = start.card
-    order = Order(pairs, card.model, card.training, card.classes, out, device, checkpoint, start)
+    order = Order(
+        pairs, card.model, card.training, card.classes, out, device, checkpoint, start, card.choice
+    )
     yield from train(order)
 
 
@@ -106,10 +114,10 @@ class _Run:
         self._order, self._start = order, order.start
         self._pairs, self._training = order.pairs, order.training
         self._classes, self._device = order.classes, order.device
-        self._held, self._refit = Fit(), Fit()
+        self._refit = Fit()
+        self._folds: Folds | None = None
+        self._test: ScoreIntervals | None = None
         self._began = time.monotonic()
-        self._share = 0.0
-        self._pictures: list[LabelledPicture] = []
         self._keeper = Keeper(order.checkpoint)
         self._log: list[EpochDone] = []
         self.saved = False
@@ -122,31 +130,75 @@ class _Run:
         else:
             self._take_up(self._start)
             yield Note(f"Training goes on after {self._start.card.reached}.")
-        self._classes = _labelled_classes(self._pairs, self._classes)
-        yield from self._open_pictures()
+        self._pictures = yield from open_pictures(
+            self._pairs, self._classes, self._scaling.for_source
+        )
+        keep_small(self._pictures.all)
+        self._classes = self._pictures.classes
         task = self._task()
-        yield Note(f"Training on {task.device.description}.")
-        epochs, scored = self._training.epochs, self._hold_out()
-        refit = self._training.refit or not scored
-        if scored:
-            yield Note(f"{self._share:.0%} of the labels are held out, in blocks, for the score.")
-            if not self._held.finished:
-                yield from self._fit(task, "holdout", epochs, self._held, alone=not refit)
-            yield from self._tell_score(refit=refit)
-            epochs = self._held.best_epoch
-            for picture in self._pictures:
-                picture.split = None
-        else:
-            yield Note("Labels lie too close together to hold any out: no score.", warning=True)
+        yield Note(f"Training on {self._room.device.description}.")
+        yield self._room.plan(self._probe, len(self._pairs[0].source.bands))
+        self._folds = yield from self._hold_out()
+        refit = self._training.refit or len(self._folds.counted) != 1
+        yield from self._run_folds(task, self._folds, legs=len(self._folds.all) + refit)
         if refit:
-            yield from self._fit(task, "refit", epochs, self._refit, alone=not scored)
+            yield from self._fit_all(task, self._folds)
+        if self._folds.plan.tests:
+            yield from self._score_test()
 
-    def _fit(
-        self, task: Task, stage: Stage, epochs: int, result: Fit, *, alone: bool
-    ) -> Iterator[Event]:
+    def _hold_out(self) -> Generator[Event, None, Folds]:
+        """Plan what is held out, say it, and take up what was reached before."""
+        yield Progress(0, 0, "Choosing what is held out")
+        folds = Folds(self._pictures, self._training.split, self._probe.halo, self._order.choice)
+        for plan in (folds.leaky_plan, folds.plan):
+            for text in plan.words if plan else ():
+                yield Note(text)
+            for text in plan.warnings if plan else ():
+                yield Note(text, warning=True)
+        if not folds.counted:
+            yield Note("Labels lie too close together to hold any out: no score.", warning=True)
+        if self._start is not None:
+            for fold, card in zip(folds.all, self._start.card.held, strict=False):
+                newest = card is self._start.card.held[-1]
+                fold.fit = Fit.of(card, self._start.part("held") if newest else {})
+        return folds
+
+    def _run_folds(self, task: Task, folds: Folds, *, legs: int) -> Iterator[Event]:
+        for fold in folds.all:
+            if not fold.fit.finished:
+                self._pictures.split_by(fold.splits())
+                leg = folds.leg(fold, self._training.epochs, legs)
+                yield from fit(task, leg, result=fold.fit, start=self._start_of(fold))
+        yield from self._tell_score(folds, refit=legs > len(folds.all))
+
+    def _fit_all(self, task: Task, folds: Folds) -> Iterator[Event]:
+        """Fit a fresh network to all labels but those of the test set."""
+        self._pictures.split_by(folds.plan.refit())
+        legs, epochs = len(folds.all), self._training.epochs
+        leg = Leg("refit", folds.epochs if folds.counted else epochs, legs, legs + 1)
         start = self._start
-        here = start if start is not None and start.card.stage == stage else None
-        yield from fit(task, stage=stage, epochs=epochs, result=result, alone=alone, start=here)
+        here = start if start is not None and start.card.stage == "refit" else None
+        yield from fit(task, leg, result=self._refit, start=here)
+
+    def _start_of(self, fold: Fold) -> Checkpoint | None:
+        """Return the checkpoint where it was made during this very run."""
+        start, folds = self._start, self._folds
+        if start is None or folds is None or start.card.stage != "holdout":
+            return None
+        return start if folds.all.index(fold) == len(start.card.held) - 1 else None
+
+    def _score_test(self) -> Iterator[Event]:
+        """Score the network that will be saved on the test set, once."""
+        assert self._folds is not None
+        net, plan = self._network(self._best), self._folds.plan
+        self._room.device.place(net)
+        net.eval()
+        self._pictures.split_by(test_splits(plan))
+        scoring = score_holdout(net, self._pictures.all, self._room, len(self._classes))
+        score = yield from _drawn(scoring, "Scoring the test set")
+        ids = [unit.id for unit in plan.units]
+        self._test = score_intervals(score.units.scores(plan.unit, ids))
+        yield Note(f"Test set, never trained on: mean IoU {in_words(self._test)}.")
 
     def _take_up(self, start: Checkpoint) -> None:
         """Go back to what a checkpoint says."""
@@ -154,143 +206,125 @@ class _Run:
         require_same_data(card, self._marks)
         self._scaling, self._log = card.scaling, list(card.log)
         self._began -= card.seconds
-        self._held = Fit.of(card.held, start.part("held"))
         refitted = start.part("averaged.module") if card.stage == "refit" else {}
         self._refit = Fit.of(card.refit, refitted)
 
     def _keep(self, fitting: Fitting, done: EpochDone) -> Note | None:
         """Keep the state after an epoch."""
         self._log.append(done)
-        device = fitting.device
+        device, folds = fitting.device, self._folds
+        assert folds is not None
+        stage: Stage = "refit" if done.stage == "refit" else "holdout"
+        begun = [fold for fold in folds.all if fold.fit.steps]
         card = CheckpointCard(
             model=self._order.model_spec, training=self._training, classes=self._order.classes,
             sources=self._marks, scaling=self._scaling,
             device=DeviceMark(
-                kind=device.kind, channels_last=device.channels_last, bf16=device.bf16
+                kind=device.kind, channels_last=device.channels_last, bf16=device.bf16,
+                patches=self._room.patches,
             ),
-            seconds=self._seconds(), stage="refit" if done.stage == "refit" else "holdout", epoch=done.epoch, epochs=done.epochs,
-            held=self._held.card, refit=self._refit.card, fitting=fitting.card,
+            seconds=self._seconds(), stage=stage, epoch=done.epoch, epochs=done.epochs,
+            held=tuple(fold.fit.card for fold in begun), folds=len(folds.all),
+            choice=self._order.choice, refit=self._refit.card, fitting=fitting.card,
             log=tuple(self._log),
         )  # fmt: skip
-        best = {f"held.{name}": value for name, value in self._held.best_state.items()}
+        state = begun[-1].fit.best_state if begun else {}
+        best = {f"held.{name}": value for name, value in state.items()}
         return self._keeper.keep(card, {**fitting.tensors(), **best})
 
-    def _tell_score(self, *, refit: bool) -> Iterator[Event]:
-        held = self._held
+    def _tell_score(self, folds: Folds, *, refit: bool) -> Iterator[Event]:
+        scores = folds.scores
+        if folds.leaky_iou is not None:
+            yield Note(
+                f"On single pixels mean IoU {folds.leaky_iou:.2f}: leaky, for comparison only.",
+                warning=True,
+            )
+        if scores is None:
+            return
         after = "now a fresh network is fitted to all labels for as long." if refit else (
             "this network is kept.")  # fmt: skip
-        yield Note(f"Held-out mean IoU {held.best_iou:.2f} after {held.best_epoch} epochs; {after}")
-        if unscored := self._unscored():
-            yield Note(
-                f"{unscored}: labelled in too few places to hold any out; the score does not "
-                "cover it.", warning=True,
-            )  # fmt: skip
+        yield Note(
+            f"Held-out mean IoU {in_words(score_intervals(scores))}, "
+            f"after {folds.epochs} epochs; {after}"
+        )
 
     def _task(self) -> Task:
         source = self._pairs[0].source
         bands, classes = len(source.bands), len(self._classes)
+        self._room = self._make_room(bands, classes)
         return Task(
-            pictures=self._pictures, model_spec=self._order.model_spec, training=self._training,
-            domain=source.domain, bands=bands, classes=classes, buffer=_BUFFER,
-            device=self._fast_device(bands, classes), keep=self._keep,
+            pictures=self._pictures.all, model_spec=self._order.model_spec, training=self._training,
+            domain=source.domain, bands=bands, classes=classes,
+            room=self._room, keep=self._keep,
         )  # fmt: skip
 
-    def _fast_device(self, bands: int, classes: int) -> Device:
+    def _make_room(self, bands: int, classes: int) -> Room:
         """Return the device with the fast paths that pay, or those that it began with."""
+        self._probe = build(self._order.model_spec, bands, classes)
         if self._start is not None and self._start.card.device.kind == self._device.kind:
             then = self._start.card.device
-            return replace(self._device, channels_last=then.channels_last, bf16=then.bf16)
-        probe = build(self._order.model_spec, bands, classes)
-        shape = (min(self._training.batch, 4), bands, probe.patch, probe.patch)
-        return probe_fast_cpu(probe, shape, device=self._device, backward=True)
-
-    def _open_pictures(self) -> Iterator[Event]:
-        """Set the labelled pictures, of which source each is, and which cells they see."""
-        lookup = np.zeros(256, np.uint8)
-        for class_number, label_class in enumerate(self._classes, 1):
-            lookup[label_class.id] = class_number
-        self._pictures, self._of_source = [], []
-        self._seen = [Seen(pair.source.shape) for pair in self._pairs]
-        for number, (pair, seen) in enumerate(zip(self._pairs, self._seen, strict=True)):
-            statistics = self._scaling.for_source(pair.source)
-            for section in pair.sections or labelled_sections(pair.source, pair.labels):
-                picture = LabelledPicture(pair.source, section, pair.labels, statistics, lookup)
-                for part, numbers in picture.find_cells():
-                    seen.add(picture.plane, part, numbers > 0)
-                    yield Progress(0, 0, f"Reading the labels of {pair.source.name}")
-                self._pictures.append(picture)
-                self._of_source.append(number)
-                seen.planes.append(picture.plane)
-        keep_small(self._pictures)
-        self._check_classes()
-
-    def _check_classes(self) -> None:
-        found = np.zeros(len(self._classes), np.int64)
-        for picture in self._pictures:
-            found += np.bincount(picture.cells.classes, minlength=len(found))
-        missing = [c.name for c, n in zip(self._classes, found, strict=True) if n == 0]
-        if missing:
-            raise NotEnoughLabels(
-                f"{', '.join(missing)}: no label on live samples of the sections to train on",
-                "paint some there or leave the class out",
-            )
-
-    def _hold_out(self) -> bool:
-        planes = [
-            LabelledPlane(number, p.plane, p.shape, p.cells)
-            for number, p in zip(self._of_source, self._pictures, strict=True)
-        ]
-        splits = choose_blocks(
-            planes, classes=len(self._classes), share=self._training.holdout, buffer=_BUFFER,
-            seed=self._training.seed,
-        )  # fmt: skip
-        if splits is None:
-            return False
-        held = total = 0
-        for number, picture, split in zip(self._of_source, self._pictures, splits, strict=True):
-            picture.split, cells = split, picture.cells
-            self._seen[number].splits.append(split)
-            held += int(split.is_held(cells.rows, cells.columns).sum())
-            total += len(cells.rows)
-        self._share = held / total
-        return True
-
-    def _unscored(self) -> str:
-        """Name the classes of which no label was scored."""
-        confusion = self._held.best_confusion
-        if confusion is None:
-            return ""
-        truth = confusion.sum(1)
-        return ", ".join(c.name for c, n in zip(self._classes, truth, strict=True) if n == 0)
+            device = replace(self._device, channels_last=then.channels_last, bf16=then.bf16)
+            return Room(device, self._training.batch, patches=then.patches)
+        shape = (min(self._training.batch, 4), bands, self._probe.patch, self._probe.patch)
+        try:
+            device = probe_fast_cpu(self._probe, shape, device=self._device, backward=True)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            device = self._device
+        let_go()
+        return Room(device, self._training.batch)
 
     def save_best(self) -> None:
         """Save the finished network, or the best so far of a training that was stopped."""
         self._keeper.flush()
-        finished = self._finished
-        best = self._refit if self._refit.finished or not self._held.best_state else self._held
+        best = self._best
         if not best.best_state or self.saved:
             return
-        source = self._pairs[0].source
-        net = build(self._order.model_spec, len(source.bands), len(self._classes))
-        net.load_state_dict(best.best_state)
+        finished, net = self._finished, self._network(best)
         save_model(self._order.out, net, self._card(best, finished=finished), self._grounds(best))
         self.saved = True
         if finished:
             self._keeper.remove()
 
+    def _network(self, fitted: Fit) -> SegmentationNet:
+        source = self._pairs[0].source
+        net = build(self._order.model_spec, len(source.bands), len(self._classes))
+        net.load_state_dict(fitted.best_state)
+        return net
+
+    @property
+    def _best(self) -> Fit:
+        """Return the fit to all labels once it has ended, else the newest held-out run."""
+        newest = self._folds.newest if self._folds is not None else None
+        return self._refit if self._refit.finished or newest is None else newest.fit
+
     @property
     def _finished(self) -> bool:
-        return self._refit.finished or (self._held.finished and not self._training.refit)
+        folds = self._folds
+        if folds is None or not folds.finished:
+            return False
+        tested = self._test is not None or not folds.plan.tests
+        alone = len(folds.counted) == 1 and not self._training.refit
+        return tested and (self._refit.finished or alone)
 
     def _grounds(self, best: Fit) -> tuple[Ground, ...]:
         """Return which cells of every source were trained on and which held out."""
-        buffer = 0 if best is self._refit else _BUFFER
+        folds = self._folds
+        assert folds is not None
+        if best is self._refit:
+            fitted, held = folds.plan.refit(), [fold.splits() for fold in folds.counted]
+        else:
+            assert folds.newest is not None
+            fitted = folds.newest.splits()
+            held = [fitted]
+        own = self._pictures.own
         return tuple(
             Ground(
                 GroundCard(name=m.name, identity=m.identity, shape=m.shape, labels_digest=m.labels_digest),
-                seen.ground(buffer=buffer),
+                seen.ground(own(n, fitted), [own(n, each) for each in held]),
             )
-            for m, seen in zip(self._marks, self._seen, strict=True)
+            for n, (m, seen) in enumerate(zip(self._marks, self._pictures.seen, strict=True))
         )  # fmt: skip
 
     def _seconds(self) -> float:
@@ -298,7 +332,7 @@ class _Run:
 
     def _card(self, best: Fit, *, finished: bool) -> ModelCard:
         source = self._pairs[0].source
-        axes = [p.section.axis for p in self._pictures if p.section.axis is not None]
+        axes = [p.section.axis for p in self._pictures.all if p.section.axis is not None]
         return ModelCard(
             spec=self._order.model_spec, classes=self._classes,
             bands=tuple(band.name for band in source.bands), domain=source.domain,
@@ -313,17 +347,20 @@ class _Run:
         )  # fmt: skip
 
     def _summary(self, best: Fit, *, finished: bool) -> TrainingSummary:
-        held = self._held
+        folds, test = self._folds, self._test
+        assert folds is not None
+        tested = {} if test is None else {
+            "test_iou": test.mean_iou.value, "test_interval": test.mean_iou.ends,
+            "test_units": test.units,
+        }  # fmt: skip
         return TrainingSummary(
             data=tuple(pair.source.name for pair in self._pairs),
             labels_digest=tuple(mark.labels_digest for mark in self._marks),
-            labelled_cells=_count_labels(self._pairs), seed=self._training.seed,
+            labelled_cells=count_labels(self._pairs), seed=self._training.seed,
             steps=best.best_epoch * self._training.steps_per_epoch,
             seconds=self._seconds(), device=self._device.description,
             stopped_early=not finished, refit=self._refit.finished,
-            holdout_iou=held.best_iou, holdout_share=self._share,
-            holdout_class_iou=_class_iou(held.best_confusion, self._classes),
-            software=f"GeoCNN {__version__}",
+            software=f"GeoCNN {__version__}", **folds.facts([c.id for c in self._classes]), **tested,
         )  # fmt: skip
 
 
@@ -338,27 +375,6 @@ def _check(pairs: Sequence[Pair]) -> None:
                 f"{pair.source.name} and {first.name} differ in kind or bands",
                 "train on sources of one kind with the same bands",
             )
-
-
-def _count_labels(pairs: Sequence[Pair]) -> dict[int, int]:
-    total: dict[int, int] = {}
-    for pair in pairs:
-        for number, count in pair.labels.counts.items():
-            total[number] = total.get(number, 0) + count
-    return total
-
-
-def _labelled_classes(pairs: Sequence[Pair], classes: Classes) -> Classes:
-    """Return the classes that carry labels, in id order."""
-    counts = _count_labels(pairs)
-    found = tuple(sorted((c for c in classes if counts.get(c.id)), key=lambda c: c.id))
-    if len(found) < 2:
-        names = ", ".join(pair.source.name for pair in pairs)
-        has = f"only the class {found[0].name}" if found else "no class"
-        raise NotEnoughLabels(
-            f"The labels of {names} hold {has}", "label at least two classes, then train"
-        )
-    return found
 
 
 def _scaling(pairs: Sequence[Pair], training: TrainingSpec) -> Scaling:
@@ -381,8 +397,13 @@ def _pool(bands: tuple[BandStatistics, ...]) -> BandStatistics:
     )  # fmt: skip
 
 
-def _class_iou(confusion: np.ndarray | None, classes: Classes) -> dict[int, float]:
-    if confusion is None:
-        return {}
-    union = confusion.sum(0) + confusion.sum(1) - np.diag(confusion)
-    return {c.id: float(confusion[i, i] / union[i]) for i, c in enumerate(classes) if union[i] > 0}
+def _drawn(
+    scoring: Generator[Note | None, None, HeldScore], text: str
+) -> Generator[Event, None, HeldScore]:
+    """Yield progress after each part of a scoring; return its result."""
+    while True:
+        try:
+            note = next(scoring)
+        except StopIteration as end:
+            return end.value
+        yield note or Progress(0, 0, text)

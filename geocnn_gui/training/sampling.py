@@ -11,7 +11,8 @@ from geocnn_gui.data.source import Section, Source
 from geocnn_gui.data.statistics import BandStatistics
 from geocnn_gui.labels.store import LabelSnapshot
 from geocnn_gui.models.scaling import scale_picture
-from geocnn_gui.scoring.split import BlockSplit, LabelledCells
+from geocnn_gui.scoring.regions import PlaneSplit
+from geocnn_gui.scoring.split import LabelledCells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,7 @@ class LabelledPicture:
     lookup: np.ndarray
     kept: bool = False
     cells: LabelledCells = field(init=False)
-    split: BlockSplit | None = None
+    split: PlaneSplit | None = None
     _values: np.ndarray | None = None
 
     def __post_init__(self) -> None:
@@ -51,11 +52,11 @@ class LabelledPicture:
         for window in self.labels.labelled_windows():
             part = self.plane.cells(window)
             if part is not None:
-                numbers = self._labels(*part)
+                numbers = self.class_numbers(*part)
                 parts.append(_thinned(numbers, part, steps))
                 yield part, numbers
         rows, columns, classes = np.concatenate(parts, axis=1).astype(np.int64)
-        self.cells = LabelledCells(rows, columns, classes)
+        self.cells = LabelledCells(rows, columns, classes, step=int(steps.max()))
 
     def _steps(self) -> np.ndarray:
         """Return for each class number: of so many of its cells in a row one is taken."""
@@ -64,7 +65,8 @@ class LabelledPicture:
             totals[self.lookup[number]] += count
         return np.maximum(1, -(-totals // _CELLS_PER_CLASS))
 
-    def _labels(self, rows: slice, columns: slice) -> np.ndarray:
+    def class_numbers(self, rows: slice, columns: slice) -> np.ndarray:
+        """Return class numbers uint8 (rows, columns) of the live, labelled cells, else 0."""
         ids = self.plane.picture(self.labels.read(self.plane.window(rows, columns)))
         live = self.plane.picture(self.source.live(self.plane.window(rows, columns)))
         return np.where(live, self.lookup[ids], 0)
@@ -80,21 +82,14 @@ class LabelledPicture:
             return self._values[:, rows, columns]
         return scale_picture(self.source.read_picture(self.section, rows, columns), self.statistics)
 
-    def training_labels(self, rows: slice, columns: slice, *, buffer: int) -> np.ndarray:
-        """Return class numbers uint8 (rows, columns) without those held out and `buffer` around."""
-        numbers = self._labels(rows, columns)
+    def training_labels(self, rows: slice, columns: slice) -> np.ndarray:
+        """Return class numbers uint8 (rows, columns) without those held out or too near to that."""
+        numbers = self.class_numbers(rows, columns)
         if self.split is not None:
-            numbers = np.where(self.split.near_mask(rows, columns, buffer), 0, numbers)
+            numbers = np.where(self.split.near_mask(rows, columns), 0, numbers)
         return numbers
 
-    def held_labels(self, rows: slice, columns: slice) -> np.ndarray:
-        """Return class numbers uint8 (rows, columns) of the held-out cells only."""
-        assert self.split is not None
-        return np.where(self.split.held_mask(rows, columns), self._labels(rows, columns), 0)
-
-    def patch(
-        self, row: int, column: int, side: int, *, buffer: int
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def patch(self, row: int, column: int, side: int) -> tuple[np.ndarray, np.ndarray]:
         """Return values (bands, side, side) and class numbers (side, side) around a cell.
 
         Beyond the picture values are reflected and labels are 0.
@@ -105,7 +100,7 @@ class LabelledPicture:
             spans.append(slice(max(start, 0), min(start + side, size)))
             pads.append((max(-start, 0), max(start + side - size, 0)))
         values = self.values(*spans)
-        numbers = self.training_labels(*spans, buffer=buffer)
+        numbers = self.training_labels(*spans)
         if any(sum(pad) for pad in pads):
             values = np.pad(values, [(0, 0), *pads], mode="symmetric")
             numbers = np.pad(numbers, pads)
@@ -142,15 +137,13 @@ class PatchSampler:
         *,
         classes: int,
         balance: bool,
-        buffer: int,
         seed: int,
     ) -> None:
         self._pictures = pictures
-        self._buffer = buffer
         self._random = np.random.default_rng(seed)
         table = [
             np.stack([np.full(len(c.rows), i), c.rows, c.columns, c.classes], 1)
-            for i, c in enumerate(_training_cells(p, buffer) for p in pictures)
+            for i, c in enumerate(_training_cells(p) for p in pictures)
         ]
         cells = np.concatenate(table)
         self._by_class = [cells[cells[:, 3] == k, :3] for k in range(classes)]
@@ -182,14 +175,14 @@ class PatchSampler:
             picture = self._pictures[picture]
             row = int(np.clip(row + move_row, 0, picture.shape[0] - 1))
             column = int(np.clip(column + move_column, 0, picture.shape[1] - 1))
-            patches.append(picture.patch(row, column, side, buffer=self._buffer))
+            patches.append(picture.patch(row, column, side))
         values, numbers = zip(*patches, strict=True)
         return np.stack(values), np.stack(numbers)
 
 
-def _training_cells(picture: LabelledPicture, buffer: int) -> LabelledCells:
+def _training_cells(picture: LabelledPicture) -> LabelledCells:
     cells, split = picture.cells, picture.split
     if split is None or not len(cells.rows):
         return cells
-    free = ~split.is_near(cells.rows, cells.columns, buffer)
+    free = ~split.is_near(cells.rows, cells.columns)
     return LabelledCells(cells.rows[free], cells.columns[free], cells.classes[free])

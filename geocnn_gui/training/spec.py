@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from geocnn_gui.models.spec import ADVANCED, Spec
+from geocnn_gui.scoring.split_spec import SplitSpec
 
 
 class TrainingSpec(Spec):
@@ -45,13 +46,15 @@ class TrainingSpec(Spec):
         description="survey: by each source's own statistics; stored: by the training data's.",
         json_schema_extra=ADVANCED,
     )  # fmt: skip
-    holdout: Annotated[float, Field(ge=0, le=0.5)] = Field(
-        default=0.2, title="Held out", description="Share of the labels kept aside for the score."
-    )
+    split: SplitSpec = Field(
+        default=SplitSpec(), title="How it is scored",
+        description="Which labels are kept aside for the score.",
+        json_schema_extra={"hidden": True},
+    )  # fmt: skip
     refit: bool = Field(
         default=True, title="Refit",
         description="After the scored run, fit a fresh network to all labels; off keeps the "
-        "scored network.",
+        "scored network, where there is one fold.",
         json_schema_extra=ADVANCED,
     )  # fmt: skip
     patience: Annotated[int, Field(ge=1, le=1000)] = Field(
@@ -62,3 +65,12 @@ class TrainingSpec(Spec):
         default=0, title="Seed", description="Same seed, same data, same machine: same network.",
         json_schema_extra=ADVANCED,
     )  # fmt: skip
+
+    @model_validator(mode="before")
+    @classmethod
+    def _share_alone(cls, data: Any) -> Any:
+        """Take what was written before splits had a spec: the share held out, as `holdout`."""
+        if isinstance(data, dict) and "holdout" in data and "split" not in data:
+            data = dict(data)
+            data["split"] = {"share": data.pop("holdout")}
+        return data

@@ -17,9 +17,11 @@ from geocnn_gui.events import EpochDone, Event, Note
 from geocnn_gui.labels.store import LabelSnapshot
 from geocnn_gui.models.spec import CnnSpec, UNetSpec
 from geocnn_gui.models.weights import load_model, read_card
+from geocnn_gui.scoring.intervals import UnitCounter
 from geocnn_gui.training import checkpoint as checkpoints
 from geocnn_gui.training.checkpoint import Keeper, read_checkpoint, require_same_specs
 from geocnn_gui.training.checkpoint import read_card as read_checkpoint_card
+from geocnn_gui.training.holdout import HeldScore
 from geocnn_gui.training.run import Order, resume, train
 from geocnn_gui.training.sections import Pair
 from geocnn_gui.training.spec import TrainingSpec
@@ -98,7 +100,7 @@ def test_that_patience_counts_on_after_a_break(tmp_path: Path, monkeypatch) -> N
 
     def scored(*_: object) -> Iterator[None]:
         yield
-        return 1.0, next(scores), np.eye(2, dtype=np.int64)
+        return HeldScore(1.0, next(scores), np.eye(2, dtype=np.int64), UnitCounter(2))
 
     monkeypatch.setattr("geocnn_gui.training.loop.score_holdout", scored)
     whole = epochs(list(begin(tmp_path / "whole", epochs=9, patience=2)))
@@ -233,7 +235,7 @@ REWRITTEN = {
     "not json": lambda _: {KEY: "{"},
     "list": lambda _: {KEY: "[]"},
     "field": lambda text: {KEY: text.replace('"stage"', '"stag"')},
-    "newer": lambda text: {KEY: text.replace('"version":1', '"version":2')},
+    "newer": lambda text: {KEY: text.replace('"version":2', '"version":3')},
 }
 
 

@@ -16,13 +16,14 @@ from geocnn_gui.models.spec import UNetSpec
 from geocnn_gui.models.weights import read_card, read_grounds
 from geocnn_gui.training.run import Order, train
 from geocnn_gui.training.sections import Pair
+from geocnn_gui.scoring.split_spec import SplitSpec
 from geocnn_gui.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 UNET = UNetSpec(depth=2, width=8)
-QUICK = TrainingSpec(epochs=1, steps_per_epoch=1, batch=2)
+QUICK = TrainingSpec(epochs=1, steps_per_epoch=1, batch=2, split=SplitSpec(buffer=8))
 
 
 def a_training(pair: Pair, out: Path, *, epochs: int | None = None, **changes: object) -> Ground:
