@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -14,13 +17,15 @@ from torch import Tensor, nn
 from geocnn_gui.errors import BadRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 Wish = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "float32", "bfloat16"]
 #: bf16 has to be this much faster, so that noise in the timing does not choose it.
 _GAIN = 1.15
 #: ... and has to name the same class for this share of the pixels of the probe.
 _AGREEMENT = 0.998
+_CPUS, _GROUPS = Path("/sys/devices/system/cpu"), Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,8 @@ class Device:
 
     `name` is "cpu" or "cuda", `torch_name` what torch calls it, `description` what a user reads
     ("CPU, 2 cores"). `channels_last` and `bf16` say which of the fast paths pay there.
+    `agreement` is the share of a probe's pixels to which bf16 gave the class of float32, None
+    where that was not tried.
     """
 
     name: str
@@ -36,6 +43,12 @@ class Device:
     description: str
     channels_last: bool = True
     bf16: bool = False
+    agreement: float | None = None
+
+    @property
+    def agrees(self) -> bool:
+        """Say whether bf16 was seen to change next to no pixel."""
+        return self.agreement is not None and self.agreement >= _AGREEMENT
 
     @property
     def kind(self) -> str:
@@ -72,8 +85,43 @@ def choose_device(wish: Wish = "auto") -> Device:
 
 
 def _cpu() -> Device:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = usable_cores()
+    if torch.get_num_threads() > cores:
+        # More threads than cores wait for each other; fewer are someone's wish.
+        torch.set_num_threads(cores)
     return Device("cpu", "cpu", f"CPU, {cores} core{'' if cores == 1 else 's'}")
+
+
+def usable_cores() -> int:
+    """Return the physical cores that this process may use: by affinity, by quota."""
+    threads = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    count = len(threads) if threads else (os.cpu_count() or 1)
+    siblings = {_siblings(thread) for thread in threads or ()}
+    if siblings and None not in siblings:
+        count = len(siblings)
+    return max(1, min(count, *(math.ceil(quota) for quota in _quotas()), count))
+
+
+def _siblings(thread: int) -> str | None:
+    """Name the threads of the core that runs `thread`, None where the system does not say."""
+    try:
+        return (_CPUS / f"cpu{thread}/topology/thread_siblings_list").read_text(encoding="ascii")
+    except OSError:
+        return None
+
+
+def _quotas() -> Iterator[float]:
+    """Yield the cores that the control groups of this process grant, version 2 and 1."""
+    with suppress(OSError, ValueError):
+        quota, period = (_GROUPS / "cpu.max").read_text(encoding="ascii").split()
+        yield int(quota) / int(period)
+    with suppress(OSError, ValueError, ZeroDivisionError):
+        quota, period = (
+            int((_GROUPS / f"cpu/cpu.cfs_{name}_us").read_text(encoding="ascii"))
+            for name in ("quota", "period")
+        )
+        if quota > 0:
+            yield quota / period
 
 
 def _why_no_cuda() -> str | None:
@@ -97,13 +145,14 @@ def probe_fast_cpu(
     device: Device,
     values: Tensor | None = None,
     backward: bool = False,
+    precision: Precision = "auto",
 ) -> Device:
     """Return `device` with the fast paths that a short timing of `net` itself recommends.
 
     `shape` is (n, bands, h, w) of the probe, `values` float32 of that shape where real ones
     are at hand. With `backward` a training step is timed instead of a prediction. bf16 is taken
-    only where it is clearly faster and, for predictions, changes next to no pixel. Neither
-    `net` nor the state of the random numbers is changed.
+    only where it is clearly faster and, for predictions, changes next to no pixel; `precision`
+    may forbid it, or insist on it. Neither `net` nor the state of the random numbers is changed.
     """
     with torch.random.fork_rng(devices=[]):
         probe = copy.deepcopy(net).train(backward)
@@ -114,12 +163,19 @@ def probe_fast_cpu(
         layout = replace(plain, channels_last=True)
         fast, _ = _time(lambda: run(probe, pictures, layout), device)
         best = layout if fast <= slow else plain
+        if precision == "float32":
+            return best
         half = replace(best, bf16=True)
         with_bf16, logits = _time(lambda: run(probe, pictures, half), device)
-    if with_bf16 * _GAIN > min(fast, slow) or not bool(logits.isfinite().all()):
+    finite = bool(logits.isfinite().all())
+    if not backward:
+        same = float((logits.argmax(1) == truth.argmax(1)).float().mean()) if finite else 0.0
+        best, half = (replace(way, agreement=same) for way in (best, half))
+    if precision == "bfloat16":
+        return half
+    if with_bf16 * _GAIN > min(fast, slow) or not finite:
         return best
-    same = (logits.argmax(1) == truth.argmax(1)).float().mean()
-    return half if backward or float(same) >= _AGREEMENT else best
+    return half if backward or half.agrees else best
 
 
 def _place(probe: nn.Module, pictures: Tensor, device: Device) -> Tensor:

@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from geocnn_gui.data.source import Section
-from geocnn_gui.events import Event, Progress, TileDone
-from geocnn_gui.inference.device import probe_fast_cpu
+from geocnn_gui.data.identity import identity_of
+from geocnn_gui.data.source import Section, Source
+from geocnn_gui.events import Event, Note, Progress, TileDone
+from geocnn_gui.inference.blending import Blender
+from geocnn_gui.inference.cost import Costs
+from geocnn_gui.inference.engine import Engine, Look, Reader, likeliest
 from geocnn_gui.inference.folding import folded
-from geocnn_gui.inference.tiles import CORE, Tile, pad_to_stride, tile_count, tiles
-from geocnn_gui.models.scaling import scale_picture
+from geocnn_gui.inference.journal import Record
+from geocnn_gui.inference.memory import NotEnoughMemory, budget, in_words
+from geocnn_gui.inference.plan import Plan, make_plan
+from geocnn_gui.inference.spec import PredictionSpec
+from geocnn_gui.inference.store import PredictionStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from torch import Tensor
 
-    from geocnn_gui.data.source import Source
-    from geocnn_gui.data.statistics import BandStatistics
     from geocnn_gui.inference.device import Device
-    from geocnn_gui.inference.store import PredictionStore
+    from geocnn_gui.inference.journal import Journal
+    from geocnn_gui.inference.tiles import Tile
     from geocnn_gui.models.networks import SegmentationNet
     from geocnn_gui.models.weights import ModelCard
-
-#: Small tiles go through the network together up to this many pixels.
-_BATCH_PIXELS = {"cpu": 2**18, "cuda": 2**22}
-#: Side of the picture on which the fast paths are tried.
-_PROBE = 256
 
 
 def sections_of(source: Source, card: ModelCard) -> list[Section]:
@@ -46,6 +46,11 @@ def sections_of(source: Source, card: ModelCard) -> list[Section]:
     return [Section(axis, index) for index in range(source.shape[axis])]
 
 
+def settings_of(source: Source, spec: PredictionSpec) -> dict[str, Any]:
+    """Return what must be the same for tiles that are done to count in another task."""
+    return {"data": identity_of(source), **spec.model_dump(exclude={"memory"})}
+
+
 def predict(
     net: SegmentationNet,
     card: ModelCard,
@@ -54,182 +59,223 @@ def predict(
     *,
     device: Device,
     sections: Sequence[Section] | None = None,
-    flips: bool = False,
+    spec: PredictionSpec | None = None,
 ) -> Iterator[Event]:
     """Predict `sections` (default: the whole source) into `out`.
 
+    Tiles that `out` has from an earlier task of the same settings are not predicted again.
     Yields `TileDone` for every tile on disk and `Progress` after every batch. Cells without
-    live data stay 0. Every class's probability is stored where `out` has room. With `flips`
-    each tile is also seen mirrored left to right and the probabilities are averaged. Closing
-    the generator leaves what is done, marked incomplete. Tiles are read while the network is at
+    live data stay 0. Every class's probability is stored where `out` has room. Closing the
+    generator leaves what is done, marked incomplete. Tiles are read while the network is at
     work on those before.
+
+    Raises
+    ------
+    NotEnoughMemory, CannotWrite
+        When the smallest step does not fit, or the disk is full; what is done is kept.
     """
-    sections = sections_of(source, card) if sections is None else sections
-    total = sum(
-        tile_count(source.picture_shape(s), stride=net.stride, core=net.core) for s in sections
-    )
-    yield Progress(0, total, "Reading")
-    engine = _Engine(folded(net), device, flips=flips)
-    ids = np.array([c.id for c in card.classes], np.uint8)
-    start, done = time.monotonic(), 0
-    looks = _looks(net, card, source, sections)
+    spec = spec or PredictionSpec()
+    net = folded(net)
+    wanted = sections_of(source, card) if sections is None else list(sections)
+    room = budget(device, spec)
+    settings = settings_of(source, spec)
+    record = out.record(settings) or _new_record(net, source, wanted, spec, device)
+    plan = Plan.model_validate(record.plan)
+    cutter = _Cutter(source, plan, net.stride)
+    record.ask(wanted, sum(cutter.count(s) for s in wanted), whole=sections is None)
+    yield Progress(record.count, record.total, "Reading")
+    yield from _tell(record, plan, room)
+    journal = out.begin(settings, record, tiling=plan.word)
     try:
-        for batch in _ahead(_batches(looks, _batch_pixels(net, device))):
-            for look, shares in zip(batch, engine.shares(batch), strict=True):
-                yield from _store(look, shares, ids, source, out)
-            done += len(batch)
-            left = (time.monotonic() - start) / done * (total - done)
-            yield Progress(done, total, f"Predicting, tile {done} of {total}", left)
+        if record.count < record.total:
+            engine = Engine(net, device, spec, plan)
+            reader = Reader(source, card.scaling.for_source(source), net.stride)
+            ids = np.array([c.id for c in card.classes], np.uint8)
+            yield from _Task(engine, reader, journal, cutter, _Writer(source, out, ids)).run()
     finally:
-        out.finish(complete=done == total)
+        journal.sync()
+        out.finish(complete=record.count == record.total)
+
+
+def _new_record(
+    net: SegmentationNet,
+    source: Source,
+    sections: Sequence[Section],
+    spec: PredictionSpec,
+    device: Device,
+) -> Record:
+    shape = max((source.picture_shape(s) for s in sections), key=lambda size: size[0] * size[1])
+    costs, room = Costs(net, len(source.bands)), budget(device, spec)
+    plan = make_plan(net, costs, shape, room, spec=spec, kind=device.kind)
+    return Record(settings_of(source, spec), plan.model_dump())
+
+
+def _tell(record: Record, plan: Plan, room: int) -> Iterator[Event]:
+    if record.count == record.total:
+        yield Note("All of it is predicted already, by this model and in this manner.")
+        return
+    if record.count:
+        yield Note(f"Going on: {record.count} of {record.total} tiles are predicted already.")
+    yield Note(f"Predicting takes up to {in_words(room)} of memory.")
+    if plan.blended:
+        yield Note(
+            f"Tiles overlap by {plan.overlap} cells and are blended, for to look as far as this "
+            "network does would be more than twice the work; --tiling exact does it all the same."
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """A tile as the network sees it: `values` float32 (bands, h, w), `live` bool of its core.
+class _Cutter:
+    """Numbers the tiles of sections."""
 
-    `values` is None where the core has no live data and nothing is to be predicted.
-    """
+    source: Source
+    plan: Plan
+    stride: int
 
-    section: Section
-    tile: Tile
-    values: np.ndarray | None
-    live: np.ndarray
+    def tiles(self, section: Section) -> list[Tile]:
+        return list(self.plan.tiles(self.source.picture_shape(section), self.stride))
 
-
-def _looks(
-    net: SegmentationNet, card: ModelCard, source: Source, sections: Sequence[Section]
-) -> Iterator[_Look]:
-    statistics = card.scaling.for_source(source)
-    for section in sections:
-        shape = source.picture_shape(section)
-        for tile in tiles(shape, halo=net.halo, stride=net.stride, core=net.core):
-            yield _look(source, section, tile, statistics, net.stride)
+    def count(self, section: Section) -> int:
+        return sum(1 for _ in self.plan.tiles(self.source.picture_shape(section), self.stride))
 
 
-def _look(
-    source: Source,
-    section: Section,
-    tile: Tile,
-    statistics: tuple[BandStatistics, ...],
-    stride: int,
-) -> _Look:
-    picture = source.read_picture(section, tile.wide_rows, tile.wide_columns)
-    live = picture.live[tile.core]
-    if not live.any():
-        return _Look(section, tile, None, live)
-    return _Look(section, tile, pad_to_stride(scale_picture(picture, statistics), stride), live)
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Writes probabilities into a store."""
+
+    source: Source
+    out: PredictionStore
+    ids: np.ndarray
+
+    def write(self, section: Section, tile: Tile, shares: Tensor | None, live: np.ndarray) -> None:
+        if shares is None:
+            return
+        plane = self.source.plane(section)
+        numbers, confidence = likeliest(shares)
+        picture = np.where(live, self.ids[numbers], 0)
+        each = plane.array(shares.cpu().numpy()) if self.out.has_probabilities else None
+        window = plane.window(tile.rows, tile.columns)
+        self.out.write(window, plane.array(picture), plane.array(confidence), each)
+
+    def done(self, section: Section, tile: Tile) -> TileDone:
+        window = self.source.plane(section).window(tile.rows, tile.columns)
+        return TileDone(window.offset, window.size)
 
 
-def _batch_pixels(net: SegmentationNet, device: Device) -> int:
-    """Return how many pixels go through together: fewer where the network is slow."""
-    return int(_BATCH_PIXELS[device.kind] * min(1.0, (net.core / CORE) ** 2))
+#: A tile of a section and its number there.
+_Ref = tuple[Section, int, "Tile"]
 
 
-def _batches(looks: Iterator[_Look], pixels: int) -> Iterator[list[_Look]]:
-    """Group looks that follow each other and have one size; those without values stay alone."""
-    batch: list[_Look] = []
-    for look in looks:
-        if batch and not _fits(batch, look, pixels):
+class _Task:
+    """Reads, predicts, writes and notes down what is done."""
+
+    def __init__(
+        self, engine: Engine, reader: Reader, journal: Journal, cutter: _Cutter, writer: _Writer
+    ) -> None:
+        self._engine, self._reader, self._journal = engine, reader, journal
+        self._cutter, self._writer = cutter, writer
+        self._record, self._plan = journal.record, cutter.plan
+        if self._record.way is not None:
+            engine.take_way(self._record.way)
+
+    def run(self) -> Iterator[Event]:
+        """Predict what is missing."""
+        start, before = time.monotonic(), self._record.count
+        total, done = self._record.total, before
+        steps = self._blended() if self._plan.blended else self._exact()
+        try:
+            for finished in steps:
+                if self._record.way is None and self._engine.tried:
+                    self._journal.set_way(self._engine.way)
+                self._journal.add((section, number) for section, number, _ in finished)
+                yield from self._notes()
+                for section, _number, tile in finished:
+                    yield self._writer.done(section, tile)
+                done += len(finished)
+                left = (time.monotonic() - start) / max(1, done - before) * (total - done)
+                yield Progress(done, total, f"Predicting, tile {done} of {total}", left)
+        except NotEnoughMemory:
+            yield from self._notes()
+            raise
+
+    def _notes(self) -> Iterator[Event]:
+        notes, self._engine.notes = self._engine.notes, []
+        yield from notes
+
+    def _exact(self) -> Iterator[list[_Ref]]:
+        for batch, looks in self._ahead(self._batches()):
+            self._engine.persist(partial(self._predict, batch, looks))
             yield batch
-            batch = []
-        batch.append(look)
-    if batch:
-        yield batch
 
+    def _predict(self, batch: list[_Ref], looks: list[Look] | None) -> None:
+        answers = self._engine.answers(batch, looks, self._reader.look)
+        for (section, _, tile), answer in zip(batch, answers, strict=True):
+            self._writer.write(section, tile, answer.shares, answer.live)
 
-def _fits(batch: list[_Look], look: _Look, pixels: int) -> bool:
-    first = batch[0].values
-    if first is None or look.values is None or first.shape != look.values.shape:
-        return False
-    if batch[0].tile.core != look.tile.core:
-        return False
-    return (len(batch) + 1) * first[0].size <= pixels
+    def _blended(self) -> Iterator[list[_Ref]]:
+        for section in self._record.asked:
+            tiles, missing = self._cutter.tiles(section), self._missing(section)
+            if not missing:
+                continue
+            blender = Blender(tiles, self._plan.overlap)
+            windows = blender.windows_for(number for _, number, _ in missing)
+            wanted = {number for _, number, _ in missing}
+            batches = ([(section, n, tiles[n].window)] for n in windows)
+            for batch, looks in self._ahead(batches):
+                number = batch[0][1]
+                answers = partial(self._engine.answers, batch, looks, self._reader.look)
+                (answer,) = self._engine.persist(answers)
+                blender.keep(number, answer.shares)
+                if number in wanted:
+                    ref = (section, number, tiles[number])
+                    self._engine.persist(partial(self._blend, blender, ref, answer.live))
+                    yield [ref]
+                blender.drop(number)
 
+    def _blend(self, blender: Blender, ref: _Ref, live: np.ndarray) -> None:
+        section, number, tile = ref
+        live = live[: tile.rows.stop - tile.rows.start, : tile.columns.stop - tile.columns.start]
+        self._writer.write(section, tile, blender.blend(number), live)
 
-def _ahead(batches: Iterator[list[_Look]]) -> Iterator[list[_Look]]:
-    """Yield batches, the next one read and scaled on another thread while one is at work."""
-    with ThreadPoolExecutor(1, thread_name_prefix="read") as pool:
-        coming = pool.submit(next, batches, None)
-        while (batch := coming.result()) is not None:
-            coming = pool.submit(next, batches, None)
+    def _missing(self, section: Section) -> list[_Ref]:
+        tiles = enumerate(self._cutter.tiles(section))
+        return [(section, n, tile) for n, tile in tiles if not self._record.is_done(section, n)]
+
+    def _batches(self) -> Iterator[list[_Ref]]:
+        """Group tiles that follow each other and have one size.
+
+        Nothing but the plan decides, and batches are done as a whole: a task that goes on makes
+        the same ones as one that was never stopped.
+        """
+        batch: list[_Ref] = []
+        for section in self._record.asked:
+            for ref in self._missing(section):
+                if batch and (len(batch) == self._plan.batch or batch[0][2].form != ref[2].form):
+                    yield batch
+                    batch = []
+                batch.append(ref)
+        if batch:
             yield batch
 
+    def _ahead(
+        self, batches: Iterable[list[_Ref]]
+    ) -> Iterator[tuple[list[_Ref], list[Look] | None]]:
+        """Yield batches and their looks, the next read on another thread while one is at work."""
+        with ThreadPoolExecutor(1, thread_name_prefix="read") as pool:
+            waiting: tuple[list[_Ref], Future[list[Look] | None]] | None = None
+            for batch in batches:
+                coming = (batch, pool.submit(self._read, batch))
+                if waiting is not None:
+                    yield waiting[0], waiting[1].result()
+                waiting = coming
+            if waiting is not None:
+                yield waiting[0], waiting[1].result()
 
-def _store(
-    look: _Look, shares: Tensor | None, ids: np.ndarray, source: Source, out: PredictionStore
-) -> Iterator[Event]:
-    plane = source.plane(look.section)
-    window = plane.window(look.tile.rows, look.tile.columns)
-    if shares is not None:
-        numbers, confidence = _likeliest(shares)
-        picture = np.where(look.live, ids[numbers], 0)
-        each = plane.array(shares.cpu().numpy()) if out.has_probabilities else None
-        out.write(window, plane.array(picture), plane.array(confidence), each)
-    yield TileDone(window.offset, window.size)
-
-
-class _Engine:
-    """A network at work; how it runs fastest is tried on the first tile."""
-
-    def __init__(self, net: SegmentationNet, device: Device, *, flips: bool) -> None:
-        self.net = net
-        self.device = device
-        self.flips = flips
-        self._tried = False
-
-    def shares(self, batch: list[_Look]) -> list[Tensor] | list[None]:
-        """Return class probabilities float32 (classes, h, w) of each tile's core, None of dead ones."""
-        if batch[0].values is None:
-            return [None]
-        values = torch.from_numpy(
-            np.stack([look.values for look in batch if look.values is not None])
-        )
-        if not self._tried:
-            self._prepare(values)
-        values = values.to(self.device.torch_name, memory_format=self.device.memory_format)
-        rows, columns = batch[0].tile.core
-        logits = [self._logits(values, rows, columns)]
-        if self.flips:
-            width = values.shape[-1]
-            mirrored = slice(width - columns.stop, width - columns.start)
-            logits.append(self._logits(values.flip(-1), rows, mirrored).flip(-1))
-        return [_shares([part[i] for part in logits]) for i in range(len(batch))]
-
-    def _prepare(self, values: Tensor) -> None:
-        side = min(_PROBE, self.net.core // 2) // self.net.stride * self.net.stride
-        rows, columns = (max(0, (size - side) // 2) for size in values.shape[-2:])
-        sample = values[:1, :, rows : rows + side, columns : columns + side].contiguous()
-        self.device = probe_fast_cpu(self.net, sample.shape, device=self.device, values=sample)
-        self.device.place(self.net)
-        self._tried = True
-
-    def _logits(self, values: Tensor, rows: slice, columns: slice) -> Tensor:
-        device = self.device
-        with (
-            torch.inference_mode(),
-            torch.autocast(device.kind, torch.bfloat16, enabled=device.bf16),
-        ):
-            return self.net.logits_in(values, rows, columns)
-
-
-def _shares(logits: list[Tensor]) -> Tensor:
-    """Return the mean probabilities (classes, h, w) of (classes, h, w) logits."""
-    with torch.inference_mode():
-        # Plane after plane in memory: over classes side by side softmax is 25 times slower.
-        planes = [part.float().contiguous().softmax(0) for part in logits]
-        return planes[0] if len(planes) == 1 else torch.stack(planes).mean(0)
-
-
-def _likeliest(shares: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Return the number uint8 and the share float32 (h, w) of the likeliest class, the first of equals.
-
-    `argmax` over a leading axis is 20 times slower than asking plane after plane.
-    """
-    with torch.inference_mode():
-        highest = shares.amax(0)
-        numbers = torch.zeros(highest.shape, dtype=torch.uint8, device=highest.device)
-        for number in range(len(shares) - 1, 0, -1):
-            numbers[shares[number] == highest] = number
-        numbers[shares[0] == highest] = 0
-    return numbers.cpu().numpy(), highest.cpu().numpy()
+    def _read(self, batch: list[_Ref]) -> list[Look] | None:
+        """Read a batch; None where the engine has to do it in smaller steps."""
+        if self._engine.in_pieces:
+            return None
+        try:
+            return [self._reader.look(section, tile) for section, _, tile in batch]
+        except MemoryError:
+            return None

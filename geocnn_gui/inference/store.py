@@ -12,7 +12,7 @@ import hashlib
 import os
 import shutil
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from geocnn_gui.data.source import Window
 from geocnn_gui.errors import BadRequest, UnreadableFile, writing
 from geocnn_gui.files import write_bytes
+from geocnn_gui.inference.journal import JOURNAL, Journal, Record, read_record
 from geocnn_gui.labels.classes import LabelClass
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 _CARD, _CLASSES, _CONFIDENCE = "card.json", "classes.npy", "confidence.npy"
 _PROBABILITIES = "probabilities.npy"
-_FILES = (_CLASSES, _CONFIDENCE, _PROBABILITIES)
+_FILES = (_CLASSES, _CONFIDENCE, _PROBABILITIES, JOURNAL)
 _LEVELS = 65535
 #: Up to so many cells times classes, 200 MB, a 2-D source's probabilities are stored unasked.
 _UNASKED = 100_000_000
@@ -59,6 +60,7 @@ class _Card(BaseModel):
     source: str = ""
     model: str = ""
     complete: bool = False
+    tiling: str = ""  # "exact" or "blended"
     arrays: tuple[_Array, ...] = ()  # stores of version 0.1.0 do not say
 
     @property
@@ -168,6 +170,11 @@ class PredictionStore:
         return self._probabilities is not None
 
     @property
+    def tiling(self) -> str:
+        """Return "exact", or "blended" where tiles overlap, "" where it was not said."""
+        return self._card.tiling
+
+    @property
     def complete(self) -> bool:
         """Say whether everything that was asked for has been predicted."""
         return self._card.complete
@@ -237,12 +244,35 @@ class PredictionStore:
         np.put_along_axis(levels, chosen, highest, 0)
         return np.where(classes == 0, 0, levels)
 
-    def finish(self, *, complete: bool) -> None:
-        """Flush the cells to disk, then say in the card whether all were predicted."""
+    def record(self, settings: dict[str, Any]) -> Record | None:
+        """Return which tiles are done, None where they were not predicted with `settings`.
+
+        `settings` and whether there are probabilities must be the same.
+        """
+        found = read_record(self.folder)
+        same = found is not None and found.settings == self._with_probabilities(settings)
+        return found if same else None
+
+    def begin(self, settings: dict[str, Any], record: Record, *, tiling: str) -> Journal:
+        """Begin to write down which tiles are done, on top of those of `record`."""
+        record.settings = self._with_probabilities(settings)
+        self._card = self._card.model_copy(update={"tiling": tiling})
+        self._write_card()
+        return Journal(self.folder, record, self.flush)
+
+    def _with_probabilities(self, settings: dict[str, Any]) -> dict[str, Any]:
+        return {**settings, "probabilities": self.has_probabilities}
+
+    def flush(self) -> None:
+        """Make the cells last that have been written; raises `CannotWrite`."""
         with writing(self.folder):
             for array in (self._classes, self._confidence, self._probabilities):
                 if isinstance(array, np.memmap):
                     array.flush()
+
+    def finish(self, *, complete: bool) -> None:
+        """Flush the cells to disk, then say in the card whether all were predicted."""
+        self.flush()
         self._card = self._card.model_copy(update={"complete": complete})
         self._write_card()
 

@@ -35,6 +35,30 @@ class Tile:
             slice(self.columns.start - left, self.columns.stop - left),
         )
 
+    @property
+    def seen(self) -> int:
+        """Count the cells that it looks at."""
+        return _length(self.wide_rows) * _length(self.wide_columns)
+
+    @property
+    def form(self) -> tuple[int, ...]:
+        """Return what tiles that go through a network together have in common."""
+        (rows, columns), size = self.core, (self.wide_rows, self.wide_columns)
+        return (*map(_length, size), rows.start, rows.stop, columns.start, columns.stop)
+
+    @property
+    def window(self) -> Tile:
+        """Return the tile that predicts all that this one looks at."""
+        return Tile(self.wide_rows, self.wide_columns, self.wide_rows, self.wide_columns)
+
+    def pieces(self, *, halo: int, stride: int, core: int) -> Iterator[Tile]:
+        """Yield smaller tiles that put together equal this one; none looks beyond it."""
+        down = _cuts(self.rows, self.wide_rows, halo, max(1, core // stride) * stride)
+        across = _cuts(self.columns, self.wide_columns, halo, max(1, core // stride) * stride)
+        for rows, wide_rows in down:
+            for columns, wide_columns in across:
+                yield Tile(rows, columns, wide_rows, wide_columns)
+
 
 def tiles(shape: tuple[int, int], *, halo: int, stride: int, core: int = CORE) -> Iterator[Tile]:
     """Yield the tiles of a picture of `shape`, row by row; their cores cover it once.
@@ -48,6 +72,23 @@ def tiles(shape: tuple[int, int], *, halo: int, stride: int, core: int = CORE) -
     for rows, wide_rows in _spans(down, shape[0], halo):
         for columns, wide_columns in _spans(across, shape[1], halo):
             yield Tile(rows, columns, wide_rows, wide_columns)
+
+
+def blend_windows(
+    shape: tuple[int, int], *, overlap: int, stride: int, core: int
+) -> Iterator[Tile]:
+    """Yield tiles of about `core`, row by row, that look `overlap` further down and right.
+
+    They are to be predicted as pictures of their own (`Tile.window`) and blended where they
+    overlap.
+    """
+    down, across = (_starts(size, core, stride) for size in shape)
+    for top in down:
+        for left in across:
+            spans = ((top, down.step, shape[0]), (left, across.step, shape[1]))
+            rows, columns = (slice(a, min(a + step, size)) for a, step, size in spans)
+            wide = (slice(a, min(a + step + overlap, size)) for a, step, size in spans)
+            yield Tile(rows, columns, *wide)
 
 
 def tile_count(shape: tuple[int, int], *, stride: int, core: int = CORE) -> int:
@@ -71,6 +112,20 @@ def _spans(starts: range, size: int, halo: int) -> list[tuple[slice, slice]]:
         )
         for start in starts
     ]
+
+
+def _cuts(part: slice, wide: slice, halo: int, core: int) -> list[tuple[slice, slice]]:
+    return [
+        (
+            slice(start, min(start + core, part.stop)),
+            slice(max(wide.start, start - halo), min(start + core + halo, wide.stop)),
+        )
+        for start in range(part.start, part.stop, core)
+    ]
+
+
+def _length(part: slice) -> int:
+    return part.stop - part.start
 
 
 def pad_to_stride(values: np.ndarray, stride: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from geocnn_gui.data.source import Section, Window
 from geocnn_gui.events import Progress, TileDone
 from geocnn_gui.inference.device import choose_device
 from geocnn_gui.inference.predict import predict
+from geocnn_gui.inference.spec import PredictionSpec
 from geocnn_gui.inference.store import PredictionStore
 from geocnn_gui.models.spec import CnnSpec, ResNetSpec, UNetSpec
 
@@ -24,11 +25,11 @@ def exact(monkeypatch):
 def run(make_net, make_card, tmp_path):
     """Predict a source with a random network; return the store and the events."""
 
-    def run(source, spec=UNET, *, card=None, stop_after=None, name="run", **options):
-        card = card or make_card(spec)
+    def run(source, model=UNET, *, card=None, stop_after=None, name="run", **options):
+        card = card or make_card(model)
         store = PredictionStore.create(tmp_path / name, source, card.classes)
         events = []
-        task = predict(make_net(spec), card, source, store, device=choose_device("cpu"), **options)
+        task = predict(make_net(model), card, source, store, device=choose_device("cpu"), **options)
         for event in task:
             events.append(event)
             if stop_after is not None and len(events) > stop_after:
@@ -107,7 +108,7 @@ def test_that_dead_cells_stay_0_and_dead_tiles_are_skipped(run, make_source, mon
     source._array[515, 3:9] = np.nan
     seen = []
     monkeypatch.setattr(
-        "geocnn_gui.inference.predict.scale_picture",
+        "geocnn_gui.inference.engine.scale_picture",
         lambda picture, statistics: seen.append(picture) or picture.values,
     )
     store, events = run(source)
@@ -152,8 +153,8 @@ def test_that_every_probability_is_stored_where_there_is_room(
 def test_that_flips_make_the_prediction_mirror_with_the_picture(run, make_source):
     source, mirrored = make_source((64, 48)), make_source((64, 48))
     mirrored._array = np.ascontiguousarray(source._array[::-1])
-    plain = _whole(run(source, flips=True, name="a")[0])
-    turned = _whole(run(mirrored, flips=True, name="b")[0])
+    plain = _whole(run(source, spec=PredictionSpec(flips=True), name="a")[0])
+    turned = _whole(run(mirrored, spec=PredictionSpec(flips=True), name="b")[0])
     assert np.mean(plain == turned[::-1]) > 0.999
     single = _whole(run(mirrored, name="c")[0])
     assert np.mean(plain == single[::-1]) < 0.999
