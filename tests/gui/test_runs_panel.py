@@ -260,7 +260,10 @@ def test_that_chosen_runs_are_compared(panel, tree, qtbot):
     page.close()
 
 
-def test_that_a_name_cannot_smuggle_markup():
+def test_that_a_name_cannot_smuggle_markup(panel, tree, opened):
+    opened.rename_run(opened.runs[0], "<img src=x>")
+    assert tree.topLevelItem(0).text(0) == "<img src=x>"
+    assert "<img" not in tree.topLevelItem(0).toolTip(0)
     page = CompareRuns((ComparedRun("<img src=x>"), ComparedRun("b")))
     assert "<img" not in page.findChild(QLabel, "compare_legend").text()
     page.deleteLater()

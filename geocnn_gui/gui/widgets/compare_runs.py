@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from html import escape
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QIcon, QPixmap
@@ -85,8 +86,6 @@ def _legend(runs: tuple[ComparedRun, ...]) -> QWidget:
 
 
 def _plain(text: str) -> str:
-    from html import escape
-
     return escape(text).replace(" ", "&nbsp;")
 
 
@@ -154,7 +153,7 @@ def _add(table: QTableWidget, texts: list[str], *, muted: bool) -> None:
     table.insertRow(row)
     for column, text in enumerate(texts):
         item = QTableWidgetItem(text)
-        item.setToolTip(text)
+        item.setToolTip(f"<qt>{escape(text)}</qt>")
         if muted or column == 0:
             item.setForeground(QColor(colours().muted))
         table.setItem(row, column, item)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,8 +93,9 @@ class RunTree(QTreeWidget):
         item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
         c = colours()
         item.setIcon(_NAME, icon("check", c.accent) if row.in_hand else _blank())
+        tip = escape(row.tip).replace("\n", "<br>")  # names in it may come from strangers
         for column in range(len(texts)):
-            item.setToolTip(column, row.tip)
+            item.setToolTip(column, f"<qt>{tip}</qt>")
         for column in (_TIME, _NOTES):
             item.setForeground(column, self.palette().placeholderText())
         item.setTextAlignment(_TIME, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
