@@ -9,6 +9,7 @@ from geocnn_gui.errors import BadRequest, LabelsMismatch
 from geocnn_gui.scoring.compare import VALUES, Subset
 from geocnn_gui.scoring.thin import (
     TOLERANCE,
+    Read,
     TolerantScore,
     thin_classes,
     tolerant_curves,
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from geocnn_gui.labels.classes import Classes
     from geocnn_gui.labels.store import LabelSnapshot
     from geocnn_gui.scoring.metrics import Scores
-    from geocnn_gui.scoring.thin import Read
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ ground is cut; memory is bounded by a block.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -23,11 +24,9 @@ from geocnn_gui.data.source import Window
 from geocnn_gui.events import Event, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
+    from collections.abc import Generator, Iterable, Sequence
 
     from geocnn_gui.labels.store import LabelSnapshot
-
-    Read = Callable[[Window], np.ndarray]
 
 #: Samples or traces that a line may lie aside.
 TOLERANCE = 2
@@ -39,6 +38,8 @@ THRESHOLDS = np.linspace(0, 1, 201)
 _BLOCK = 512
 
 Axes = tuple[int, ...]
+#: Reads ids, masks or probabilities of a window.
+Read = Callable[[Window], np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)
