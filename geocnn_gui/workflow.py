@@ -4,34 +4,40 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from geocnn_gui.data.source import open_source
 from geocnn_gui.data.statistics import require_live
-from geocnn_gui.errors import BadRequest, CannotWrite, writing
+from geocnn_gui.errors import BadRequest, CannotWrite, GeoCNNError, writing
 from geocnn_gui.events import Event, Note, Saved
-from geocnn_gui.files import put_in_place
+from geocnn_gui.inference.map_files import (
+    make_folder,
+    naming,
+    outputs_beside,
+    seen_for,
+    working_folder,
+    write_maps,
+)
+from geocnn_gui.inference.spec import PredictionSpec
+from geocnn_gui.inference.store import progress_in
 from geocnn_gui.training.sections import Pair
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+    from pathlib import Path
 
     from geocnn_gui.data.source import Section, Source
-    from geocnn_gui.export.layers import What
     from geocnn_gui.export.table import Material, Order
-    from geocnn_gui.inference.store import PredictionStore
     from geocnn_gui.labels.classes import Classes
     from geocnn_gui.models.spec import ModelSpec
     from geocnn_gui.scoring.evaluation import Evaluation
     from geocnn_gui.scoring.judge_thin import ThinWish
-    from geocnn_gui.scoring.seen import Seen
     from geocnn_gui.training.spec import TrainingSpec
 
-__all__ = ["DeviceWish", "Pair", "check_destination", "evaluate", "export", "material_in",
-           "predict", "predict_to_file", "resume", "train"]  # fmt: skip
+__all__ = ["DeviceWish", "Manner", "Pair", "check_destination", "check_tiling", "evaluate", "export", "material_in",
+           "predict", "predict_to_file", "resume", "train", "working_folder", "write_partial"]  # fmt: skip
 
 DeviceWish = Literal["auto", "cpu", "cuda"]
 
@@ -95,21 +101,34 @@ def predict(
     sections: Sequence[Section] | None = None,
     device: DeviceWish = "auto",
     probabilities: bool | None = None,
+    spec: PredictionSpec | None = None,
 ) -> Generator[Event]:
     """Predict sections of `source` (default: all of it) into a `PredictionStore` in `folder`.
 
-    Sections that the same model has predicted there before are kept. The probability of every
+    What the same model has predicted there before is kept; tiles that it did in the manner of
+    `spec` are not done again, so that a task which was stopped or killed goes on. The probability of every
     class is stored where asked for, and by default for a 2-D source that is not too large.
     Says first where the data differ from what the model was trained on. Closing the generator
     leaves a readable store with what is done. The last event is `Saved(folder, "prediction")`.
 
     Raises
     ------
-    ModelMismatch, NoLiveData, BadRequest, CannotWrite
-        When the model does not fit, nothing is live, the device is missing, the disk is full.
+    ModelMismatch, NoLiveData, BadRequest, CannotWrite, NotEnoughMemory
+        When the model does not fit, nothing is live, the device is missing, the disk or the
+        memory is full.
     """
-    yield from _predict(model, source, folder, sections, device, probabilities=probabilities)
+    how = Manner(device, spec)
+    yield from _predict(model, source, folder, sections, how, probabilities=probabilities)
     yield Saved(folder, "prediction")
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a prediction is made: where, as `spec` says, and whether a stopped one goes on."""
+
+    device: DeviceWish = "auto"
+    spec: PredictionSpec | None = None
+    resume: bool = False
 
 
 def _predict(
@@ -117,7 +136,7 @@ def _predict(
     source: Source,
     folder: Path,
     sections: Sequence[Section] | None,
-    device: DeviceWish,
+    how: Manner,
     *,
     probabilities: bool | None,
 ) -> Generator[Event]:
@@ -133,7 +152,7 @@ def _predict(
     from geocnn_gui.inference.store import PredictionStore, model_mark, stores_unasked
     from geocnn_gui.scoring.seen import SEEN_FILE, Seen
 
-    chosen = choose_device(device)
+    chosen = choose_device(how.device)
     yield Note(f"Predicting on {chosen.description}.")
     seen = Seen.by_model(model, source)
     net, card = load_model(model)
@@ -144,9 +163,37 @@ def _predict(
     )
     seen.save(folder / SEEN_FILE)
     try:
-        yield from run(net, card, source, store, device=chosen, sections=sections)
+        yield from run(net, card, source, store, device=chosen, sections=sections, spec=how.spec)
     finally:
         store.close()
+
+
+def check_tiling(
+    model: Path,
+    source: Source,
+    *,
+    section: Section | None = None,
+    device: DeviceWish = "auto",
+    spec: PredictionSpec | None = None,
+) -> Generator[Event]:
+    """Measure how far predicting in tiles is from one pass over the same cells, and say it.
+
+    Raises
+    ------
+    ModelMismatch, NoLiveData, BadRequest, NotEnoughMemory
+        When the model does not fit, nothing is live, the device or the memory is missing.
+    """
+    from geocnn_gui.models.compatibility import differences
+    from geocnn_gui.models.weights import load_model, read_card
+
+    differences(read_card(model), source)
+    require_live(source)
+
+    from geocnn_gui.inference.check import check_tiling as run
+    from geocnn_gui.inference.device import choose_device
+
+    net, card = load_model(model)
+    yield from run(net, card, source, section, device=choose_device(device), spec=spec)
 
 
 def predict_to_file(
@@ -155,104 +202,51 @@ def predict_to_file(
     out: Path,
     confidence: Path | None = None,
     *,
-    sections: Sequence[Section] | None = None,
-    device: DeviceWish = "auto",
     probabilities: Path | None = None,
+    sections: Sequence[Section] | None = None,
+    how: Manner | None = None,
 ) -> Generator[Event]:
     """Predict `source` and write classes to `out`, confidence and probabilities where asked for.
 
     The formats follow from the names. Nothing stands under a final name before all is
-    predicted; `scoring.seen` says what stands beside `out`. Raises as `predict`, and
-    `BadRequest` where a name does not suit.
+    predicted; `scoring.seen` says what stands beside `out`. What a task had done that was
+    stopped, killed or failed stays in `working_folder(out)`, from where it goes on if `how` says
+    so; otherwise it is removed. Raises as `predict`, and `BadRequest` where a name does not suit.
     """
-    from geocnn_gui.export.table import export_prediction
-    from geocnn_gui.inference.store import PredictionStore
-
-    beside = _outputs_beside(source, out, confidence, probabilities)
+    how, written = how or Manner(), False
+    beside = outputs_beside(source, out, confidence, probabilities)
     for path in (out, *beside.values()):
         check_destination(path, inputs=(model,))
-    folder = Path(tempfile.mkdtemp(prefix=".geocnn-", dir=out.parent))
+    folder = make_folder(out, resume=how.resume)
     try:
-        with _naming(out):
+        with naming(out):
             wanted = probabilities is not None
-            yield from _predict(model, source, folder, sections, device, probabilities=wanted)
-        store = PredictionStore.open(folder)
-        yield from _export_map(store, source, out)
-        for what, path in beside.items():
-            yield from export_prediction(store, source, store.classes, path, what)
-        store.close()
+            yield from _predict(model, source, folder, sections, how, probabilities=wanted)
+        yield from write_maps(folder, source, out, beside)
+        written = True
+    except GeoCNNError:
+        if progress_in(folder) is not None:
+            yield Note(f"What is predicted so far is kept in {folder}.")
+        raise
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if written or progress_in(folder) is None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _outputs_beside(
-    source: Source, out: Path, confidence: Path | None, probabilities: Path | None
-) -> dict[What, Path]:
-    """Return what else is wanted than the classes in `out`; raises `BadRequest` for bad names."""
-    from geocnn_gui.export.table import check_output
+def write_partial(
+    source: Source, out: Path, confidence: Path | None = None, *, probabilities: Path | None = None
+) -> Generator[Event]:
+    """Write what a stopped `predict_to_file` has done; cells that are not predicted are nodata.
 
-    beside: dict[What, Path] = {}
-    check_output(source, out)
-    wishes: tuple[tuple[What, Path | None], ...] = (
-        ("confidence", confidence), ("probabilities", probabilities),
-    )  # fmt: skip
-    for what, path in wishes:
-        if path is None:
-            continue
-        check_output(source, path, what)
-        if path in (out, *beside.values()):
-            other = "classes" if path == out else "confidence"
-            raise BadRequest(f"{path} cannot hold both {other} and {what}", "give two names")
-        beside[what] = path
-    return beside
+    Its working folder stays, so that it can still go on.
 
-
-def _export_map(store: PredictionStore, source: Source, out: Path) -> Generator[Event]:
-    """Write the classes and, beside them, what the model had seen: both or neither."""
-    from geocnn_gui.export import styles
-    from geocnn_gui.export.table import export_prediction
-    from geocnn_gui.scoring.seen import seen_path
-
-    done = store.folder / "done"
-    done.mkdir()
-    with _naming(out, done / out.name):
-        for event in export_prediction(store, source, store.classes, done / out.name):
-            if not isinstance(event, Saved):
-                yield event
-        seen = _seen_for(store, source, done / out.name)
-        seen.save(seen_path(done / out.name))
-    picture = out.suffix.lower() in (".tif", ".tiff")
-    if picture and styles.is_foreign(styles.style_path(out)):
-        styles.style_path(done / out.name).unlink()
-        yield Note(styles.kept(out))
-    put_in_place(done, out, stale=styles.stale_paths(out) if picture else ())
-    yield Saved(out, "prediction")
-    yield Saved(seen_path(out), "what the model had seen")
-
-
-def _seen_for(store: PredictionStore, source: Source, path: Path) -> Seen:
-    """Return what the model of a prediction had seen, for the class map written to `path`."""
-    from geocnn_gui.data.source import Section
-    from geocnn_gui.scoring.seen import SEEN_FILE, Seen
-
-    plane = source.plane(Section()) if len(source.shape) == 2 else None
-    turned = plane is not None and plane.row_axis > plane.column_axis
-    picture = path.suffix.lower() in (".tif", ".tiff")
-    seen = Seen.load(store.folder / SEEN_FILE, source.shape)
-    return seen.for_map(path, transposed=turned and picture)
-
-
-@contextmanager
-def _naming(out: Path, working: Path | None = None) -> Generator[None]:
-    """Let a failure to write a working file name the file that the user asked for."""
-    try:
-        yield
-    except CannotWrite as error:
-        if not isinstance(error.__cause__, OSError):
-            fact = error.fact.replace(str(working or out), str(out))
-            raise CannotWrite(fact, error.way_out) from error
-        with writing(out):
-            raise error.__cause__ from None
+    Raises
+    ------
+    UnreadableFile, BadRequest, CannotWrite
+        When nothing is predicted, a name does not suit, or the disk is full.
+    """
+    beside = outputs_beside(source, out, confidence, probabilities)
+    yield from write_maps(working_folder(out), source, out, beside)
 
 
 @contextmanager
@@ -332,7 +326,7 @@ def _save_seen(out: Path, material: Material) -> Generator[Event]:
 
     store = material.prediction
     if isinstance(store, PredictionStore) and (store.folder / SEEN_FILE).exists():
-        _seen_for(store, material.source, out).save(seen_path(out))
+        seen_for(store, material.source, out).save(seen_path(out))
         yield Saved(seen_path(out), "what the model had seen")
 
 
@@ -355,8 +349,12 @@ def check_destination(path: Path, *, inputs: tuple[Path, ...] = ()) -> None:
 
 
 def evaluate(
-    prediction: Path, labels: Path, *, errors: Path | None = None,
-    wish: ThinWish | None = None, probabilities: Path | None = None,
+    prediction: Path,
+    labels: Path,
+    *,
+    errors: Path | None = None,
+    wish: ThinWish | None = None,
+    probabilities: Path | None = None,
 ) -> Generator[Event, None, Evaluation]:
     """Compare a class map with labels of the same grid, both as files; see `scoring.evaluation`.
 
@@ -379,9 +377,7 @@ def evaluate(
         if errors is not None:
             check_output(source, errors)
             check_destination(errors, inputs=(prediction, labels))
-        evaluation, error_map = yield from evaluate_source(
-            source, labels, wish=wish, shares=shares
-        )
+        evaluation, error_map = yield from evaluate_source(source, labels, wish=wish, shares=shares)
         if errors is not None:
             for event in export_prediction(error_map, source, ERROR_CLASSES, errors):
                 yield Saved(errors, "error map") if isinstance(event, Saved) else event

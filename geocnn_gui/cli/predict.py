@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -19,11 +19,13 @@ from geocnn_gui.cli.options import (
     open_as,
     resolve_sections,
 )
+from geocnn_gui.inference.spec import PredictionSpec
 from geocnn_gui.models.weights import read_card
 from geocnn_gui.scoring.seen import seen_path
 
 if TYPE_CHECKING:
-    from geocnn_gui.data.source import Domain
+    from geocnn_gui.cli.console import Outcome
+    from geocnn_gui.data.source import Domain, Source
     from geocnn_gui.workflow import DeviceWish
 
 _OUTPUT = click.Path(path_type=Path)
@@ -33,7 +35,7 @@ _OUTPUT = click.Path(path_type=Path)
 @click.argument("model", type=_OUTPUT)
 @click.argument("file")
 @click.option(
-    "--out", type=_OUTPUT, required=True,
+    "--out", type=_OUTPUT,
     help="Class map to write: .tif, .sgy (a copy of the SEG-Y with other samples) or .npy.",
 )  # fmt: skip
 @click.option("--confidence", type=_OUTPUT, help="Confidence, 0 to 1, to write as well.")
@@ -45,6 +47,28 @@ _OUTPUT = click.Path(path_type=Path)
     "--sections", type=SectionRangeType(), multiple=True,
     help="Only these sections of a cube: inline:100-200:10; the rest stays 0.",
 )  # fmt: skip
+@click.option("--resume", is_flag=True, help="Go on with a prediction to --out that was stopped.")
+@click.option(
+    "--partial", is_flag=True,
+    help="When stopped, write what is predicted so far; the rest is 0.",
+)  # fmt: skip
+@click.option(
+    "--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto",
+    show_default=True, help="auto takes bfloat16 where it is quicker and names the same classes.",
+)  # fmt: skip
+@click.option(
+    "--tiling", type=click.Choice(["auto", "exact", "blended"]), default="auto",
+    show_default=True, help="exact equals one pass; auto blends where that takes twice the work.",
+)  # fmt: skip
+@click.option("--mirror", is_flag=True, help="See each tile mirrored too, and take the mean.")
+@click.option(
+    "--memory", type=click.IntRange(1, 1_000_000), metavar="MB",
+    help="Memory that it may take.  [default: half of what is free]",
+)  # fmt: skip
+@click.option(
+    "--check-tiling", is_flag=True,
+    help="Write nothing; measure how far tiles are from one pass over the same cells.",
+)  # fmt: skip
 @domain_option("What a raster or 2-D array holds.  [default: what the model was trained on]")
 @device_option
 @json_option
@@ -53,30 +77,46 @@ def predict(
     ctx: click.Context,
     model: Path,
     file: str,
-    out: Path,
+    out: Path | None,
     confidence: Path | None,
     probabilities: Path | None,
     sections: tuple[SectionRange, ...],
     domain: Domain | None,
     device: DeviceWish,
+    check_tiling: bool,
     as_json: bool,
+    **manner: Any,
 ) -> None:
     """Predict the classes of FILE with MODEL.
 
     Cells without live data are 0. A small file beside it (.seen.npz) says which cells the model
-    was trained on. Ctrl-C stops; then nothing is written.
+    was trained on. Ctrl-C stops; what is predicted by then is kept for --resume.
     """
     card = read_card(model)
+    if out is None and not check_tiling:
+        raise click.UsageError("Missing option '--out'.")
+    spec = PredictionSpec(
+        precision=manner["precision"], tiling=manner["tiling"], flips=manner["mirror"],
+        memory=manner["memory"] or 0,
+    )  # fmt: skip
     with open_as(file, domain or card.domain) as source:
+        chosen = resolve_sections(sections, source)
+        if out is None or check_tiling:
+            section = chosen[0] if chosen else None
+            outcome = follow(
+                workflow.check_tiling(model, source, section=section, device=device, spec=spec)
+            )
+            _tell_check(ctx, outcome, as_json=as_json)
+            return
+        how = workflow.Manner(device, spec, resume=manner["resume"])
         outcome = follow(
             workflow.predict_to_file(
                 model, source, out, confidence,
-                sections=resolve_sections(sections, source), device=device, probabilities=probabilities,
+                probabilities=probabilities, sections=chosen, how=how,
             )
         )  # fmt: skip
-    if outcome.stopped:
-        click.echo("geocnn: stopped; nothing is written.", err=True)
-        ctx.exit(STOPPED)
+        if outcome.stopped:
+            _stop(ctx, source, (out, confidence, probabilities), partial=manner["partial"])
     if not as_json:
         click.echo(f"{out}: predicted in {outcome.seconds:.1f} s")
         return
@@ -93,3 +133,35 @@ def predict(
             "notes": outcome.notes,
         }
     )
+
+
+def _tell_check(ctx: click.Context, outcome: Outcome, *, as_json: bool) -> None:
+    if outcome.stopped:
+        ctx.exit(STOPPED)
+    if as_json:
+        print_json({"notes": outcome.notes, "seconds": outcome.seconds})
+    else:
+        click.echo(outcome.notes[-1])
+
+
+def _stop(
+    ctx: click.Context,
+    source: Source,
+    outputs: tuple[Path, Path | None, Path | None],
+    *,
+    partial: bool,
+) -> NoReturn:
+    """Say what a stopped prediction leaves, write it where asked for, and exit."""
+    out, confidence, probabilities = outputs
+    kept = workflow.working_folder(out)
+    if not kept.exists():
+        click.echo("geocnn: stopped; nothing is written.", err=True)
+        ctx.exit(STOPPED)
+    if partial:
+        follow(workflow.write_partial(source, out, confidence, probabilities=probabilities))
+    written = f"{out} holds what is predicted so far" if partial else "nothing is written"
+    click.echo(
+        f"geocnn: stopped; {written}. The same command with --resume goes on from {kept}.",
+        err=True,
+    )
+    ctx.exit(STOPPED)

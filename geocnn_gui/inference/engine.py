@@ -148,7 +148,7 @@ class Engine:
             looks = [read(section, tile) for section, _, tile in refs]
         alive = [look for look in looks if look.values is not None]
         if alive and not self.tried:
-            self._prepare(alive[0])
+            self.prepare(alive[0])
         parts = (alive[i : i + self._together] for i in range(0, len(alive), self._together))
         found = iter([shares for part in parts for shares in self._shares(part)])
         return [Answer(None if k.values is None else next(found), k.live) for k in looks]
@@ -202,7 +202,7 @@ class Engine:
         ):
             return self.net.logits_in(pictures, rows, columns)
 
-    def _prepare(self, look: Look) -> None:
+    def prepare(self, look: Look) -> None:
         """Try the fast paths on the middle of a tile."""
         assert look.values is not None
         values = torch.from_numpy(look.values[None])

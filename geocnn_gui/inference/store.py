@@ -298,6 +298,12 @@ def model_mark(model: Path) -> str:
         return f"{model.name} {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
 
 
+def progress_in(folder: Path) -> Record | None:
+    """Return what a task in `folder` was asked for and has done, None where it has done nothing."""
+    record = None if _read_card(folder) is None else read_record(folder)
+    return record if record is not None and record.count else None
+
+
 def stores_unasked(source: Source, classes: Classes) -> bool:
     """Say whether probabilities of `source` are small enough to be stored without being asked."""
     return len(source.shape) == 2 and int(np.prod(source.shape)) * len(classes) <= _UNASKED
