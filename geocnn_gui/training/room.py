@@ -51,9 +51,7 @@ class Room:
         step = in_words(self.patches * patch)
         if self.whole:
             return Note(f"A step takes about {step}; {in_words(free)} of memory are free.")
-        return Note(
-            f"{in_words(free)} of memory are free: {self._in_parts()}, about {step} each."
-        )
+        return Note(f"{in_words(free)} of memory are free: {self._in_parts()}, about {step} each.")
 
     def less_for_steps(self, cause: BaseException) -> Note:
         """Take less for a step from now on; raises `NotEnoughMemory` where there is no less."""
