@@ -61,6 +61,8 @@ class TrainingSummary(Spec):
     holdout_scores: UnitScores | None = None
     #: The buffer was narrower than it should be.
     holdout_optimistic: bool = False
+    #: Of thin classes, with slack, at their best thresholds (`scoring.thin`).
+    holdout_f1_tolerant: dict[int, float | None] = Field(default={})
     #: With single pixels held out, whose neighbours were trained on: says nothing of new ground.
     leaky_iou: float | None = None
     #: Of the network saved, on the test set, which training never saw.
@@ -84,6 +86,9 @@ class ModelCard(Spec):
     #: Axes of a cube along which the network saw sections, the first is predicted by default.
     section_axes: tuple[int, ...] = ()
     training: TrainingSummary = TrainingSummary()
+    #: Ids of classes whose labels are narrow, and the probability from which naming them is best.
+    thin: tuple[int, ...] = ()
+    thresholds: dict[int, float] = Field(default={})
     #: Sources it was trained on; which of their cells lies in the file: `read_grounds`.
     grounds: tuple[GroundCard, ...] = ()
 

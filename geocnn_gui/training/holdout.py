@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -46,6 +46,31 @@ class HeldScore:
     units: UnitCounter
 
 
+class HeldPart(NamedTuple):
+    """A part with held-out ground, seen with a margin; `core` is the part itself.
+
+    `numbers` are class numbers from 1 of all labels, `known` says which are held out, `shares`
+    are probabilities (classes, rows, columns).
+    """
+
+    numbers: np.ndarray
+    known: np.ndarray
+    shares: np.ndarray
+    core: tuple[slice, slice]
+
+
+def grown(
+    part: tuple[slice, slice], shape: tuple[int, int], margin: int
+) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Return a part grown by `margin` within a picture, and the part counted from there."""
+    wide, core = [], []
+    for span, size in zip(part, shape, strict=True):
+        start = max(0, span.start - margin)
+        wide.append(slice(start, min(size, span.stop + margin)))
+        core.append(slice(span.start - start, span.stop - start))
+    return (wide[0], wide[1]), (core[0], core[1])
+
+
 def score_holdout(
     net: SegmentationNet, pictures: list[LabelledPicture], room: Room, classes: int
 ) -> Generator[Note | None, None, HeldScore]:
@@ -73,6 +98,19 @@ def score_holdout(
         counter.add(units, numbers, found.numpy() + 1)
         yield
     return HeldScore(loss / max(cells, 1), mean_iou(confusion), confusion, counter)
+
+
+def held_shares(
+    net: SegmentationNet, pictures: list[LabelledPicture], room: Room, *, margin: int
+) -> Iterator[Note | HeldPart]:
+    """Yield the parts that `score_holdout` scores, each seen with a `margin`; notes as it does."""
+    for picture, rows, columns in _parts(net, pictures):
+        assert picture.split is not None
+        wide, core = grown((rows, columns), picture.shape, margin)
+        numbers = picture.class_numbers(*wide)
+        known = (picture.split.unit_mask(*wide) > 0) & (numbers > 0)
+        logits = yield from _logits(net, picture, wide, room)
+        yield HeldPart(numbers, known, logits.softmax(0).numpy(), core)
 
 
 def mean_iou(confusion: np.ndarray) -> float:

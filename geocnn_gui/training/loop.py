@@ -245,6 +245,7 @@ def fit(
             )
             break
         losses = []
+        fitting.weights.clear()
         fitting.net.train()
         for _ in range(spec.steps_per_epoch):
             losses.append((yield from take_step(task, fitting)))

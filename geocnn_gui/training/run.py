@@ -41,6 +41,8 @@ from geocnn_gui.training.room import Room
 from geocnn_gui.training.sampling import keep_small
 from geocnn_gui.training.sections import Pair
 from geocnn_gui.training.spec import TrainingSpec
+from geocnn_gui.training.telling import tell_balance, tell_never_predicted
+from geocnn_gui.training.thin_classes import ThinClass, find_thin, score_thin, tell_thin
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -117,6 +119,7 @@ class _Run:
         self._refit = Fit()
         self._folds: Folds | None = None
         self._test: ScoreIntervals | None = None
+        self._thin: list[ThinClass] = []
         self._began = time.monotonic()
         self._keeper = Keeper(order.checkpoint)
         self._log: list[EpochDone] = []
@@ -141,6 +144,7 @@ class _Run:
         self._folds = yield from self._hold_out()
         refit = self._training.refit or len(self._folds.counted) != 1
         yield from self._run_folds(task, self._folds, legs=len(self._folds.all) + refit)
+        yield from self._score_thin(self._folds)
         if refit:
             yield from self._fit_all(task, self._folds)
         if self._folds.plan.tests:
@@ -170,6 +174,21 @@ class _Run:
                 leg = folds.leg(fold, self._training.epochs, legs)
                 yield from fit(task, leg, result=fold.fit, start=self._start_of(fold))
         yield from self._tell_score(folds, refit=legs > len(folds.all))
+
+    def _score_thin(self, folds: Folds) -> Iterator[Event]:
+        """Say how classes came off in the held-out runs, thin ones at every threshold."""
+        counts = [f.fit.best_confusion for f in folds.counted if f.fit.best_confusion is not None]
+        if counts and (note := tell_never_predicted(self._classes, np.sum(counts, axis=0))):
+            yield note
+        fold = next((f for f in reversed(folds.counted) if f.fit.best_state), None)
+        thin = yield from find_thin(self._pictures.all)
+        if fold is None or not thin:
+            return
+        net = self._network(fold.fit)
+        self._room.device.place(net)
+        self._pictures.split_by(fold.splits())
+        self._thin = yield from score_thin(net.eval(), self._pictures.all, self._room, thin)
+        yield from tell_thin(self._classes, self._thin)
 
     def _fit_all(self, task: Task, folds: Folds) -> Iterator[Event]:
         """Fit a fresh network to all labels but those of the test set."""
@@ -230,7 +249,15 @@ class _Run:
         )  # fmt: skip
         state = begun[-1].fit.best_state if begun else {}
         best = {f"held.{name}": value for name, value in state.items()}
-        return self._keeper.keep(card, {**fitting.tensors(), **best})
+        return self._keeper.keep(card, {**fitting.tensors(), **best}) or self._balance(fitting)
+
+    def _balance(self, fitting: Fitting) -> Note | None:
+        """Say after the first epoch of all what balancing the classes came to."""
+        if not self._training.balance or len(self._log) > 1:
+            return None
+        weights = [each.numpy() for each in fitting.weights]
+        sampler = fitting.sampler
+        return tell_balance(self._classes, sampler.counts, sampler.shares, weights)
 
     def _tell_score(self, folds: Folds, *, refit: bool) -> Iterator[Event]:
         scores = folds.scores
@@ -344,6 +371,8 @@ class _Run:
             ),
             section_axes=tuple(sorted(set(axes), key=lambda a: -axes.count(a))),
             training=self._summary(best, finished=finished),
+            thin=tuple(self._classes[t.number].id for t in self._thin),
+            thresholds={self._classes[t.number].id: t.best.threshold for t in self._thin if t.best},
         )  # fmt: skip
 
     def _summary(self, best: Fit, *, finished: bool) -> TrainingSummary:
@@ -360,6 +389,9 @@ class _Run:
             steps=best.best_epoch * self._training.steps_per_epoch,
             seconds=self._seconds(), device=self._device.description,
             stopped_early=not finished, refit=self._refit.finished,
+            holdout_f1_tolerant={
+                self._classes[t.number].id: t.best.f1 if t.best else 0.0 for t in self._thin
+            },
             software=f"GeoCNN {__version__}", **folds.facts([c.id for c in self._classes]), **tested,
         )  # fmt: skip
 

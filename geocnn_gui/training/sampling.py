@@ -150,7 +150,7 @@ class PatchSampler:
         counts = np.array([len(c) for c in self._by_class], float)
         # The square root lies between drawing classes as they come and all alike.
         weights = np.sqrt(counts) if balance else counts
-        self._shares = weights / weights.sum()
+        self.shares = weights / weights.sum()
         self.counts = counts
 
     @property
@@ -168,7 +168,7 @@ class PatchSampler:
         Middles lie within `jitter` cells of a labelled cell.
         """
         patches = []
-        for number in self._random.choice(len(self._shares), n, p=self._shares):
+        for number in self._random.choice(len(self.shares), n, p=self.shares):
             cells = self._by_class[number]
             picture, row, column = cells[self._random.integers(len(cells))]
             move_row, move_column = self._random.integers(-jitter, jitter + 1, 2)

@@ -18,10 +18,10 @@ from geocnn_gui.events import EpochDone, Event, Progress, Saved
 from geocnn_gui.labels.store import LabelSnapshot
 from geocnn_gui.models.spec import CnnSpec, UNetSpec
 from geocnn_gui.models.weights import load_model, read_card
-from geocnn_gui.training import loop
 from geocnn_gui.training.run import Order, train
 from geocnn_gui.training.sections import Pair, labelled_sections
 from geocnn_gui.training.spec import TrainingSpec
+from geocnn_gui.training.step import loss_of, share_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,7 +169,7 @@ def test_that_unlabelled_pixels_never_enter_the_loss() -> None:
     logits = torch.randn(2, 3, 8, 8, requires_grad=True)
     labels = torch.zeros(2, 8, 8, dtype=torch.long)
     labels[0, 2:4, 3:6], labels[0, 6, 6] = 1, 3
-    loop._loss(logits, labels, balance=True).backward()
+    loss_of(logits, labels, share_of(labels, 3, balance=True)).backward()
     assert logits.grad is not None
     reached = logits.grad.abs().sum(1) > 0
     assert torch.equal(reached, labels > 0)
@@ -177,7 +177,8 @@ def test_that_unlabelled_pixels_never_enter_the_loss() -> None:
 
 def test_that_a_batch_without_labels_gives_no_nan() -> None:
     logits = torch.randn(1, 2, 4, 4, requires_grad=True)
-    loss = loop._loss(logits, torch.zeros(1, 4, 4, dtype=torch.long), balance=True)
+    labels = torch.zeros(1, 4, 4, dtype=torch.long)
+    loss = loss_of(logits, labels, share_of(labels, 2, balance=True))
     assert loss.item() == 0
 
 
