@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from geocnn_gui.errors import GeoCNNError
+from geocnn_gui.gui.census import labels_elsewhere, take_census
 from geocnn_gui.gui.opening import labelled_entries
 from geocnn_gui.gui.run_list import RunList
 from geocnn_gui.gui.run_tasks import InView, go_on, new_run
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from PySide6.QtCore import QObject
 
     from geocnn_gui.events import Event
+    from geocnn_gui.gui.census import Census
     from geocnn_gui.labels.book import LabelBook
     from geocnn_gui.models.spec import ModelSpec
     from geocnn_gui.project.project import Project
@@ -63,6 +65,19 @@ class Training(RunList):
     def _has_unseen_labels(self) -> bool:
         """Say whether a source not yet in view has labels; the training says of which classes."""
         return self.project is not None and bool(labelled_entries(self.project) - set(self._books))
+
+    def count_classes(self, done: Callable[[Census], None]) -> None:
+        """Count the labels of all sources of the project, in the background."""
+        project, entry = self.project, self.entry_id
+        if project is None:
+            return
+        here = [] if self.labels is None else [self.labels.store.snapshot()]
+
+        def tell(census: Census) -> None:
+            if self.project is project:
+                done(census)
+
+        self.call(lambda: take_census([*here, *labels_elsewhere(project, entry)]), tell)
 
     def set_specs(
         self, model: ModelSpec | None = None, training: TrainingSpec | None = None

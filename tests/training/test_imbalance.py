@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,6 +19,9 @@ from geocnn_gui.training.sampling import LabelledPicture, PatchSampler
 from geocnn_gui.training.sections import Pair
 from geocnn_gui.training.spec import TrainingSpec
 from geocnn_gui.training.step import MOST_WEIGHT, share_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 UNET = UNetSpec(depth=2, width=8, dropout=0)
 RARE, COMMON = 40, 40_000

@@ -5,17 +5,24 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, cast
 
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from geocnn_gui.gui.panels.label_panel import class_counts, labelled_sentence
+from geocnn_gui.gui.census import Census
+from geocnn_gui.gui.panels.label_panel import labelled_sentence
 from geocnn_gui.gui.panels.model_panel import title_of
 from geocnn_gui.gui.widgets.card import button, enable, label
 from geocnn_gui.gui.widgets.class_bars import ClassBars
 from geocnn_gui.gui.widgets.spec_form import SpecForm
 
 if TYPE_CHECKING:
+    from PySide6.QtGui import QShowEvent
+
     from geocnn_gui.gui.session import Session
     from geocnn_gui.training.spec import TrainingSpec
+
+#: Labels are counted when nothing was painted for so long.
+_WAIT_MS = 300
 
 
 class TrainPanel(QWidget):
@@ -33,15 +40,19 @@ class TrainPanel(QWidget):
         self._device = label(role="muted", name="device_line", wrap=True)
         self._train = button("Train  (Ctrl+T)", session.start_training, name="train", primary=True)
         self._reason = label(role="muted", name="train_reason", wrap=True)
-        self._bars = ClassBars()
+        self._bars = ClassBars(logarithmic=True)
+        self._few = label(role="warning", name="few_cells", wrap=True)
+        self._counting = QTimer(self, singleShot=True, interval=_WAIT_MS)
+        self._counting.timeout.connect(self._count)
         layout = QVBoxLayout(self)
         layout.setSpacing(8)
         for widget in (self._title, self._sentence, self._form, self._device, self._train):
             layout.addWidget(widget)
         layout.addWidget(self._reason)
         layout.addSpacing(4)
-        layout.addWidget(label("CLASS BALANCE", role="heading"))
+        layout.addWidget(label("LABELLED CELLS", role="heading"))
         layout.addWidget(self._bars)
+        layout.addWidget(self._few)
         layout.addStretch(1)
         for signal in (session.source_changed, session.classes_changed, session.job_changed,
                        session.specs_changed, session.project_changed):  # fmt: skip
@@ -58,11 +69,28 @@ class TrainPanel(QWidget):
         others = len(session.project.sources) - 1 if session.project is not None else 0
         more = " Labels of the project's other sources like this one count too."
         self._sentence.setText(labelled_sentence(session) + (more if others > 0 else ""))
-        self._bars.show_counts(class_counts(session))
+        if session.project is None:
+            self._show_census(Census({}, {}, 0))
+        elif self.isVisible() and not self._counting.isActive():
+            self._counting.start()
         reason = session.why_no_training()
         enable(self._train, reason, tip="Learn from the labels as they are now")
         self._reason.setText(reason if session.source is not None else "")
         self._reason.setVisible(bool(self._reason.text()))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Count anew what was painted meanwhile."""
+        super().showEvent(event)
+        self._count()
+
+    def _count(self) -> None:
+        self._session.count_classes(self._show_census)
+
+    def _show_census(self, census: Census) -> None:
+        classes = self._session.classes
+        self._bars.show_counts(tuple((c.name, c.color, census.cells.get(c.id, 0)) for c in classes))
+        self._few.setText("\n".join(census.warnings(classes)))
+        self._few.setVisible(bool(self._few.text()))
 
     def _on_form(self) -> None:
         self._session.set_specs(training=cast("TrainingSpec", self._form.spec()))

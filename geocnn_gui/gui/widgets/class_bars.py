@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRectF, QSize, Qt
@@ -18,10 +19,14 @@ _BAR = 8
 
 
 class ClassBars(QWidget):
-    """One row per class: name, bar, figure. The longest bar is the most frequent class."""
+    """One row per class: name, bar, figure. The longest bar is the most frequent class.
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    With `logarithmic` a bar grows with the number of digits, so that rare classes are seen.
+    """
+
+    def __init__(self, parent: QWidget | None = None, *, logarithmic: bool = False) -> None:
         super().__init__(parent)
+        self._logarithmic = logarithmic
         self.setObjectName("class_bars")
         self._rows: tuple[tuple[str, str, int], ...] = ()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -65,6 +70,7 @@ class ClassBars(QWidget):
             painter.drawText(QRectF(0, top, self.width(), _ROW), right, grouped(pixels))
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(color))
-            length = max(3.0, room * pixels / most) if pixels else 0.0
+            share = math.log1p(pixels) / math.log1p(most) if self._logarithmic else pixels / most
+            length = max(3.0, room * share) if pixels else 0.0
             box = QRectF(names + 8, top + (_ROW - _BAR) / 2, length, _BAR)
             painter.drawRoundedRect(box, 2, 2)
