@@ -19,6 +19,7 @@ from geocnn_gui.labels.classes import Classes, by_id
 from geocnn_gui.labels.store import LabelSnapshot
 from geocnn_gui.scoring.compare import RIGHT, WRONG, ErrorMap, Pair, Subset, compare
 from geocnn_gui.scoring.evaluation import ERROR_CLASSES, Evaluation, evaluation_of
+from geocnn_gui.scoring.judge_thin import ThinWish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,6 +114,8 @@ class Scoring(Training):
         self.errors: ErrorView | None = None
         self.error_opacity = 0.85
         self._scored: Score | None = None
+        self._against: Path | str | None = None
+        self.thin_wish = ThinWish()
         self._counts: tuple[ErrorView, int, np.ndarray] | None = None
         self.overlay_changed.connect(self._forget_score)
         self.labels_changed.connect(self._age_score)
@@ -129,14 +132,20 @@ class Scoring(Training):
         if self.prediction is None or self.source is None or self.labels is None:
             return
         truth = Path(path) if path else self.labels.store.snapshot()
+        self._against = path
         task = self._scoring(self.source, self.prediction, truth, self.classes)
         self._start(task, "score", "Scoring")
+
+    def switch_thin(self, number: int, *, thin: bool) -> None:
+        """Judge a class as thin, or not, and score again against the same labels."""
+        self.thin_wish = self.thin_wish.switched(number, thin=thin)
+        self.start_scoring(self._against)
 
     def _scoring(
         self, source: Source, store: PredictionStore, truth: Path | LabelSnapshot, ours: Classes
     ) -> Iterator[Event]:
         self._scored = None
-        self._scored = yield from score_prediction(source, store, truth, ours)
+        self._scored = yield from score_prediction(source, store, truth, ours, wish=self.thin_wish)
 
     def _on_job_ended(self, outcome: str) -> None:
         work = self.work
@@ -276,12 +285,14 @@ def _find(
 
 
 def score_prediction(
-    source: Source, store: PredictionStore, truth: Path | LabelSnapshot, ours: Classes
-) -> Iterator[Event]:
+    source: Source, store: PredictionStore, truth: Path | LabelSnapshot, ours: Classes,
+    *, wish: ThinWish | None = None,
+) -> Iterator[Event]:  # fmt: skip
     """Compare a prediction with labels of a project or a label file; return a `Score`.
 
-    `ours` are the project's classes.
+    `ours` are the project's classes; `wish` says which are thin.
     """
+    from geocnn_gui.scoring.judge_thin import Shares, judge_thin
     from geocnn_gui.scoring.seen import SEEN_FILE, Seen, cautions, unknown
 
     if isinstance(truth, Path):
@@ -303,6 +314,13 @@ def score_prediction(
         known=seen is not None and seen.card.known,
         warnings=cautions(seen, comparison, labels), notes=(note,) if note else (),
     )  # fmt: skip
+    places = {c.id: at for at, c in enumerate(store.classes)}
+    changes = yield from judge_thin(
+        evaluation.scores, evaluation.subsets, given.snapshot, store.read_classes,
+        wish=wish or ThinWish(), seen=cells,
+        shares=Shares(store.read_probabilities, places) if store.has_probabilities else None,
+    )  # fmt: skip
+    evaluation = evaluation.model_copy(update=changes)
     return Score(evaluation, against, given.classes, given.snapshot, store, cells)
 
 

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from geocnn_gui.gui.panels.thin_figures import ThinFigures
 from geocnn_gui.gui.widgets.card import button, enable, grouped, label, plural
 from geocnn_gui.gui.widgets.choice_row import ChoiceRow
 from geocnn_gui.gui.widgets.confusion_table import ConfusionTable, Matrix
@@ -145,6 +146,8 @@ class _Result(QWidget):
         for widget in (self._figures, self._outdated, self._caution, self._note, self._subsets,
                        self._table):  # fmt: skip
             layout.addWidget(widget)
+        self._thin = ThinFigures(self._session)
+        layout.addWidget(self._thin)
         layout.addWidget(label("CONFUSION", role="heading"))
         layout.addWidget(self._modes)
         layout.addWidget(self._confusion)
@@ -205,6 +208,7 @@ class _Result(QWidget):
             self._subsets.explain(key, "" if cells else _NO_CELLS[key],
                                   tip=plural(cells, "labelled pixel"))  # fmt: skip
         self._fill(scores)
+        self._thin.show_score(score, scores)
         self._fill_confusion(score, scores)
         self._show_errors()
 
