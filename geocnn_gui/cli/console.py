@@ -174,5 +174,13 @@ def _left(event: Progress) -> str:
 
 def _epoch(event: EpochDone) -> str:
     stage = {"holdout": "Held-out run", "refit": "Refit"}.get(event.stage, event.stage)
+    if event.leaky:
+        stage = "Leaky run"
+    elif event.folds > 1:
+        stage = f"Fold {event.fold + 1} of {event.folds}"
     text = f"{stage}, epoch {event.epoch} of {event.epochs}: loss {event.loss:.3f}"
-    return text if event.holdout_iou is None else f"{text}, held-out IoU {event.holdout_iou:.3f}"
+    if event.holdout_iou is None:
+        return text
+    ends = event.holdout_interval
+    interval = "" if ends is None else f" ({ends[0]:.2f} to {ends[1]:.2f})"
+    return f"{text}, held-out IoU {event.holdout_iou:.3f}{interval}"

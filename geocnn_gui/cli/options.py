@@ -88,21 +88,56 @@ def make_spec(kind: type[S], group: str, values: dict[str, Any]) -> S:
             hint = f"did you mean {group}.{near[0]}?" if near else f"known: {', '.join(fields)}."
             raise click.BadParameter(f"{group}.{key} is unknown; {hint}", param_hint="--set")
     try:
-        return kind(**values)
+        return kind(**_nested(values))
     except ValidationError as error:
-        key = str(error.errors()[0]["loc"][0])
+        where = [str(part) for part in error.errors()[0]["loc"]]
+        key = ".".join(where[:2]) if ".".join(where[:2]) in fields else where[0]
         raise click.BadParameter(
             f"{group}.{key} must be {fields[key]}, not {values[key]!r}.", param_hint="--set"
         ) from error
 
 
 def settable(kind: type[Spec]) -> dict[str, str]:
-    """Return what the fields of a spec accept, in words: {"epochs": "a whole number 1 to 1000"}."""
+    """Return what the fields of a spec accept, in words: {"epochs": "a whole number 1 to 1000"}.
+
+    Those of a spec within it are named with a dot: "split.share".
+    """
     properties = kind.model_json_schema()["properties"]
-    return {key: _allowed(p) for key, p in properties.items() if not p.get("hidden")}
+    found = {key: _allowed(p) for key, p in properties.items() if not p.get("hidden")}
+    for key, within in _specs_in(kind).items():
+        found.update({f"{key}.{name}": text for name, text in settable(within).items()})
+    return found
+
+
+def _specs_in(kind: type[Spec]) -> dict[str, type[Spec]]:
+    fields = {key: field.annotation for key, field in kind.model_fields.items()}
+    return {k: a for k, a in fields.items() if isinstance(a, type) and issubclass(a, Spec)}
+
+
+def default_of(kind: type[Spec], key: str) -> Any:
+    """Return the default of a field, or of "split.share" within it."""
+    name, _, rest = key.partition(".")
+    default = kind.model_fields[name].get_default()
+    return getattr(default, rest) if rest else default
+
+
+def _nested(values: dict[str, Any]) -> dict[str, Any]:
+    """Return {"a": 1, "b.c": 2} as {"a": 1, "b": {"c": 2}}."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name, dot, rest = key.partition(".")
+        if dot:
+            found.setdefault(name, {})[rest] = value
+        else:
+            found[name] = value
+    return found
 
 
 def _allowed(schema: dict[str, Any]) -> str:
+    if "anyOf" in schema:
+        return " or ".join(_allowed(each) for each in schema["anyOf"])
+    if "const" in schema:
+        return str(schema["const"])
     if "enum" in schema:
         return " or ".join(schema["enum"])
     if schema.get("type") == "boolean":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -14,6 +14,7 @@ from geocnn_gui.cli.console import Outcome, follow, print_json
 from geocnn_gui.cli.options import (
     SectionRange,
     SectionRangeType,
+    default_of,
     device_option,
     domain_option,
     json_option,
@@ -27,7 +28,9 @@ from geocnn_gui.errors import BadRequest
 from geocnn_gui.labels.files import read_label_file
 from geocnn_gui.labels.matching import merge_classes, renumber
 from geocnn_gui.models.spec import SPECS
-from geocnn_gui.models.weights import ModelCard, read_card
+from geocnn_gui.models.weights import ModelCard, TrainingSummary, read_card
+from geocnn_gui.scoring.intervals import score_words
+from geocnn_gui.scoring.split_spec import UnitKind
 from geocnn_gui.training.checkpoint import read_card as read_begun
 from geocnn_gui.training.checkpoint import require_same_specs
 from geocnn_gui.training.spec import TrainingSpec
@@ -40,10 +43,13 @@ if TYPE_CHECKING:
     from geocnn_gui.workflow import DeviceWish
 
 
+_UNITS = {u.removesuffix(" (leaky)"): u for u in ("auto", *get_args(UnitKind))}
+
+
 def _settings_help() -> str:
     groups = [("training", TrainingSpec, ""), *(("model", s, f" ({n})") for n, s in SPECS.items())]
     lines = [
-        f"{group}.{key}{note}: {allowed}; {kind.model_fields[key].get_default()}"
+        f"{group}.{key}{note}: {allowed}; {default_of(kind, key)}"
         for group, kind, note in groups
         for key, allowed in settable(kind).items()
     ]
@@ -72,6 +78,19 @@ def _settings_help() -> str:
     help="Go on with this very training, where it was stopped or broken off: its state is kept in "
     "MODEL.checkpoint until it has finished. Give the same data and settings.",
 )  # fmt: skip
+@click.option(
+    "--split", "unit", type=click.Choice(list(_UNITS)),
+    help="What is held out as a whole for the score; auto (the default) chooses from the labels. "
+    "pixels is leaky: its score says nothing about new ground, and one by block is given beside it.",
+)  # fmt: skip
+@click.option(
+    "--folds", type=click.IntRange(1, 10),
+    help="Hold out each of so many parts in turn, a training for each, and pool their scores.",
+)  # fmt: skip
+@click.option(
+    "--test-set", "test", type=click.FloatRange(0, 0.5), metavar="SHARE",
+    help="Share of the labels that training never sees; the model is scored on it at the end.",
+)  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Same as --set training.seed=N.")
 @domain_option(
     "What rasters and 2-D arrays hold; a section as a picture is imagery unless you say seismic."
@@ -87,6 +106,9 @@ def train(
     settings: tuple[str, ...],
     sections: tuple[SectionRange, ...],
     resume: bool,
+    unit: str | None,
+    folds: int | None,
+    test: float | None,
     seed: int | None,
     domain: Domain | None,
     device: DeviceWish,
@@ -98,8 +120,11 @@ def train(
     them. Ctrl-C stops and keeps the best network so far; the same command with --resume goes on.
     """
     values = parse_settings(settings)
-    if seed is not None:
-        values["training"]["seed"] = str(seed)
+    wishes = {
+        "seed": seed, "split.unit": _UNITS.get(unit or ""), "split.folds": folds,
+        "split.test": test,
+    }  # fmt: skip
+    values["training"].update({k: str(v) for k, v in wishes.items() if v is not None})
     model_spec = make_spec(SPECS[kind], "model", values["model"])
     training_spec = make_spec(TrainingSpec, "training", values["training"])
     workflow.check_destination(out, inputs=tuple(Path(p) for pair in data for p in pair))
@@ -179,9 +204,23 @@ def _report(
     if as_json:
         print_json(_result(outcome, card, out, begun))
         return
-    score = card.training.holdout_iou
-    held = "no score" if score is None else f"held-out mean IoU {score:.3f}"
-    click.echo(f"{out}: {held}, {card.training.steps:,} steps, {outcome.seconds:.0f} s")
+    click.echo(
+        f"{out}: {_score_of(card.training)}, {card.training.steps:,} steps, {outcome.seconds:.0f} s"
+    )
+
+
+def _score_of(said: TrainingSummary) -> str:
+    if said.holdout_iou is None:
+        return "no score"
+    words = score_words(
+        said.holdout_iou, said.holdout_interval, said.holdout_units, said.holdout_by, digits=3
+    )
+    text = f"held-out mean IoU {words}" + (" (may be optimistic)" if said.holdout_optimistic else "")
+    if said.leaky_iou is not None:
+        text += f", leaky on single pixels {said.leaky_iou:.3f}"
+    if said.test_iou is not None:
+        text += f", test set {score_words(said.test_iou, said.test_interval, digits=3)}"
+    return text
 
 
 def _result(
@@ -191,8 +230,18 @@ def _result(
     return {
         "model": str(out),
         "holdout_iou": training.holdout_iou,
+        "holdout_iou_interval": training.holdout_interval,
         "holdout_class_iou": training.holdout_class_iou,
+        "holdout_class_iou_interval": training.holdout_class_interval,
         "holdout_share": training.holdout_share,
+        "holdout_by": training.holdout_by,
+        "holdout_units": training.holdout_units,
+        "holdout_folds": training.holdout_folds,
+        "holdout_optimistic": training.holdout_optimistic,
+        "leaky_iou": training.leaky_iou,
+        "test_iou": training.test_iou,
+        "test_iou_interval": training.test_interval,
+        "test_units": training.test_units,
         "refit": training.refit,
         "stopped": outcome.stopped,
         "resumed_from_epoch": None if begun is None else begun.epoch,

@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -20,9 +20,10 @@ from geocnn_gui.files import write_bytes
 from geocnn_gui.labels.archive import read_archive, write_archive
 from geocnn_gui.labels.classes import LabelClass
 from geocnn_gui.models.spec import ModelSpec, Spec
-from geocnn_gui.models.weights import read_card
+from geocnn_gui.models.weights import TrainingSummary, read_card
 from geocnn_gui.project.file import Choice
 from geocnn_gui.project.lock import FolderLock, holder_of
+from geocnn_gui.scoring.split_spec import SplitChoice
 from geocnn_gui.training.checkpoint import SourceMark
 from geocnn_gui.training.checkpoint import read_card as read_checkpoint_card
 from geocnn_gui.training.spec import TrainingSpec
@@ -65,7 +66,11 @@ class RunRecord(Spec):
     classes: tuple[LabelClass, ...] = ()
     sources: tuple[RunSource, ...] = ()
     holdout_iou: float | None = None
-    holdout_class_iou: dict[int, float] = Field(default={})
+    holdout_class_iou: dict[int, float | None] = Field(default={})
+    #: What its model says of the training; None before there is one, and of runs of long ago.
+    summary: TrainingSummary | None = None
+    #: The split that was made by hand.
+    split: SplitChoice | None = None
     steps: int = 0
     software: str = ""
 
@@ -116,7 +121,10 @@ class Run:
 
     def epochs(self) -> tuple[EpochDone, ...]:
         """Return its epochs in order, as its log tells them."""
-        found = {(e.stage, e.epoch): e for e in read_log(self.folder) if isinstance(e, EpochDone)}
+        found = {
+            (e.stage, not e.leaky, e.fold, e.epoch): e
+            for e in read_log(self.folder) if isinstance(e, EpochDone)
+        }  # fmt: skip
         return tuple(found[key] for key in sorted(found))
 
     def labels(self, number: int) -> LabelSnapshot:
@@ -154,7 +162,7 @@ def _of_card(card: ModelCard, folder: Path) -> RunRecord:
         number=int(folder.name), created=saved, seconds=said.seconds, model=card.spec,
         state="stopped" if said.stopped_early else "finished", classes=card.classes,
         holdout_iou=said.holdout_iou, holdout_class_iou=said.holdout_class_iou,
-        steps=said.steps, software=said.software,
+        summary=said, steps=said.steps, software=said.software,
     )  # fmt: skip
 
 
@@ -194,9 +202,13 @@ def read_log(folder: Path) -> tuple[EpochDone | Note, ...]:
 def _checked(event: EpochDone | Note) -> EpochDone | Note:
     """Return an event of a log whose figures are figures; raises `TypeError`."""
     if isinstance(event, EpochDone):
-        figures = (event.epoch, event.epochs, event.loss, event.holdout_loss, event.holdout_iou)
+        figures = (event.epoch, event.epochs, event.loss, event.holdout_loss, event.holdout_iou,
+                   event.fold, event.folds, *(event.holdout_interval or ()))  # fmt: skip
         if not all(x is None or isinstance(x, int | float) for x in figures):
             raise TypeError
+        if event.holdout_interval is not None:
+            low, high = event.holdout_interval  # a list in JSON
+            return replace(event, holdout_interval=(low, high))
     return event
 
 
@@ -211,6 +223,7 @@ def begin_run(
     specs: tuple[ModelSpec, TrainingSpec],
     classes: Sequence[LabelClass],
     sources: Sequence[tuple[RunSource, LabelSnapshot]],
+    split: SplitChoice | None = None,
 ) -> None:
     """Write down what a training begins with: specs, classes, and the labels themselves.
 
@@ -226,7 +239,7 @@ def begin_run(
     record = RunRecord(
         number=int(folder.name), created=datetime.now(UTC), state="running", model=specs[0],
         training=specs[1], classes=tuple(classes), sources=tuple(s for s, _ in sources),
-        software=f"GeoCNN {__version__}",
+        split=split, software=f"GeoCNN {__version__}",
     )  # fmt: skip
     save_record(folder, record)
 
@@ -293,7 +306,7 @@ def _end(folder: Path, state: Outcome, error: str, *, seconds: float) -> None:
         with suppress(GeoCNNError):
             said = read_card(run.model).training
             changes["holdout_iou"], changes["steps"] = said.holdout_iou, said.steps
-            changes["holdout_class_iou"] = said.holdout_class_iou
+            changes["holdout_class_iou"], changes["summary"] = said.holdout_class_iou, said
     change_record(run, **changes)
 
 

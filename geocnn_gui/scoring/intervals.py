@@ -101,15 +101,16 @@ class Comparison(_Frozen):
 
 
 def score_words(
-    value: float | None, ends: tuple[float, float] | None, units: int = 0, kind: str = ""
-) -> str:
+    value: float | None, ends: tuple[float, float] | None, units: int = 0, kind: str = "",
+    *, digits: int = 2,
+) -> str:  # fmt: skip
     """Return "0.61, 0.52-0.69 over 14 blocks": a figure, its 95 % interval and what it is from."""
     if value is None:
         return "unknown"
     many = f" over {units} {kind}{'' if units == 1 else 's'}" if units and kind else ""
     if ends is None:
-        return f"{value:.2f}{many}"
-    return f"{value:.2f}, {ends[0]:.2f}\N{EN DASH}{ends[1]:.2f}{many}"
+        return f"{value:.{digits}f}{many}"
+    return f"{value:.{digits}f}, {ends[0]:.2f}\N{EN DASH}{ends[1]:.2f}{many}"
 
 
 class UnitCounter:

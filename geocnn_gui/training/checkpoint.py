@@ -349,10 +349,19 @@ def require_same_data(card: CheckpointCard, marks: Sequence[SourceMark]) -> None
 def require_same_specs(card: CheckpointCard, model: ModelSpec, training: TrainingSpec) -> None:
     """Make sure that a training goes on by the settings it began with; raises `BadRequest`."""
     for group, then, now in (("model", card.model, model), ("training", card.training, training)):
-        before, after = then.model_dump(), now.model_dump()
+        before, after = _flat(then.model_dump()), _flat(now.model_dump())
         for key, value in before.items():
             if value != after.get(key):
                 raise _other(f"The training began with {group}.{key}={value}, not {after.get(key)}")
+
+
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
+    """Return {"a": {"b": 1}} as {"a.b": 1}."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        inner = _flat(value) if isinstance(value, dict) else {"": value}
+        found.update({f"{key}.{name}".removesuffix("."): each for name, each in inner.items()})
+    return found
 
 
 def _other(fact: str) -> GeoCNNError:

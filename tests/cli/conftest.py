@@ -43,8 +43,9 @@ def process():
 
 @pytest.fixture(scope="session")
 def section_labels(tmp_path_factory) -> Path:
-    """Three classes in layers over the cut of the F3 section (40 traces x 100 samples)."""
-    labels = np.repeat(np.array([[1, 2, 4]], np.uint8), [30, 40, 30], axis=1).repeat(40, axis=0)
+    """Three classes in layers, each twice, over the cut of the F3 section (40 traces x 100)."""
+    layers = np.repeat(np.array([1, 2, 4, 1, 2, 4], np.uint8), [15, 20, 15, 15, 20, 15])
+    labels = np.tile(layers, (40, 1))
     path = tmp_path_factory.mktemp("labels") / "labels.npy"
     np.save(path, labels)
     return path

@@ -78,14 +78,14 @@ def test_that_a_line_as_picture_has_samples_down(trained, geocnn, tmp_path):
 def test_that_figures_of_the_command_line_are_those_of_the_definition(trained, geocnn, tmp_path):
     truth = np.load(trained.labels)
     prediction = truth.copy()
-    prediction[:20, :30] = 2
+    prediction[:20, :15] = 2
     prediction[:, 95:] = 0
     np.save(tmp_path / "p.npy", prediction)
     scores = geocnn("evaluate", tmp_path / "p.npy", "--labels", trained.labels, "--json").json
-    assert scores["confusion"] == [[600, 600, 0], [0, 1600, 0], [0, 0, 1000]]
+    assert scores["confusion"] == [[900, 300, 0], [0, 1600, 0], [0, 0, 1000]]
     assert scores["unpredicted"] == [0, 0, 200]
-    assert scores["mean_iou"] == pytest.approx((600 / 1200 + 1600 / 2200 + 1000 / 1200) / 3)
-    assert scores["pixel_accuracy"] == pytest.approx(3200 / 4000)
+    assert scores["mean_iou"] == pytest.approx((900 / 1200 + 1600 / 1900 + 1000 / 1200) / 3)
+    assert scores["pixel_accuracy"] == pytest.approx(3500 / 4000)
 
 
 def test_that_evaluate_prints_a_table(trained, geocnn, tmp_path):

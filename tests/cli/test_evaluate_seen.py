@@ -60,7 +60,8 @@ def test_that_the_file_beside_a_cube_tells_its_cells(geocnn, tmp_path):
     with open_source(cube) as source:
         shape = source.shape
     labels = np.zeros(shape, np.uint8)
-    labels[2, :, :50], labels[2, :, 50:] = 1, 2
+    for top in range(0, shape[2], 50):  # each class in several patches
+        labels[2, :, top : top + 25], labels[2, :, top + 25 : top + 50] = 1, 2
     np.save(tmp_path / "labels.npy", labels)
     model, out = tmp_path / "m.safetensors", tmp_path / "map.sgy"
     assert geocnn("train", "--data", cube, tmp_path / "labels.npy", *TINY, "--out", model).code == 0

@@ -14,7 +14,7 @@ from geocnn_gui.models.weights import load_model, read_card
 
 QUICK = (
     "--set", "training.epochs=1", "--set", "training.steps_per_epoch=2", "--device", "cpu",
-    "--set", "training.batch=2", "--set", "training.holdout=0",
+    "--set", "training.batch=2", "--set", "training.split.share=0",
 )  # fmt: skip
 
 
