@@ -10,6 +10,9 @@ from geocnn_gui.data.source import Window
 from geocnn_gui.errors import GeoCNNError, UnreadableFile
 from geocnn_gui.files import write_bytes
 from geocnn_gui.gui.running import Running
+from geocnn_gui.inference.journal import JOURNAL
+from geocnn_gui.inference.spec import PredictionSpec
+from geocnn_gui.inference.store import progress_in
 from geocnn_gui.models.compatibility import differences
 from geocnn_gui.models.weights import read_card
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from PySide6.QtCore import QObject
 
     from geocnn_gui.events import TileDone
+    from geocnn_gui.inference.journal import Record
     from geocnn_gui.inference.store import PredictionStore
 
 
@@ -26,6 +30,8 @@ class Predicting(Running):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._prediction_folder: Path | None = None
+        self.prediction_spec = PredictionSpec()
+        self._progress_of: tuple[object, Record | None] = (None, None)
 
     def why_no_prediction(self) -> str:
         """Say what a prediction still lacks; "" when it can start."""
@@ -97,9 +103,56 @@ class Predicting(Running):
             self.tell(reason, "warning")
             return
         sections = None if whole or self.section.axis is None else [self.section]
-        task = workflow.predict(self.model_path, self.source, folder=folder, sections=sections)
+        task = workflow.predict(
+            self.model_path, self.source, folder=folder, sections=sections,
+            spec=self.prediction_spec,
+        )  # fmt: skip
         if self._start(task, "predict", "Predicting"):
             self._prediction_folder = folder
+
+    def set_prediction_spec(self, spec: PredictionSpec) -> None:
+        """Predict in another manner from now on."""
+        self.prediction_spec = spec
+        self.model_changed.emit()
+
+    def unfinished_prediction(self, *, whole: bool) -> Record | None:
+        """Return what a stopped prediction by the model in hand has done, in the same manner.
+
+        With `whole` that of all sections, otherwise that of the section in view; None where
+        there is none to be continued.
+        """
+        folder = self.prediction_folder()
+        if folder is None or self.source is None or self.work == "predict":
+            return None
+        record = self._progress_in(folder)
+        if record is None or record.count >= record.total:
+            return None
+        wanted = self.prediction_spec.model_dump(exclude={"memory"})
+        if any(record.settings.get(key) != value for key, value in wanted.items()):
+            return None
+        if self.section.axis is None:
+            return record
+        same = record.whole if whole else record.asked == (self.section,)
+        return record if same else None
+
+    def _progress_in(self, folder: Path) -> Record | None:
+        """Return what was done in `folder`, read again only after it has changed."""
+        journal = folder / JOURNAL
+        state = (folder, journal.stat().st_mtime_ns if journal.is_file() else 0)
+        if self._progress_of[0] != state:
+            self._progress_of = state, progress_in(folder)
+        return self._progress_of[1]
+
+    def check_tiling(self) -> None:
+        """Measure how far tiles are from one pass, on the section in view; a note says it."""
+        from geocnn_gui import workflow
+
+        if self.source is None or self.model_path is None:
+            return
+        task = workflow.check_tiling(
+            self.model_path, self.source, section=self.section, spec=self.prediction_spec
+        )
+        self._start(task, "check", "Checking the tiling")
 
     def prediction_folder(self) -> Path | None:
         """Return where the model in hand puts what it says of the source in view."""

@@ -15,10 +15,11 @@ from geocnn_gui.data.source import Section, Source
 from geocnn_gui.events import Event, Note, Progress, TileDone
 from geocnn_gui.inference.blending import Blender
 from geocnn_gui.inference.cost import Costs
-from geocnn_gui.inference.engine import Engine, Look, Reader, likeliest
+from geocnn_gui.inference.engine import Engine, Look, Reader
 from geocnn_gui.inference.folding import folded
 from geocnn_gui.inference.journal import Record
 from geocnn_gui.inference.memory import NotEnoughMemory, budget, in_words
+from geocnn_gui.inference.naming import Naming, tell_naming
 from geocnn_gui.inference.plan import Plan, make_plan
 from geocnn_gui.inference.spec import PredictionSpec
 from geocnn_gui.inference.store import PredictionStore
@@ -85,13 +86,15 @@ def predict(
     record.ask(wanted, sum(cutter.count(s) for s in wanted), whole=sections is None)
     yield Progress(record.count, record.total, "Reading")
     yield from _tell(record, plan, room)
+    if (note := tell_naming(card, spec)) is not None:
+        yield note
     journal = out.begin(settings, record, tiling=plan.word)
     try:
         if record.count < record.total:
             engine = Engine(net, device, spec, plan)
             reader = Reader(source, card.scaling.for_source(source), net.stride)
-            ids = np.array([c.id for c in card.classes], np.uint8)
-            yield from _Task(engine, reader, journal, cutter, _Writer(source, out, ids)).run()
+            writer = _Writer(source, out, Naming.of(card, spec))
+            yield from _Task(engine, reader, journal, cutter, writer).run()
     finally:
         journal.sync()
         out.finish(complete=record.count == record.total)
@@ -145,14 +148,14 @@ class _Writer:
 
     source: Source
     out: PredictionStore
-    ids: np.ndarray
+    naming: Naming
 
     def write(self, section: Section, tile: Tile, shares: Tensor | None, live: np.ndarray) -> None:
         if shares is None:
             return
         plane = self.source.plane(section)
-        numbers, confidence = likeliest(shares)
-        picture = np.where(live, self.ids[numbers], 0)
+        named, confidence = self.naming.name(shares)
+        picture = np.where(live, named, 0)
         each = plane.array(shares.cpu().numpy()) if self.out.has_probabilities else None
         window = plane.window(tile.rows, tile.columns)
         self.out.write(window, plane.array(picture), plane.array(confidence), each)

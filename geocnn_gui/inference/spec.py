@@ -27,6 +27,12 @@ class PredictionSpec(Spec):
         title="Mirror",
         description="See each tile mirrored too and take the mean: steadier, twice the time.",
     )
+    thresholds: bool = Field(
+        default=False,
+        title="Thin classes by their best threshold",
+        description="Named from the probability that was best on held-out ground, not only where "
+        "likeliest.",
+    )
     memory: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
         default=0,
         title="Memory",

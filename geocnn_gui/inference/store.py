@@ -240,7 +240,8 @@ class PredictionStore:
         chosen = numbers[np.asarray(classes, np.uint8)][None]
         levels = np.rint(np.clip(shares, 0, 1) * np.float32(_LEVELS)).astype(np.uint16)
         highest = np.maximum(np.take_along_axis(levels, chosen, 0), 1)
-        levels = np.minimum(levels, highest - np.uint16(1))
+        # A thin class named by its threshold may have others above it: those stay.
+        levels = np.where(levels == highest, highest - np.uint16(1), levels)
         np.put_along_axis(levels, chosen, highest, 0)
         return np.where(classes == 0, 0, levels)
 

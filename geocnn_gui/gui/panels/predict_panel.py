@@ -9,7 +9,9 @@ from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QRadioButton, QSlider, 
 
 from geocnn_gui.errors import ModelMismatch
 from geocnn_gui.gui.panels.model_panel import describe_card
-from geocnn_gui.gui.widgets.card import button, enable, label
+from geocnn_gui.gui.widgets.card import Fold, button, enable, label
+from geocnn_gui.gui.widgets.spec_form import SpecForm
+from geocnn_gui.inference.spec import PredictionSpec
 from geocnn_gui.models.compatibility import differences
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class PredictPanel(QWidget):
         layout.addWidget(label("Predict", role="title"))
         for widget in (self._model, self._warnings, self._section, self._whole):
             layout.addWidget(widget)
+        layout.addWidget(self._make_advanced())
         layout.addWidget(self._make_overlay())
         layout.addStretch(1)
         for signal in (session.source_changed, session.job_changed, session.model_changed,
@@ -43,8 +46,36 @@ class PredictPanel(QWidget):
             signal.connect(self._refresh)
         for signal in (session.overlay_changed, session.view_changed):
             signal.connect(self._show_overlay)
+        session.noted.connect(self._on_noted)
         self._refresh()
         self._show_overlay()
+
+    def _make_advanced(self) -> QWidget:
+        content = QWidget()
+        layout = QVBoxLayout(content)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        self._form = SpecForm(self._session.prediction_spec)
+        self._form.changed.connect(self._on_spec)
+        self._check = button("Check tiling", self._session.check_tiling, name="check_tiling")
+        self._found = label(role="muted", name="tiling_found", wrap=True)
+        self._found.hide()
+        for widget in (self._form, self._check, self._found):
+            layout.addWidget(widget)
+        fold = Fold("Advanced", content)
+        fold.button.setObjectName("predict_advanced")
+        return fold
+
+    def _on_spec(self) -> None:
+        spec = self._form.spec()
+        assert isinstance(spec, PredictionSpec)
+        self._session.set_prediction_spec(spec)
+
+    def _on_noted(self, text: str) -> None:
+        """Show what a check of the tiling has found."""
+        if self._session.work == "check":
+            self._found.setText(text)
+            self._found.show()
 
     def _make_overlay(self) -> QWidget:
         self._overlay = QWidget()
@@ -82,14 +113,23 @@ class PredictPanel(QWidget):
             describe_card(card) if card is not None else "No model yet: train one or open one."
         )
         sections = session.section.axis is not None
-        self._section.setText(f"Predict {section_name(session)}  (Ctrl+R)")
+        self._section.setText(f"{self._verb(whole=False)} {section_name(session)}  (Ctrl+R)")
+        self._whole.setText(f"{self._verb(whole=True)} all of it")
         self._whole.setVisible(sections)
         reason = session.why_no_prediction()
+        enable(self._check, reason, tip="How far tiles are from one pass over what is in view")
         enable(self._section, reason, tip="Classes and confidence of what is in view")
         enable(self._whole, reason, tip="Every section; tiles go to disk as they are done")
         warnings = self._differences()
         self._warnings.setText(warnings)
         self._warnings.setVisible(bool(warnings))
+
+    def _verb(self, *, whole: bool) -> str:
+        """Return what the button begins with: "Predict", or that a stopped task goes on."""
+        record = self._session.unfinished_prediction(whole=whole)
+        if record is None:
+            return "Predict"
+        return f"Continue ({100 * record.count // record.total} %)"
 
     def _differences(self) -> str:
         card, source = self._session.model_card, self._session.source
