@@ -185,6 +185,19 @@ def test_that_the_curves_are_those_of_the_chosen_run(panel, tree, qtbot):
     assert iou.curves[0][2][-1] == (5, 0.6)
 
 
+def test_that_each_fold_has_a_curve_of_its_own(panel, tree, opened):
+    folder = opened.project.runs[-1]
+    told = [EpochDone("holdout", 1, 2, 0.9, 0.9, 0.9, leaky=True)]
+    told += [EpochDone("holdout", e, 2, 1 / e, 1, 0.1 * e, fold=f, folds=3)
+             for f in range(3) for e in (1, 2)]  # fmt: skip
+    (folder / LOG_FILE).write_text("".join(map(log_line, told)))
+    opened.runs_changed.emit()
+    iou = panel.findChild(CurvePlot, "iou_plot").curves
+    assert [points for _, _, points in iou] == [((1, 0.1), (2, 0.2))] * 3
+    names = [name for name, _, _ in panel.findChild(CurvePlot, "loss_plot").curves]
+    assert [name for name in names if name] == ["training", "held out"]
+
+
 def test_that_nothing_takes_little_room(show, opened):
     panel = show(RunsPanel(opened))
     assert panel.maximumHeight() < 60

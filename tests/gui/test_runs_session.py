@@ -24,11 +24,19 @@ QUICK = TrainingSpec(epochs=3, steps_per_epoch=1, batch=2)
 
 
 @pytest.fixture
+def small_file(tmp_path):
+    """A cube with pictures of 120 rows and 160 columns: enough to hold some of it out."""
+    path = tmp_path / "small.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(20, 160, 120)).astype(np.float32))
+    return path
+
+
+@pytest.fixture
 def painted(opened, paint, monkeypatch):
     """The small file with two classes; fast paths, which a timing chooses, are left alone."""
     monkeypatch.setattr("geocnn_gui.training.run.probe_fast_cpu", lambda *_, device, **__: device)
-    paint(0, 8, 1)
-    paint(12, 24, 2)
+    paint(0, 50, 1)
+    paint(60, 120, 2)
     return opened
 
 
@@ -88,7 +96,7 @@ def test_that_a_stopped_run_goes_on_from_its_last_epoch_with_its_own_labels(pain
     stopped_at = read_card(run.model).training.steps
     assert run.state == "stopped"
     assert painted.said[-1].text == "Stopped; the best weights so far are kept."
-    paint(8, 12, 1)  # after the start: not its labels
+    paint(50, 60, 1)  # after the start: not its labels
     press(painted, "Continue")
     before = len(painted.epochs)
     assert before >= 1
@@ -97,7 +105,7 @@ def test_that_a_stopped_run_goes_on_from_its_last_epoch_with_its_own_labels(pain
     epochs = [e.epoch for e in again.epochs()]
     assert epochs == list(range(1, len(epochs) + 1))
     assert len(epochs) >= before + 2
-    assert read_card(again.model).training.labelled_cells == {1: 240, 2: 360}
+    assert read_card(again.model).training.labelled_cells == {1: 8000, 2: 9600}
     assert read_card(again.model).training.steps >= stopped_at
     assert again.record.seconds >= run.record.seconds
 
@@ -129,7 +137,7 @@ def test_that_changed_data_are_refused_in_a_sentence(painted, small_file, qtbot)
 def test_that_a_source_that_has_gone_is_named(painted, small_file, tmp_path, qtbot):
     run = train(painted, qtbot, stop_after=1, epochs=200)
     other = tmp_path / "other.npy"
-    np.save(other, np.zeros((20, 30, 24), np.float32))
+    np.save(other, np.zeros((20, 160, 120), np.float32))
     with qtbot.waitSignal(painted.statistics_changed, timeout=20000):
         painted.add_path(other)
     shutil.move(small_file, tmp_path / "away.npy")
@@ -211,14 +219,14 @@ def test_that_a_crash_keeps_what_was_learned_and_offers_to_go_on(
 
     steps = []
 
-    def broken(task, fitting, step=loop._step):
+    def broken(task, fitting, step=loop.take_step):
         steps.append(1)
         if len(steps) == 3:
             raise RuntimeError("the card fell out")
         return step(task, fitting)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_step", broken)
+        patch.setattr(loop, "take_step", broken)
         run = train(painted, qtbot, epochs=5)
     assert "the card fell out" in caplog.text
     caplog.clear()
@@ -269,11 +277,11 @@ def test_that_undo_in_the_message_works_after_other_steps(painted, paint, qtbot)
     painted.delete_runs((run,))
     assert painted.model_path is None
     assert painted.prediction is None
-    paint(8, 10, 1)
+    paint(50, 52, 1)
     press(painted, "Undo")
     assert len(painted.runs) == 1
     assert painted.model_path == run.folder / "model.safetensors"
-    assert painted.labels.store.counts[1] == 300  # the stroke was not undone
+    assert painted.labels.store.counts[1] == 8320  # the stroke was not undone
 
 
 def test_that_deleted_runs_are_gone_when_the_project_is_closed(painted, small_file, qtbot):

@@ -69,7 +69,9 @@ def compared(run: Run, epochs: tuple[EpochDone, ...]) -> ComparedRun:
     names = {c.id: c.name for c in record.classes}
     scores = {names.get(i, f"Class {i}"): iou for i, iou in record.holdout_class_iou.items()}
     settings = {**data, **_settings(record.model), **_settings(record.training)}
-    return ComparedRun(run.title, facts, scores, settings, epochs)
+    held = tuple(map(tuple, held_runs(epochs)))
+    refit = tuple(epoch for epoch in epochs if epoch.stage == "refit")
+    return ComparedRun(run.title, facts, scores, settings, held, refit)
 
 
 def _labels(record: RunRecord) -> str:
@@ -90,6 +92,15 @@ def _settings(spec: Spec | None) -> dict[str, str]:
 
 def _word(value: object) -> str:
     return {True: "on", False: "off"}.get(value, "") if isinstance(value, bool) else f"{value}"
+
+
+def held_runs(epochs: tuple[EpochDone, ...]) -> list[list[EpochDone]]:
+    """Return the epochs of each held-out run, one per fold; those on single pixels are left out."""
+    runs: dict[int, list[EpochDone]] = {}
+    for epoch in epochs:
+        if epoch.stage == "holdout" and not epoch.leaky:
+            runs.setdefault(epoch.fold, []).append(epoch)
+    return list(runs.values())
 
 
 def chosen_sentence(runs: tuple[Run, ...]) -> str:

@@ -16,11 +16,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from geocnn_gui.gui.panels.run_rows import chosen_sentence, compared, row_of
+from geocnn_gui.gui.panels.run_rows import chosen_sentence, compared, held_runs, row_of
 from geocnn_gui.gui.theme import colours, set_icon
 from geocnn_gui.gui.widgets.card import Card, button, duration, enable, label
 from geocnn_gui.gui.widgets.compare_runs import RUN_COLOURS, CompareRuns
-from geocnn_gui.gui.widgets.curve_plot import CurvePlot
+from geocnn_gui.gui.widgets.curve_plot import Curve, CurvePlot
 from geocnn_gui.gui.widgets.notes_dialog import NotesDialog
 from geocnn_gui.gui.widgets.run_tree import RunTree
 
@@ -353,17 +353,18 @@ class RunsPanel(Card):
 
     def _draw_epochs(self, epochs: tuple[EpochDone, ...]) -> None:
         c = colours()
-        held = [e for e in epochs if e.stage == "holdout"]
-        refit = [e for e in epochs if e.stage == "refit"]
-        loss = (
-            ("training", c.accent, tuple((e.epoch, e.loss) for e in held)),
-            ("held out", c.warning, tuple(
-                (e.epoch, e.holdout_loss) for e in held if e.holdout_loss is not None)),
-            ("refit", c.muted, tuple((e.epoch, e.loss) for e in refit)),
-        )  # fmt: skip
-        iou = tuple((e.epoch, e.holdout_iou) for e in held if e.holdout_iou is not None)
-        self._loss.show_curves(loss, empty="")
-        self._iou.show_curves((("", "#0b9e6f", iou),), empty="No score yet." if epochs else "")
+        loss: list[Curve] = []
+        iou: list[Curve] = []
+        for number, held in enumerate(held_runs(epochs)):
+            names = ("", "") if number else ("training", "held out")
+            scored = [(e.epoch, e.holdout_loss) for e in held if e.holdout_loss is not None]
+            loss.append((names[0], c.accent, tuple((e.epoch, e.loss) for e in held)))
+            loss.append((names[1], c.warning, tuple(scored)))
+            points = [(e.epoch, e.holdout_iou) for e in held if e.holdout_iou is not None]
+            iou.append(("", "#0b9e6f", tuple(points)))
+        refit = tuple((e.epoch, e.loss) for e in epochs if e.stage == "refit")
+        self._loss.show_curves((*loss, ("refit", c.muted, refit)), empty="")
+        self._iou.show_curves(tuple(iou), empty="No score yet." if epochs else "")
 
     def changeEvent(self, event: QEvent) -> None:
         """Draw the curves in the new theme's colours."""

@@ -20,8 +20,9 @@ from PySide6.QtWidgets import (
 from geocnn_gui.events import EpochDone
 from geocnn_gui.gui.theme import colours
 from geocnn_gui.gui.widgets.card import label
-from geocnn_gui.gui.widgets.curve_plot import CurvePlot
+from geocnn_gui.gui.widgets.curve_plot import Curve, CurvePlot
 
+Epochs = tuple[EpochDone, ...]
 #: Told apart by colour-blind eyes too, on light and on dark ground.
 RUN_COLOURS = ("#2f7fd1", "#e08a00", "#0b9e6f", "#c9609f", "#d0502f", "#8a8f98")
 _TALLEST = 380
@@ -29,13 +30,17 @@ _TALLEST = 380
 
 @dataclass(frozen=True, slots=True)
 class ComparedRun:
-    """A run as it is compared: facts and settings in words, scores by class name, its epochs."""
+    """A run as it is compared: facts and settings in words, scores by class name, its epochs.
+
+    A score of None is unknown. `held` are the epochs of each held-out run, `refit` those of the fit to all labels.
+    """
 
     title: str
     facts: dict[str, str] = field(default_factory=dict)
-    scores: dict[str, float] = field(default_factory=dict)
+    scores: dict[str, float | None] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
-    epochs: tuple[EpochDone, ...] = ()
+    held: tuple[Epochs, ...] = ()
+    refit: Epochs = ()
 
 
 class CompareRuns(QDialog):
@@ -67,12 +72,14 @@ class CompareRuns(QDialog):
 
     def _draw(self, runs: tuple[ComparedRun, ...]) -> None:
         """Draw the held-out runs; of a run without one the only fit there was."""
-        iou, loss = [], []
+        iou: list[Curve] = []
+        loss: list[Curve] = []
         for run, colour in zip(runs, RUN_COLOURS, strict=False):
-            held = [e for e in run.epochs if e.stage == "holdout"]
-            scored = [(e.epoch, e.holdout_iou) for e in held if e.holdout_iou is not None]
-            iou.append(("", colour, tuple(scored)))
-            loss.append(("", colour, tuple((e.epoch, e.loss) for e in held or run.epochs)))
+            for held in run.held:
+                points = [(e.epoch, e.holdout_iou) for e in held if e.holdout_iou is not None]
+                iou.append(("", colour, tuple(points)))
+            losses = [tuple((e.epoch, e.loss) for e in fit) for fit in run.held or (run.refit,)]
+            loss += [("", colour, points) for points in losses]
         self.iou.show_curves(tuple(iou), empty="No held-out score.")
         self.loss.show_curves(tuple(loss), empty="No epochs.")
 
@@ -98,10 +105,8 @@ def rows_of(runs: tuple[ComparedRun, ...]) -> list[tuple[str, str, list[str]]]:
     for name in _names([run.facts for run in runs]):
         rows.append(("", name, [run.facts.get(name, "–") for run in runs]))  # noqa: PERF401
     for name in _names([run.scores for run in runs]):
-        figures = [run.scores.get(name) for run in runs]
-        rows.append(
-            ("IoU of each class", name, ["–" if f is None else f"{f:.3f}" for f in figures])
-        )
+        figures = [_figure(run.scores, name) for run in runs]
+        rows.append(("IoU of each class", name, figures))
     for name in _names([run.settings for run in runs]):
         texts = [run.settings.get(name, "–") for run in runs]
         if len(set(texts)) > 1:
@@ -109,7 +114,13 @@ def rows_of(runs: tuple[ComparedRun, ...]) -> list[tuple[str, str, list[str]]]:
     return rows
 
 
-def _names(tables: list[dict[str, str]] | list[dict[str, float]]) -> list[str]:
+def _figure(scores: dict[str, float | None], name: str) -> str:
+    if name not in scores:
+        return "–"
+    return "unknown" if (score := scores[name]) is None else f"{score:.3f}"
+
+
+def _names(tables: list[dict[str, str]] | list[dict[str, float | None]]) -> list[str]:
     return list(dict.fromkeys(name for table in tables for name in table))
 
 

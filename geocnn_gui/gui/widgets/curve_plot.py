@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QPaintEvent
 
 Points = tuple[tuple[float, float], ...]
+#: A name, "#rrggbb", points (epoch, value).
+Curve = tuple[str, str, Points]
 
 
 class CurvePlot(QWidget):
@@ -21,17 +23,17 @@ class CurvePlot(QWidget):
     def __init__(self, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._title = title
-        self._curves: tuple[tuple[str, str, Points], ...] = ()
+        self._curves: tuple[Curve, ...] = ()
         self._empty = ""
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName(title)
 
     @property
-    def curves(self) -> tuple[tuple[str, str, Points], ...]:
+    def curves(self) -> tuple[Curve, ...]:
         """Return what is drawn: (name, colour, points) of each curve."""
         return self._curves
 
-    def show_curves(self, curves: tuple[tuple[str, str, Points], ...], *, empty: str = "") -> None:
+    def show_curves(self, curves: tuple[Curve, ...], *, empty: str = "") -> None:
         """Draw curves (name, "#rrggbb", ((epoch, value), ...)); `empty` is said where none has any."""
         self._curves, self._empty = tuple(c for c in curves if c[2]), empty
         self.update()
@@ -78,7 +80,7 @@ class CurvePlot(QWidget):
     def _draw_names(self, painter: QPainter) -> None:
         """Write the curves' names at the right, in their colours."""
         metrics, right = self.fontMetrics(), float(self.width()) - 4
-        for name, colour, _ in reversed(self._curves):
+        for name, colour, _ in reversed([curve for curve in self._curves if curve[0]]):
             right -= metrics.horizontalAdvance(name)
             painter.setPen(QColor(colour))
             painter.drawText(QPointF(right, metrics.ascent()), name)
