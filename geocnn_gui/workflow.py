@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from geocnn_gui.data.source import open_source
 from geocnn_gui.data.statistics import require_live
 from geocnn_gui.errors import BadRequest, CannotWrite, GeoCNNError, writing
-from geocnn_gui.events import Event, Note, Saved
+from geocnn_gui.events import Event, Note, Progress, Saved, TileDone
 from geocnn_gui.inference.map_files import (
     make_folder,
     naming,
@@ -30,10 +30,13 @@ if TYPE_CHECKING:
 
     from geocnn_gui.data.source import Section, Source
     from geocnn_gui.export.table import Material, Order
+    from geocnn_gui.inference.store import PredictionStore
     from geocnn_gui.labels.classes import Classes
     from geocnn_gui.models.spec import ModelSpec
     from geocnn_gui.scoring.evaluation import Evaluation
     from geocnn_gui.scoring.judge_thin import ThinWish
+    from geocnn_gui.scoring.split_plan import SplitPlan
+    from geocnn_gui.scoring.split_spec import SplitChoice, SplitSpec
     from geocnn_gui.training.spec import TrainingSpec
 
 __all__ = ["DeviceWish", "Manner", "Pair", "check_destination", "check_tiling", "evaluate", "export", "material_in",
@@ -51,10 +54,12 @@ def train(
     out: Path,
     device: DeviceWish = "auto",
     checkpoint: Path | None = None,
+    split: SplitChoice | None = None,
 ) -> Generator[Event]:
     """Train a network on `pairs` and save it to `out`; see `training.run.train`.
 
     `checkpoint` is the file that keeps its state until it has finished; None keeps nothing.
+    `split` is one that was made by hand.
 
     Raises
     ------
@@ -69,7 +74,37 @@ def train(
 
     chosen = choose_device(device)
     yield from prepare_weights(model_spec)
-    yield from run(Order(pairs, model_spec, training, classes, out, chosen, checkpoint))
+    yield from run(Order(
+        pairs, model_spec, training, classes, out, chosen, checkpoint, choice=split
+    ))  # fmt: skip
+
+
+def plan_split(
+    pairs: Sequence[Pair],
+    model_spec: ModelSpec,
+    split: SplitSpec,
+    classes: Classes,
+    *,
+    choice: SplitChoice | None = None,
+) -> SplitPlan:
+    """Return what a training on `pairs` would hold out, without training.
+
+    Raises
+    ------
+    NotEnoughLabels
+        With fewer than two classes labelled, or where a kept split leaves a class none.
+    """
+    from geocnn_gui.models.networks import build
+    from geocnn_gui.training.pictures import labelled_classes, open_pictures
+
+    number = len(labelled_classes(pairs, classes))
+    reach = build(model_spec, len(pairs[0].source.bands), number).halo
+    opening = open_pictures(pairs, classes)
+    while True:
+        try:
+            next(opening)
+        except StopIteration as end:
+            return end.value.plan(split, reach, choice)
 
 
 def resume(
@@ -163,9 +198,30 @@ def _predict(
     )
     seen.save(folder / SEEN_FILE)
     try:
-        yield from run(net, card, source, store, device=chosen, sections=sections, spec=how.spec)
+        task = run(net, card, source, store, device=chosen, sections=sections, spec=how.spec)
+        yield from _telling_absent(task, store)
     finally:
         store.close()
+
+
+def _telling_absent(task: Generator[Event], store: PredictionStore) -> Generator[Event]:
+    """Pass on the events of a prediction; say at its end which classes it has found nowhere."""
+    import numpy as np
+
+    from geocnn_gui.data.source import Window
+
+    found, tiles, total = {0}, 0, 0
+    with closing(task):  # a stop ends it before the store is closed
+        for event in task:
+            if isinstance(event, TileDone):
+                tiles += 1
+                window = Window(event.offset, event.size)
+                found |= set(np.unique(store.read_classes(window)).tolist())
+            total = event.total if isinstance(event, Progress) else total
+            yield event
+    absent = [c.name for c in store.classes if c.id not in found]
+    if absent and tiles == total:  # not where it went on from earlier tiles
+        yield Note(f"{', '.join(absent)}: predicted nowhere here.")
 
 
 def check_tiling(

@@ -62,6 +62,10 @@ _OUTPUT = click.Path(path_type=Path)
 )  # fmt: skip
 @click.option("--mirror", is_flag=True, help="See each tile mirrored too, and take the mean.")
 @click.option(
+    "--thresholds", is_flag=True,
+    help="Name thin classes (faults) from the probability that was best on held-out ground.",
+)  # fmt: skip
+@click.option(
     "--memory", type=click.IntRange(1, 1_000_000), metavar="MB",
     help="Memory that it may take.  [default: half of what is free]",
 )  # fmt: skip
@@ -97,7 +101,7 @@ def predict(
         raise click.UsageError("Missing option '--out'.")
     spec = PredictionSpec(
         precision=manner["precision"], tiling=manner["tiling"], flips=manner["mirror"],
-        memory=manner["memory"] or 0,
+        memory=manner["memory"] or 0, thresholds=manner["thresholds"],
     )  # fmt: skip
     with open_as(file, domain or card.domain) as source:
         chosen = resolve_sections(sections, source)

@@ -61,7 +61,7 @@ def predict(
     device: Device,
     sections: Sequence[Section] | None = None,
     spec: PredictionSpec | None = None,
-) -> Iterator[Event]:
+) -> Generator[Event]:
     """Predict `sections` (default: the whole source) into `out`.
 
     Tiles that `out` has from an earlier task of the same settings are not predicted again.
