@@ -101,7 +101,7 @@ class FakeWork:
         )  # fmt: skip
         save_model(out, build(model_spec, len(source.bands), len(classes)), card)
 
-    def predict(self, model, source, *, folder, sections=None, device="auto"):
+    def predict(self, model, source, *, folder, sections=None, device="auto", spec=None):
         from geocnn_gui.inference.store import PredictionStore
         from geocnn_gui.models.weights import read_card
         from geocnn_gui.scoring.seen import SEEN_FILE, Seen
