@@ -25,7 +25,7 @@ from geocnn_gui.inference.spec import PredictionSpec
 from geocnn_gui.inference.store import PredictionStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from torch import Tensor
 
