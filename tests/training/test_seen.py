@@ -14,9 +14,9 @@ from geocnn_gui.labels.store import LabelSnapshot
 from geocnn_gui.models.ground import HELD_OUT, NEW, TRAINED, Ground, ground_of
 from geocnn_gui.models.spec import UNetSpec
 from geocnn_gui.models.weights import read_card, read_grounds
+from geocnn_gui.scoring.split_spec import SplitSpec
 from geocnn_gui.training.run import Order, train
 from geocnn_gui.training.sections import Pair
-from geocnn_gui.scoring.split_spec import SplitSpec
 from geocnn_gui.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
