@@ -1,4 +1,4 @@
-"""From probabilities to the class of each cell: the likeliest, or a thin one from its threshold on."""
+"""From probabilities to the class of each cell: the likeliest, thin ones by their thresholds."""
 
 from __future__ import annotations
 
@@ -36,18 +36,22 @@ class Naming:
     def name(self, shares: Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Return ids uint8 and the share of that class float32 (h, w) of shares (classes, h, w).
 
-        Where several thin classes reach their thresholds, the one farthest above its own wins.
+        A thin class is named from its threshold on and nowhere else; of several the one farthest
+        above its own.
         """
-        numbers, confidence = likeliest(shares)
-        if self.thresholds:
-            numbers, confidence = numbers.copy(), confidence.copy()
-            farthest = np.full(numbers.shape, -1.0, np.float32)
-            for number, threshold in self.thresholds:
-                share = shares[number].float().cpu().numpy()
-                above = share - np.float32(threshold)
-                won = (above >= 0) & (above > farthest)
-                numbers[won], confidence[won] = number, share[won]
-                farthest[won] = above[won]
+        if not self.thresholds or len(self.thresholds) == len(shares):
+            numbers, confidence = likeliest(shares)
+            return self.ids[numbers], confidence
+        rest = shares.clone()
+        rest[[number for number, _ in self.thresholds]] = -1
+        numbers, confidence = (each.copy() for each in likeliest(rest))
+        farthest = np.full(numbers.shape, -1.0, np.float32)
+        for number, threshold in self.thresholds:
+            share = shares[number].float().cpu().numpy()
+            above = share - np.float32(threshold)
+            won = (above >= 0) & (above > farthest)
+            numbers[won], confidence[won] = number, share[won]
+            farthest[won] = above[won]
         return self.ids[numbers], confidence
 
 

@@ -42,7 +42,9 @@ def test_that_a_thin_class_wins_from_its_threshold_on(thin_model, trained, geocn
     ids, shares = np.load(tmp_path / "map.npy"), np.load(tmp_path / "p.npy")
     own = shares[place]
     clear = live & (np.abs(own - threshold) > 1e-3)
-    expected = np.where(own >= threshold, number, plain)
+    others = np.array([i for i in (1, 2, 4) if i != number])
+    likeliest = others[np.delete(np.nan_to_num(shares), place, 0).argmax(0)]
+    expected = np.where(own >= threshold, number, likeliest)
     np.testing.assert_array_equal(ids[clear], expected[clear])
     assert ((ids == number) & (plain != number)).any()
     named = clear & (ids == number)
@@ -54,6 +56,11 @@ def test_that_a_thin_class_wins_from_its_threshold_on(thin_model, trained, geocn
 def test_that_a_model_without_thresholds_says_so(thin_model, trained, geocnn, tmp_path):
     result = predict(geocnn, thin_model(None), trained, tmp_path, "--thresholds")
     assert any("no thresholds of thin classes" in note for note in result.json["notes"])
+
+
+def test_that_a_thin_class_below_its_threshold_gives_way(thin_model, trained, geocnn, tmp_path):
+    predict(geocnn, thin_model(1.0), trained, tmp_path, "--thresholds")
+    assert 4 not in np.load(tmp_path / "map.npy")
 
 
 def test_that_a_class_found_nowhere_is_said(thin_model, trained, geocnn, tmp_path):
