@@ -93,7 +93,7 @@ QPushButton[link="true"] { border: none; background: transparent; color: $accent
 QPushButton[link="true"]:hover { text-decoration: underline; }
 QTabBar { qproperty-drawBase: 0; background: transparent; }
 QTabBar::tab { background: transparent; border: none; border-bottom: 2px solid transparent;
-  color: $muted; padding: 4px 6px 5px 6px; margin: 0 2px; }
+  color: $muted; padding: 4px 5px 5px 5px; margin: 0 1px; }
 QTabBar::tab:hover { color: $text; }
 QTabBar::tab:selected { color: $text; border-bottom-color: $accent; }
 QTabBar::tab:focus { color: $accent; }
@@ -117,6 +117,13 @@ QSlider::handle:horizontal { width: 14px; height: 14px; margin: -5px 0; border-r
   background: $accent; }
 QSlider::handle:horizontal:disabled { background: $muted; }
 QSlider::handle:horizontal:focus { border: 2px solid $text; width: 10px; height: 10px; }
+QRadioButton::indicator { width: 12px; height: 12px; border: 1px solid $muted; border-radius: 7px;
+  background: transparent; }
+QRadioButton::indicator:hover, QRadioButton::indicator:focus { border-color: $accent; }
+QRadioButton::indicator:checked { width: 6px; height: 6px; border: 4px solid $accent;
+  background: $on_accent; }
+QRadioButton::indicator:disabled { border-color: $border; }
+QRadioButton:disabled { color: $muted; }
 QProgressBar { background: $border; border: none; border-radius: 4px; max-height: 8px;
   min-height: 8px; }
 QProgressBar::chunk { background: $accent; border-radius: 4px; }
