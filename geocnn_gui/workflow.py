@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from geocnn_gui.scoring.evaluation import Evaluation
     from geocnn_gui.scoring.judge_thin import ThinWish
     from geocnn_gui.scoring.split_plan import SplitPlan
-    from geocnn_gui.scoring.split_spec import SplitChoice, SplitSpec
+    from geocnn_gui.scoring.split_spec import SplitSpec
     from geocnn_gui.training.spec import TrainingSpec
 
-__all__ = ["DeviceWish", "Manner", "Pair", "check_destination", "check_tiling", "evaluate", "export", "material_in",
-           "predict", "predict_to_file", "resume", "train", "working_folder", "write_partial"]  # fmt: skip
+__all__ = ["DeviceWish", "Manner", "Pair", "check_destination", "check_tiling", "evaluate", "export",
+           "material_in", "plan_split", "predict", "predict_to_file", "resume", "train", "working_folder", "write_partial"]  # fmt: skip
 
 DeviceWish = Literal["auto", "cpu", "cuda"]
 
@@ -54,12 +54,10 @@ def train(
     out: Path,
     device: DeviceWish = "auto",
     checkpoint: Path | None = None,
-    split: SplitChoice | None = None,
 ) -> Generator[Event]:
     """Train a network on `pairs` and save it to `out`; see `training.run.train`.
 
     `checkpoint` is the file that keeps its state until it has finished; None keeps nothing.
-    `split` is one that was made by hand.
 
     Raises
     ------
@@ -74,18 +72,11 @@ def train(
 
     chosen = choose_device(device)
     yield from prepare_weights(model_spec)
-    yield from run(Order(
-        pairs, model_spec, training, classes, out, chosen, checkpoint, choice=split
-    ))  # fmt: skip
+    yield from run(Order(pairs, model_spec, training, classes, out, chosen, checkpoint))
 
 
 def plan_split(
-    pairs: Sequence[Pair],
-    model_spec: ModelSpec,
-    split: SplitSpec,
-    classes: Classes,
-    *,
-    choice: SplitChoice | None = None,
+    pairs: Sequence[Pair], model_spec: ModelSpec, split: SplitSpec, classes: Classes
 ) -> SplitPlan:
     """Return what a training on `pairs` would hold out, without training.
 
@@ -104,7 +95,7 @@ def plan_split(
         try:
             next(opening)
         except StopIteration as end:
-            return end.value.plan(split, reach, choice)
+            return end.value.plan(split, reach)
 
 
 def resume(

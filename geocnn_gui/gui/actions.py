@@ -77,6 +77,10 @@ def _labelled(w: MainWindow) -> str:
     return "" if labels is not None and labels.store.counts else "There are no labels yet."
 
 
+def _split(w: MainWindow) -> str:
+    return "" if w.session.split is not None else "Show the split first, in the Train panel."
+
+
 def _tool(name: Tool, text: str, icon: str, key: str) -> Info:
     return Info(
         name=f"tool_{name}", text=text, icon=icon, keys=(key,), canvas=True, group="tools",
@@ -138,6 +142,9 @@ _ALL = (
     _tool("brush", "Brush", "brush", "B"),
     _tool("eraser", "Eraser", "eraser", "E"),
     _tool("polygon", "Polygon", "polygon", "P"),
+    Info(name="tool_split", text="Move units of the split", keys=("H",), canvas=True,
+         group="tools", act=lambda w: w.session.set_tool("split"), why_not=_split,
+         checked=lambda w: w.session.tool == "split"),
     Info(name="thinner", text="Thinner brush", keys=("[",), canvas=True, why_not=_opened,
          act=lambda w: w.session.step_brush_size(-1)),
     Info(name="thicker", text="Thicker brush", keys=("]",), canvas=True, why_not=_opened,
@@ -197,7 +204,7 @@ MENUS: dict[str, tuple[str | None, ...]] = {
     "&Edit": ("undo", "redo"),
     "&View": ("overlay", "labels_shown", "lock_aspect", None, "previous", "next", "ten_back",
               "ten_on", None, "docks", None, "theme_system", "theme_light", "theme_dark"),
-    "&Label": ("tool_pan", "tool_brush", "tool_eraser", "tool_polygon", None, "thinner", "thicker",
+    "&Label": ("tool_pan", "tool_brush", "tool_eraser", "tool_polygon", "tool_split", None, "thinner", "thicker",
                None, "add_class", "load_labels", "save_labels"),
     "&Model": ("open_model", "save_model"),
     "&Run": ("train", "predict", "predict_whole", None, "stop"),

@@ -62,13 +62,13 @@ class Keeping(Exporting):
         self._note_view()
         ids = {entry.id for entry in self.project.sources}
         work = WorkState(
-            source=self._last_entry, tool=self.tool,
+            source=self._last_entry, tool="pan" if self.tool == "split" else self.tool,
             brush_size=self.brush_size, current_class=self.current_class, step=self.step,
             views={key: view for key, view in self._views.items() if key in ids},
         )  # fmt: skip
-        specs = (self.model_spec, self.training_spec)
+        kept = (self.model_spec, self.training_spec, self.kept_split)
         try:
-            self.project.keep(work, *(spec.model_dump(mode="json") for spec in specs))
+            self.project.keep(work, *(x and x.model_dump(mode="json") for x in kept))
         except GeoCNNError as error:  # a view is not worth a message while one works
             _log.info("the view was not saved: %s", error)
 

@@ -27,13 +27,14 @@ from geocnn_gui.training.checkpoint import identity, mark
 from geocnn_gui.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from geocnn_gui.events import Event
     from geocnn_gui.labels.classes import Classes
     from geocnn_gui.models.spec import ModelSpec
     from geocnn_gui.project.project import Project
+    from geocnn_gui.project.split import KeptSplit
     from geocnn_gui.workflow import Pair
 
 
@@ -52,34 +53,63 @@ def new_run(
     specs: tuple[ModelSpec, TrainingSpec],
     classes: Classes,
     folder: Path,
+    *,
+    split: KeptSplit | None = None,
 ) -> Iterator[Event]:
     """Train on the labels in view and on those of the project's other sources like it."""
     from geocnn_gui import workflow
 
     with ExitStack() as stack:
         stack.callback(drop_empty, folder)
-        chosen: list[tuple[SourceEntry, Pair]] = []
-        if view.labels.counts:
-            chosen.append((view.entry, workflow.Pair(view.source, view.labels)))
-        for entry in project.sources:
-            if entry.id == view.entry.id or entry.id not in labelled_entries(project):
-                continue
-            try:
-                other = stack.enter_context(open_entry(entry))
-                labels = project.labels(entry.id, other.shape).store.snapshot()
-            except GeoCNNError as error:
-                yield Note(f"Training goes on without {entry.name}: {error}", warning=True)
-                continue
-            ours = view.source
-            alike = (other.domain, len(other.bands)) == (ours.domain, len(ours.bands))
-            if alike and labels.counts:
-                chosen.append((entry, workflow.Pair(other, labels)))
+        chosen, notes = gather(project, view, stack)
+        yield from notes
         sources = [(_source(entry, pair), pair.labels) for entry, pair in chosen]
+        specs = specs[0], with_choice(specs[1], split, [entry.id for entry, _ in chosen])
         begin_run(folder, specs, classes, sources)
         pairs = [pair for _, pair in chosen]
         yield from recorded(folder, workflow.train(
             pairs, *specs, classes, out=folder / MODEL_FILE, checkpoint=folder / CHECKPOINT_FILE,
         ))  # fmt: skip
+
+
+def with_choice(
+    training: TrainingSpec, kept: KeptSplit | None, entries: Sequence[str]
+) -> TrainingSpec:
+    """Return the spec with the split made by hand for a training on these sources."""
+    choice = None if kept is None else kept.choice_for(entries)
+    split = training.split.model_copy(update={"choice": choice})
+    return training.model_copy(update={"split": split})
+
+
+def gather(
+    project: Project, view: InView, stack: ExitStack
+) -> tuple[list[tuple[SourceEntry, Pair]], tuple[Note, ...]]:
+    """Return the labelled sources like that in view, in the project's order, and what failed.
+
+    `stack` closes those that were opened for it.
+    """
+    from geocnn_gui.training.sections import Pair
+
+    chosen: list[tuple[SourceEntry, Pair]] = []
+    notes = []
+    for entry in project.sources:
+        if entry.id == view.entry.id:
+            if view.labels.counts:
+                chosen.append((view.entry, Pair(view.source, view.labels)))
+            continue
+        if entry.id not in labelled_entries(project):
+            continue
+        try:
+            other = stack.enter_context(open_entry(entry))
+            labels = project.labels(entry.id, other.shape).store.snapshot()
+        except GeoCNNError as error:
+            notes.append(Note(f"Training goes on without {entry.name}: {error}", warning=True))
+            continue
+        ours = view.source
+        alike = (other.domain, len(other.bands)) == (ours.domain, len(ours.bands))
+        if alike and labels.counts:
+            chosen.append((entry, Pair(other, labels)))
+    return chosen, tuple(notes)
 
 
 def _source(entry: SourceEntry, pair: Pair) -> RunSource:

@@ -13,7 +13,7 @@ from PySide6.QtCore import Signal
 from geocnn_gui.data.source import Section
 from geocnn_gui.errors import GeoCNNError
 from geocnn_gui.events import Progress
-from geocnn_gui.gui.training import Training
+from geocnn_gui.gui.splitting import Splitting
 from geocnn_gui.inference.store import PredictionStore
 from geocnn_gui.labels.classes import Classes, by_id
 from geocnn_gui.labels.store import LabelSnapshot
@@ -94,7 +94,7 @@ class ErrorView:
         return (entry.model_copy(update={"name": told[:80]}),)
 
 
-class Scoring(Training):
+class Scoring(Splitting):
     """State that can score what it predicts.
 
     Signals

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from geocnn_gui.models.spec import ModelSpec
     from geocnn_gui.project.project import Project
     from geocnn_gui.project.runs import Run
+    from geocnn_gui.project.split import KeptSplit
 
 __all__ = ["MODEL_FILE", "Training"]
 
@@ -39,6 +40,7 @@ class Training(RunList):
         super().__init__(parent)
         self.model_spec: ModelSpec = UNetSpec.model_validate({})
         self.training_spec = TrainingSpec.model_validate({})
+        self.kept_split: KeptSplit | None = None
         self._books: dict[str, LabelBook] = {}
         self._asked: Project | None = None
         self._listed = True
@@ -123,7 +125,8 @@ class Training(RunList):
         except GeoCNNError as error:
             self.report(error)
             return
-        self._begin(folder, new_run(self.project, view, specs, self.classes, folder), specs[0])
+        task = new_run(self.project, view, specs, self.classes, folder, split=self.kept_split)
+        self._begin(folder, task, specs[0])
 
     def _in_view(self) -> InView | None:
         if self.project is None or self.source is None or self.labels is None:

@@ -112,7 +112,8 @@ class ProjectFile(BaseModel):
     """Everything in project.json.
 
     `last_class_id` and `last_source_id` are the highest ever given. The specs are those of the
-    panels as JSON, None before any was chosen; whoever uses them checks them.
+    panels as JSON, None before any was chosen; `split` is one made by hand. Whoever uses them
+    checks them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -125,6 +126,7 @@ class ProjectFile(BaseModel):
     last_source_id: Annotated[int, Field(ge=0, le=999_999)] = 0
     model_spec: _SpecData = None
     training_spec: _SpecData = None
+    split: _SpecData = None
     work: Annotated[WorkState, BeforeValidator(tolerant_work)] = WorkState()
 
     @model_validator(mode="after")

@@ -284,9 +284,19 @@ class Project:
         """Return the specs of model and training as JSON, unchecked; None before the first."""
         return self._data.model_spec, self._data.training_spec
 
-    def keep(self, work: WorkState, model: dict[str, Any], training: dict[str, Any]) -> None:
+    @property
+    def split(self) -> dict[str, Any] | None:
+        """Return the split made by hand as JSON, unchecked; None where there is none."""
+        return self._data.split
+
+    def keep(
+        self, work: WorkState, model: dict[str, Any], training: dict[str, Any],
+        split: dict[str, Any] | None = None,
+    ) -> None:  # fmt: skip
         """Save how the work stands, where anything is new; raises `CannotWrite`."""
-        new: dict[str, Any] = {"work": work, "model_spec": model, "training_spec": training}
+        new: dict[str, Any] = {
+            "work": work, "model_spec": model, "training_spec": training, "split": split,
+        }  # fmt: skip
         if any(getattr(self._data, name) != value for name, value in new.items()):
             self._save(**new)
 

@@ -23,7 +23,6 @@ from geocnn_gui.models.spec import ModelSpec, Spec
 from geocnn_gui.models.weights import TrainingSummary, read_card
 from geocnn_gui.project.file import Choice
 from geocnn_gui.project.lock import FolderLock, holder_of
-from geocnn_gui.scoring.split_spec import SplitChoice
 from geocnn_gui.training.checkpoint import SourceMark
 from geocnn_gui.training.checkpoint import read_card as read_checkpoint_card
 from geocnn_gui.training.spec import TrainingSpec
@@ -69,8 +68,6 @@ class RunRecord(Spec):
     holdout_class_iou: dict[int, float | None] = Field(default={})
     #: What its model says of the training; None before there is one, and of runs of long ago.
     summary: TrainingSummary | None = None
-    #: The split that was made by hand.
-    split: SplitChoice | None = None
     steps: int = 0
     software: str = ""
 
@@ -223,7 +220,6 @@ def begin_run(
     specs: tuple[ModelSpec, TrainingSpec],
     classes: Sequence[LabelClass],
     sources: Sequence[tuple[RunSource, LabelSnapshot]],
-    split: SplitChoice | None = None,
 ) -> None:
     """Write down what a training begins with: specs, classes, and the labels themselves.
 
@@ -239,7 +235,7 @@ def begin_run(
     record = RunRecord(
         number=int(folder.name), created=datetime.now(UTC), state="running", model=specs[0],
         training=specs[1], classes=tuple(classes), sources=tuple(s for s, _ in sources),
-        split=split, software=f"GeoCNN {__version__}",
+        software=f"GeoCNN {__version__}",
     )  # fmt: skip
     save_record(folder, record)
 

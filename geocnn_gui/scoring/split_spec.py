@@ -15,6 +15,23 @@ LEAKY: UnitKind = "pixels (leaky)"
 TRAINED, TEST = -1, -2
 
 
+class SplitChoice(Spec):
+    """The units of a split as a project keeps them: how they were cut, and who holds which role.
+
+    `side` is the blocks' side or the polygons' grain in cells, `cuts` the first index of each
+    group of sections, per source. `roles` maps unit ids to a fold (0, 1, ...) or `TEST`; units
+    that it does not name are trained on.
+    """
+
+    unit: UnitKind = Field(title="Unit")
+    side: Annotated[int, Field(ge=1)] = Field(default=1, title="Side")
+    axis: Annotated[int, Field(ge=0, le=2)] | None = Field(default=None, title="Axis")
+    cuts: dict[int, tuple[int, ...]] = Field(default_factory=dict, title="Cuts")
+    roles: dict[str, Annotated[int, Field(ge=TEST, le=9)]] = Field(
+        default_factory=dict, title="Roles"
+    )
+
+
 class SplitSpec(Spec):
     """Which labels are kept aside for the score."""
 
@@ -50,20 +67,7 @@ class SplitSpec(Spec):
         default=0, title="Seed", description="Same seed, same labels: same split.",
         json_schema_extra=ADVANCED,
     )  # fmt: skip
-
-
-class SplitChoice(Spec):
-    """The units of a split as a project keeps them: how they were cut, and who holds which role.
-
-    `side` is the blocks' side or the polygons' grain in cells, `cuts` the first index of each
-    group of sections, per source. `roles` maps unit ids to a fold (0, 1, ...) or `TEST`; units
-    that it does not name are trained on.
-    """
-
-    unit: UnitKind = Field(title="Unit")
-    side: Annotated[int, Field(ge=1)] = Field(default=1, title="Side")
-    axis: Annotated[int, Field(ge=0, le=2)] | None = Field(default=None, title="Axis")
-    cuts: dict[int, tuple[int, ...]] = Field(default_factory=dict, title="Cuts")
-    roles: dict[str, Annotated[int, Field(ge=TEST, le=9)]] = Field(
-        default_factory=dict, title="Roles"
-    )
+    choice: SplitChoice | None = Field(
+        default=None, title="Made by hand", description="The units themselves, where they were chosen.",
+        json_schema_extra={"hidden": True},
+    )  # fmt: skip

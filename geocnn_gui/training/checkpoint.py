@@ -24,7 +24,6 @@ from geocnn_gui.labels.classes import LabelClass
 from geocnn_gui.models.scaling import Scaling
 from geocnn_gui.models.spec import ModelSpec, Spec
 from geocnn_gui.scoring.intervals import UnitScores
-from geocnn_gui.scoring.split_spec import SplitChoice
 from geocnn_gui.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ class CheckpointCard(Spec):
     """Everything of a checkpoint that is no tensor; `epoch` of `epochs` of `stage` is done.
 
     `held` are the held-out runs begun so far, one for each fold; the last goes on where `stage`
-    says so. `choice` is the split, where it was the user's own.
+    says so.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
@@ -110,7 +109,6 @@ class CheckpointCard(Spec):
     epochs: int
     held: tuple[FitCard, ...]
     folds: int = 1
-    choice: SplitChoice | None = None
     refit: FitCard
     fitting: FittingCard
     log: tuple[EpochDone, ...]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from geocnn_gui.scoring.intervals import ScoreIntervals
     from geocnn_gui.scoring.regions import PlaneSplit
-    from geocnn_gui.scoring.split_spec import SplitChoice, SplitSpec
+    from geocnn_gui.scoring.split_spec import SplitSpec
     from geocnn_gui.training.pictures import Pictures
 
 #: Of more numbers than this, the scores of single units are not kept in the model's card.
@@ -49,15 +49,14 @@ class Folds:
     score, the number of steps and what is refitted. The leaky score stands beside it.
     """
 
-    def __init__(
-        self, pictures: Pictures, spec: SplitSpec, reach: int, choice: SplitChoice | None
-    ) -> None:
+    def __init__(self, pictures: Pictures, spec: SplitSpec, reach: int) -> None:
         leaky = spec.unit == LEAKY
-        honest = replace_unit(spec, "block") if leaky else spec
-        self.plan = pictures.plan(honest, reach, choice)
+        honest = spec.model_copy(update={"unit": "block"}) if leaky else spec
+        self.plan = pictures.plan(honest, reach)
         self.leaky_plan = None
         if leaky:
-            self.leaky_plan = pictures.plan(spec.model_copy(update={"folds": 1}), reach)
+            alone = spec.model_copy(update={"folds": 1, "choice": None})
+            self.leaky_plan = pictures.plan(alone, reach)
         plans = [plan for plan in (self.leaky_plan, self.plan) if plan is not None]
         self.all = [
             Fold(plan, number)
@@ -138,11 +137,6 @@ def kept(scores: UnitScores) -> UnitScores | None:
 def test_splits(plan: SplitPlan) -> list[PlaneSplit]:
     """Return splits that hold out the test set alone."""
     return [replace(split, held=split.test, pixels=None) for split in plan.refit()]
-
-
-def replace_unit(spec: SplitSpec, unit: str) -> SplitSpec:
-    """Return the spec with another unit."""
-    return spec.model_copy(update={"unit": unit})
 
 
 def in_words(found: ScoreIntervals) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from geocnn_gui.data.statistics import BandStatistics
     from geocnn_gui.scoring.regions import PlaneSplit
     from geocnn_gui.scoring.split_plan import SplitPlan
-    from geocnn_gui.scoring.split_spec import SplitChoice, SplitSpec
+    from geocnn_gui.scoring.split_spec import SplitSpec
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ class Pictures:
         """Return those of the splits that belong to pictures of a source."""
         return [s for number, s in zip(self.of_source, splits, strict=True) if number == source]
 
-    def plan(self, spec: SplitSpec, reach: int, choice: SplitChoice | None = None) -> SplitPlan:
+    def plan(self, spec: SplitSpec, reach: int) -> SplitPlan:
         """Plan what is held out; see `scoring.split_plan.plan_split`."""
         planes, names = self.planes, [c.name for c in self.classes]
         lengths = correlation_length(self._label_samples(planes)) if spec.buffer == "auto" else None
-        return plan_split(planes, spec, names, reach, lengths=lengths, choice=choice)
+        return plan_split(planes, spec, names, reach, lengths=lengths, choice=spec.choice)
 
     def _label_samples(self, planes: list[LabelledPlane]) -> list[Sample]:
         """Return windows of labels, a band for each class."""

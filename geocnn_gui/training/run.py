@@ -23,7 +23,6 @@ from geocnn_gui.models.scaling import Scaling, default_mode
 from geocnn_gui.models.spec import ModelSpec
 from geocnn_gui.models.weights import CardSpacing, ModelCard, TrainingSummary, save_model
 from geocnn_gui.scoring.intervals import score_intervals
-from geocnn_gui.scoring.split_spec import SplitChoice
 from geocnn_gui.training.checkpoint import (
     Checkpoint,
     CheckpointCard,
@@ -58,7 +57,7 @@ class Order:
     """A training as it was asked for: what to learn from, how, where the model goes.
 
     `checkpoint` is where its state is kept until it has finished (None: nowhere), `start` what
-    was kept of it before. `choice` is a split of the user's own.
+    was kept of it before.
     """
 
     pairs: Sequence[Pair]
@@ -69,8 +68,6 @@ class Order:
     device: Device
     checkpoint: Path | None = None
     start: Checkpoint | None = None
-    choice: SplitChoice | None = None
-
 
 def train(order: Order) -> Iterator[Event]:
     """Train a network on the labels of `order.pairs` and save it to `order.out`.
@@ -103,9 +100,7 @@ def resume(
     """Go on with the training that `checkpoint` keeps, to the same end; raises as `train`."""
     start = read_checkpoint(checkpoint)
     card = start.card
-    order = Order(
-        pairs, card.model, card.training, card.classes, out, device, checkpoint, start, card.choice
-    )
+    order = Order(pairs, card.model, card.training, card.classes, out, device, checkpoint, start)
     yield from train(order)
 
 
@@ -153,7 +148,7 @@ class _Run:
     def _hold_out(self) -> Generator[Event, None, Folds]:
         """Plan what is held out, say it, and take up what was reached before."""
         yield Progress(0, 0, "Choosing what is held out")
-        folds = Folds(self._pictures, self._training.split, self._probe.halo, self._order.choice)
+        folds = Folds(self._pictures, self._training.split, self._probe.halo)
         for plan in (folds.leaky_plan, folds.plan):
             for text in plan.words if plan else ():
                 yield Note(text)
@@ -244,7 +239,7 @@ class _Run:
             ),
             seconds=self._seconds(), stage=stage, epoch=done.epoch, epochs=done.epochs,
             held=tuple(fold.fit.card for fold in begun), folds=len(folds.all),
-            choice=self._order.choice, refit=self._refit.card, fitting=fitting.card,
+            refit=self._refit.card, fitting=fitting.card,
             log=tuple(self._log),
         )  # fmt: skip
         state = begun[-1].fit.best_state if begun else {}

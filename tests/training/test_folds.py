@@ -38,17 +38,16 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def begin(
-    folder: Path, *, epochs: int = 2, choice: SplitChoice | None = None, pair: Pair | None = None,
-    **split: object,
-) -> Iterator[Event]:  # fmt: skip
+    folder: Path, *, epochs: int = 2, pair: Pair | None = None, **split: object
+) -> Iterator[Event]:
     folder.mkdir(exist_ok=True)
     training = TrainingSpec(
         epochs=epochs, steps_per_epoch=2, batch=2, split=SplitSpec(buffer=4, **split)
     )
-    return train(Order(
-        [pair or a_pair()], UNET, training, CLASSES, folder / "model", CPU, folder / "check",
-        choice=choice,
-    ))  # fmt: skip
+    order = Order(
+        [pair or a_pair()], UNET, training, CLASSES, folder / "model", CPU, folder / "check"
+    )
+    return train(order)
 
 
 def go_on(folder: Path) -> Iterator[Event]:

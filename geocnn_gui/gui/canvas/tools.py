@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from geocnn_gui.gui.session import Session
 
 Point = tuple[float, float]
+#: A press that moves by fewer pixels is a click.
+_STILL = 4
 
 
 class Host(Protocol):
@@ -277,6 +279,42 @@ class PolygonTool(Tool):
         return (self.host.viewport.pixel_of(*corner) for corner in self._corners)
 
 
+class SplitTool(PanTool):
+    """Click on a unit of the split: held out, of the test set, trained on; drag the picture."""
+
+    cursor = Qt.CursorShape.PointingHandCursor
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host)
+        self._pressed: QPointF | None = None
+
+    def press(self, at: QPointF) -> None:
+        """Begin a click, or a drag."""
+        super().press(at)
+        self._pressed = at
+
+    def drag(self, at: QPointF) -> None:
+        """Move the picture once the mouse has left the spot."""
+        if self._pressed is not None and (at - self._pressed).manhattanLength() < _STILL:
+            return
+        self._pressed = None
+        super().drag(at)
+
+    def release(self, at: QPointF) -> None:
+        """Change the unit that was clicked on."""
+        super().release(at)
+        if self._pressed is not None:
+            row, column = self.host.viewport.cell_at(at)
+            rows, columns = self.host.picture_shape
+            if 0 <= row < rows and 0 <= column < columns:
+                self.host.session.toggle_unit(row, column)
+        self._pressed = None
+
+    def double_click(self, at: QPointF) -> None:
+        """Count as a second click."""
+        self.press(at)
+
+
 def make_tools(host: Host) -> dict[str, Tool]:
     """Return the tools by the names the session uses."""
     return {
@@ -284,6 +322,7 @@ def make_tools(host: Host) -> dict[str, Tool]:
         "brush": BrushTool(host),
         "eraser": BrushTool(host, erases=True),
         "polygon": PolygonTool(host),
+        "split": SplitTool(host),
     }
 
 

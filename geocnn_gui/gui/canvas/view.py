@@ -14,6 +14,7 @@ from geocnn_gui.gui.canvas.canvas import Canvas
 from geocnn_gui.gui.canvas.colour_maps import packed
 from geocnn_gui.gui.canvas.feed import Feed
 from geocnn_gui.gui.canvas.pointer import Pointer
+from geocnn_gui.gui.canvas.split_item import BUFFER, HELD, TESTED
 from geocnn_gui.gui.widgets.histogram_bar import HistogramBar
 from geocnn_gui.gui.widgets.legend import Legend
 from geocnn_gui.gui.widgets.section_bar import SectionBar
@@ -49,6 +50,8 @@ class CanvasView(QWidget):
         self.left_axis = AxisBar(Qt.Orientation.Vertical, self)
         self.colour_bar = HistogramBar(self)
         self.legend = Legend(self.canvas)
+        self.split_legend = Legend(self.canvas)
+        self.split_legend.setObjectName("split_legend")
         self.hint = _Sentence(HINT, self.canvas)
         self.waiting = _Sentence("Reading\u2026", self.canvas)
         self.feed = Feed(session, self.canvas)
@@ -124,6 +127,8 @@ class CanvasView(QWidget):
         session.errors_changed.connect(self._on_overlay_changed)
         session.block_wanted.connect(lambda block: self.canvas.show_block(*block))
         session.tile_done.connect(self.feed.take_tile)
+        for signal in (session.split_changed, session.section_changed, session.source_changed):
+            signal.connect(self._show_split)
 
     # -- the session has changed ---------------------------------------------------------------
 
@@ -242,6 +247,21 @@ class CanvasView(QWidget):
         self.hint.setVisible(labels is not None and not labels.store.counts and store is None)
         self._place_overlays()
 
+    def _show_split(self) -> None:
+        """Draw what the next training holds out, and say what the colours mean."""
+        ground = self._session.split_ground()
+        self.canvas.split.set_ground(ground)
+        self.split_legend.setVisible(ground is not None)
+        shown = self._session.split
+        if shown is not None and ground is not None:
+            folds = shown.plan.folds
+            held = f"Held out, fold 1 to {folds}" if folds > 1 else "Held out"
+            buffer = [(BUFFER, "Buffer")] if folds == 1 and max(shown.plan.buffer) else []
+            entries = [(HELD, held), *buffer, (TESTED, "Test set")]
+            self.split_legend.show_classes("Split", entries)
+        self.canvas.update()
+        self._place_overlays()
+
     def _on_busy(self, busy: bool) -> None:
         if busy:
             self._patience.start()
@@ -258,6 +278,7 @@ class CanvasView(QWidget):
             sentence.move((width - sentence.width()) // 2, y)
         right = width - self.legend.width() - _INSET
         self.legend.move(right, height - self.legend.height() - _INSET)
+        self.split_legend.move(_INSET, height - self.split_legend.height() - _INSET)
 
 
 class _Sentence(QLabel):

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from geocnn_gui.gui.census import Census
 from geocnn_gui.gui.panels.label_panel import labelled_sentence
 from geocnn_gui.gui.panels.model_panel import title_of
+from geocnn_gui.gui.panels.split_group import SplitGroup
 from geocnn_gui.gui.widgets.card import button, enable, label
 from geocnn_gui.gui.widgets.class_bars import ClassBars
 from geocnn_gui.gui.widgets.spec_form import SpecForm
@@ -49,6 +50,8 @@ class TrainPanel(QWidget):
         for widget in (self._title, self._sentence, self._form, self._device, self._train):
             layout.addWidget(widget)
         layout.addWidget(self._reason)
+        layout.addSpacing(4)
+        layout.addWidget(SplitGroup(session))
         layout.addSpacing(4)
         layout.addWidget(label("LABELLED CELLS", role="heading"))
         layout.addWidget(self._bars)
@@ -93,7 +96,9 @@ class TrainPanel(QWidget):
         self._few.setVisible(bool(self._few.text()))
 
     def _on_form(self) -> None:
-        self._session.set_specs(training=cast("TrainingSpec", self._form.spec()))
+        split = {"split": self._session.training_spec.split}  # its own form has it
+        spec = cast("TrainingSpec", self._form.spec())
+        self._session.set_specs(training=spec.model_copy(update=split))
 
     def _show_spec(self) -> None:
         """Fill the form with the spec of a project that was opened."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -17,12 +18,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from geocnn_gui.gui.widgets.auto_number import AutoNumber
 from geocnn_gui.gui.widgets.card import Fold, label
 from geocnn_gui.gui.widgets.choice_or_file import ChoiceOrFile
 
 if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
-
     from geocnn_gui.gui.widgets.choice_or_file import Ask
 
 
@@ -151,6 +151,11 @@ def bounds(field: FieldInfo) -> tuple[float | None, float | None]:
 
 
 def _editor(field: FieldInfo, value: Any) -> QWidget:
+    parts = get_args(field.annotation)
+    if any(get_args(part) == ("auto",) for part in parts):
+        number = next(part for part in parts if get_origin(part) is Annotated)
+        low, high = bounds(FieldInfo.from_annotation(number))
+        return AutoNumber(value, int(low or 0), int(high or 2**31 - 1))
     if get_origin(field.annotation) is Literal:
         return _choice(get_args(field.annotation), value)
     if isinstance(value, bool):
@@ -178,8 +183,9 @@ def _choice(options: tuple[Any, ...], value: Any) -> QComboBox:
 
 def _number(low: float | None, high: float | None, value: float) -> QDoubleSpinBox:
     box = QDoubleSpinBox()
-    box.setDecimals(4 if value < 0.05 else 2)
-    box.setSingleStep(value / 5 if value < 0.05 else 0.05)
+    small = 0 < value < 0.05
+    box.setDecimals(4 if small else 2)
+    box.setSingleStep(value / 5 if small else 0.05)
     box.setRange(low if low is not None else -1e9, high if high is not None else 1e9)
     box.setKeyboardTracking(False)
     box.setValue(value)
@@ -188,7 +194,7 @@ def _number(low: float | None, high: float | None, value: float) -> QDoubleSpinB
 
 def _value(editor: QWidget) -> Any:
     match editor:
-        case ChoiceOrFile():
+        case ChoiceOrFile() | AutoNumber():
             return editor.value()
         case QCheckBox():
             return editor.isChecked()
@@ -201,7 +207,7 @@ def _value(editor: QWidget) -> Any:
 
 def _when_edited(editor: QWidget, act: Any) -> None:
     match editor:
-        case ChoiceOrFile():
+        case ChoiceOrFile() | AutoNumber():
             editor.changed.connect(act)
         case QCheckBox():
             editor.toggled.connect(act)
