@@ -162,7 +162,8 @@ def _stop(
         click.echo("geocnn: stopped; nothing is written.", err=True)
         ctx.exit(STOPPED)
     if partial:
-        follow(workflow.write_partial(source, out, confidence, probabilities=probabilities))
+        task = workflow.write_partial(source, out, confidence, probabilities=probabilities)
+        partial = not follow(task).stopped
     written = f"{out} holds what is predicted so far" if partial else "nothing is written"
     click.echo(
         f"geocnn: stopped; {written}. The same command with --resume goes on from {kept}.",

@@ -91,3 +91,42 @@ def test_that_the_probe_leaves_network_and_random_numbers_alone(no_gpu, net, bac
     assert all(torch.equal(before[key], value) for key, value in net.state_dict().items())
     assert net.training
     assert all(p.grad is None for p in net.parameters())
+
+
+def test_that_no_more_threads_run_than_there_are_cores(no_gpu, monkeypatch):
+    before = torch.get_num_threads()
+    monkeypatch.setattr(devices, "usable_cores", lambda: 1)
+    torch.set_num_threads(2)
+    try:
+        choose_device("cpu")
+        assert torch.get_num_threads() == 1
+        monkeypatch.setattr(devices, "usable_cores", lambda: 64)
+        choose_device("cpu")
+        assert torch.get_num_threads() == 1  # fewer are someone's wish
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_that_hyperthreads_and_quotas_are_no_cores(tmp_path, monkeypatch):
+    monkeypatch.setattr(devices.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(devices, "_CPUS", tmp_path)
+    monkeypatch.setattr(devices, "_GROUPS", tmp_path)
+    assert devices.usable_cores() == 8
+    for thread in range(8):
+        folder = tmp_path / f"cpu{thread}" / "topology"
+        folder.mkdir(parents=True)
+        (folder / "thread_siblings_list").write_text(f"{thread % 4},{thread % 4 + 4}\n")
+    assert devices.usable_cores() == 4
+    (tmp_path / "cpu.max").write_text("150000 100000\n")
+    assert devices.usable_cores() == 2
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    assert devices.usable_cores() == 4
+
+
+@pytest.mark.parametrize(("precision", "bf16"), [("float32", False), ("bfloat16", True)])
+def test_that_the_user_can_insist_on_a_precision(no_gpu, net, monkeypatch, precision, bf16):
+    _timed(monkeypatch, (3, 3, 1 if not bf16 else 9))
+    monkeypatch.setattr(devices, "_AGREEMENT", 1.1)
+    found = probe_fast_cpu(net, SHAPE, device=choose_device(), precision=precision)
+    assert found.bf16 is bf16
+    assert (found.agreement is not None) is bf16

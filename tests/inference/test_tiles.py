@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from geocnn_gui.inference.tiles import pad_to_stride, tile_count, tiles
+from geocnn_gui.models.spec import SPECS as KINDS
 from geocnn_gui.models.spec import CnnSpec, ResNetSpec, ResUNetSpec, UNetSpec
 
 sides = st.integers(1, 150)
@@ -83,6 +84,11 @@ def test_that_tiles_put_together_equal_the_whole_picture(make_net, spec, shape):
 @pytest.mark.parametrize("shape", [(20, 640), (640, 7)])
 def test_that_tiles_of_a_deep_encoder_equal_the_whole_picture(make_net, shape):
     _check_tiles(make_net(ResUNetSpec()), shape, core=192)
+
+
+def test_that_every_kind_of_model_is_compared_with_the_whole():
+    compared = {type(spec) for spec in (*SPECS, *PATCHES, ResUNetSpec())}
+    assert compared == set(KINDS.values())
 
 
 def _check_tiles(net, shape, *, core):

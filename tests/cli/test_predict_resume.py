@@ -1,0 +1,124 @@
+"""`geocnn predict` that is stopped: what it keeps, says, writes, and how it goes on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from geocnn_gui import workflow
+from geocnn_gui.data.source import open_source
+from geocnn_gui.events import TileDone
+
+
+@pytest.fixture
+def small_tiles(monkeypatch):
+    from geocnn_gui.models.networks import build
+
+    real = build
+
+    def small(*arguments):
+        net = real(*arguments)
+        net.core = 32
+        return net
+
+    monkeypatch.setattr("geocnn_gui.models.networks.build", small)
+    monkeypatch.setattr("geocnn_gui.inference.plan._BATCH_PIXELS", {"cpu": 1})
+
+
+@pytest.fixture
+def stop(monkeypatch):
+    """Let the next prediction be stopped as by Ctrl-C after some tiles."""
+    from contextlib import nullcontext
+
+    from geocnn_gui.cli import console
+
+    def stop(tiles):
+        seen = []
+
+        class Asked:
+            def is_set(self):
+                asked = len(seen) >= tiles
+                if asked:
+                    seen.clear()  # one Ctrl-C
+                return asked
+
+        real = workflow.predict_to_file
+
+        def predict(*args, **options):
+            for event in real(*args, **options):
+                seen.extend([event] if isinstance(event, TileDone) else [])
+                yield event
+
+        monkeypatch.setattr(workflow, "predict_to_file", predict)
+        monkeypatch.setattr(console, "_interrupts", lambda: nullcontext(Asked()))
+        return monkeypatch.undo
+
+    return stop
+
+
+def test_that_a_stopped_prediction_resumes_to_the_same_file(
+    trained, geocnn, tmp_path, small_tiles, stop
+):
+    whole, out = tmp_path / "whole.npy", tmp_path / "map.npy"
+    common = ("predict", trained.model, trained.data, "--device", "cpu", "--precision", "float32")
+    assert geocnn(*common, "--out", whole).code == 0
+    stop(2)
+    result = geocnn(*common, "--out", out)
+    assert result.code == 130
+    kept = tmp_path / ".map.npy.prediction"
+    assert "nothing is written. The same command with --resume goes on from" in result.err
+    assert kept.is_dir()
+    assert not out.exists()
+    stop(10**6)
+    result = geocnn(*common, "--out", out, "--resume", "--json")
+    assert result.code == 0
+    assert any(note.startswith("Going on: 2 of ") for note in result.json["notes"])
+    assert not kept.exists()
+    np.testing.assert_array_equal(np.load(out), np.load(whole))
+
+
+def test_that_without_resume_it_begins_anew(trained, geocnn, tmp_path, small_tiles, stop):
+    common = (
+        "predict",
+        trained.model,
+        trained.data,
+        "--device",
+        "cpu",
+        "--out",
+        tmp_path / "m.npy",
+    )
+    stop(2)
+    assert geocnn(*common).code == 130
+    stop(10**6)
+    result = geocnn(*common, "--json")
+    assert result.code == 0
+    assert not any(note.startswith("Going on") for note in result.json["notes"])
+    assert not (tmp_path / ".m.npy.prediction").exists()
+
+
+def test_that_partial_writes_what_is_done_and_nodata_elsewhere(
+    trained, geocnn, tmp_path, small_tiles, stop
+):
+    out = tmp_path / "map.npy"
+    stop(2)
+    result = geocnn(
+        "predict", trained.model, trained.data, "--device", "cpu", "--out", out, "--partial"
+    )
+    assert result.code == 130
+    assert "holds what is predicted so far" in result.err
+    with open_source(trained.data) as source:
+        assert np.load(out).shape == source.shape
+    assert 0 < (np.load(out) > 0).mean() < 1
+
+
+def test_that_the_check_of_tiles_needs_no_output(trained, geocnn, tmp_path):
+    result = geocnn("predict", trained.model, trained.data, "--check-tiling", "--device", "cpu",
+                    "--precision", "float32")  # fmt: skip
+    assert result.code == 0, result.err
+    assert "0.000 % of the cells get another class." in result.out
+
+
+def test_that_an_output_is_asked_for(trained, geocnn):
+    result = geocnn("predict", trained.model, trained.data)
+    assert result.code == 2
+    assert "Missing option '--out'" in result.err
