@@ -123,7 +123,7 @@ def _tell(record: Record, plan: Plan, room: int) -> Iterator[Event]:
     if plan.blended:
         yield Note(
             f"Tiles overlap by {plan.overlap} cells and are blended, for to look as far as this "
-            "network does would be more than twice the work; --tiling exact does it all the same."
+            "network does would be more than twice the work; tiling set to exact does so all the same."
         )
 
 
