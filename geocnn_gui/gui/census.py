@@ -46,7 +46,7 @@ class Census:
             places = self.places[number]
             what = "unknown" if places < 2 else "unknown or uncertain"
             said.append(
-                f"{named[number]} has {plural(cells, 'cell')} in {plural(places, 'place')}: "
+                f"{named[number]} has {plural(cells, 'pixel')} in {plural(places, 'place')}: "
                 f"its score will be {what}."
             )
         more = len(said) - _MOST_SAID

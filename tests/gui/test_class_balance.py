@@ -30,7 +30,7 @@ def test_that_cells_and_places_are_counted_over_all_sources():
     assert census.cells == {1: 60_000, 2: 356}
     assert census.places == {2: 2}
     assert census.warnings(CLASSES) == [
-        "Fault has 356 cells in 2 places: its score will be unknown or uncertain."
+        "Fault has 356 pixels in 2 places: its score will be unknown or uncertain."
     ]
 
 
@@ -39,7 +39,7 @@ def test_that_one_place_cannot_be_scored_and_plenty_is_not_spoken_of():
         [labels((2, slice(5, 30), slice(9, 11)), (1, slice(200, 400), slice(0, 600)))]
     )
     (text,) = census.warnings(CLASSES)
-    assert text == "Fault has 50 cells in 1 place: its score will be unknown."
+    assert text == "Fault has 50 pixels in 1 place: its score will be unknown."
     spread = [(2, slice(80 * i, 80 * i + 20), slice(0, 20)) for i in range(4)]
     assert take_census([labels(*spread)]).warnings(CLASSES) == []
 
@@ -62,7 +62,7 @@ def test_that_the_panel_counts_what_is_painted(panel, opened, qtbot):
     opened.labels_changed.emit(Window((12, 0, 0), (1, 30, 4)))
     first = opened.classes[0].name
     qtbot.waitUntil(lambda: [n for *_, n in bars.rows] == [120, 0], timeout=5000)
-    assert few.text() == f"{first} has 120 cells in 1 place: its score will be unknown."
+    assert few.text() == f"{first} has 120 pixels in 1 place: its score will be unknown."
     store.write(Window((12, 0, 0), (1, 30, 4)), 0)
     opened.labels_changed.emit(Window((12, 0, 0), (1, 30, 4)))
     qtbot.waitUntil(lambda: not few.isVisible(), timeout=5000)

@@ -33,7 +33,7 @@ class ThinFigures(QWidget):
         self._grid = QGridLayout(self._rows)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(12)
-        self._plot = CurvePlot("Precision over recall")
+        self._plot = CurvePlot("Precision over recall", shares=True)
         self._plot.setObjectName("thin_curve")
         self._plot.setFixedHeight(_HEIGHT)
         self._plot.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

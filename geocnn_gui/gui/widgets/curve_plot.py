@@ -18,10 +18,14 @@ Curve = tuple[str, str, Points]
 
 
 class CurvePlot(QWidget):
-    """Curves over the epochs, each with a name, a palette role and a line style."""
+    """Curves over the epochs, each with a name, a palette role and a line style.
 
-    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+    With `shares` both axes go from 0 to 1, and no curve has an end that matters.
+    """
+
+    def __init__(self, title: str, parent: QWidget | None = None, *, shares: bool = False) -> None:
         super().__init__(parent)
+        self._shares = shares
         self._title = title
         self._curves: tuple[Curve, ...] = ()
         self._empty = ""
@@ -58,7 +62,10 @@ class CurvePlot(QWidget):
             return
         painter.drawText(QPointF(0, metrics.ascent()), self._title)
         self._draw_names(painter)
-        xs, ys = _range([p[0] for c in self._curves for p in c[2]]), self._values()
+        xs = _range([p[0] for c in self._curves for p in c[2]])
+        ys = self._values()
+        if self._shares:
+            xs = ys = (0.0, 1.0)
         ticks = _ticks(*ys, 4)
         ys = (min(ys[0], ticks[0]), max(ys[1], ticks[-1]))
         texts = [f"{t:.10g}" for t in ticks]
@@ -70,8 +77,9 @@ class CurvePlot(QWidget):
             placed = [_place(area, xs, ys, p) for p in points]
             painter.setPen(QPen(QColor(colour), 2))
             painter.drawPolyline(QPolygonF(placed))
-            painter.setBrush(QColor(colour))
-            painter.drawEllipse(placed[-1], 3, 3)
+            if not self._shares or len(placed) == 1:
+                painter.setBrush(QColor(colour))
+                painter.drawEllipse(placed[-1], 3, 3)
 
     def _values(self) -> tuple[float, float]:
         values = [p[1] for c in self._curves for p in c[2]]
@@ -105,7 +113,7 @@ class CurvePlot(QWidget):
             painter.setPen(muted)
             painter.drawText(QRectF(0, y - 8, area.left() - 6, 16), right, f"{tick:.10g}")
         for tick in _ticks(*xs, max(2, int(area.width() / 60))):
-            if tick == int(tick) and xs[0] <= tick <= xs[1]:
+            if (self._shares or tick == int(tick)) and xs[0] <= tick <= xs[1]:
                 x = _place(area, xs, ys, (tick, ys[0])).x()
                 box = QRectF(x - 30, area.bottom() + 3, 60, 16)
                 painter.drawText(box, Qt.AlignmentFlag.AlignCenter, f"{tick:g}")
