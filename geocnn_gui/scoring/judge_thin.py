@@ -66,7 +66,10 @@ def judge_thin(
         return {"tolerance": wish.tolerance}
 
     def judged(part: Subset) -> Read | None:
-        return None if seen is None else lambda window: seen.read(window) == VALUES[part]
+        if seen is None:
+            return None
+        known = seen
+        return lambda window: known.read(window) == VALUES[part]
 
     found = yield from tolerant_scores(truth, read, thin, tolerance=wish.tolerance)
     apart: dict[Subset, Scores] = {}

@@ -28,7 +28,7 @@ def tell_balance(
     shares, mean = cells / max(cells.sum(), 1), np.mean(weights, axis=0)
     order = np.argsort(shares, kind="stable")[:_MOST_LISTED]
     each = "; ".join(
-        f"{classes[i].name} {_percent(shares[i])} of the labels, {_percent(drawn[i])} of the "
+        f"{classes[i].name} {_percent(float(shares[i]))} of the labels, {_percent(float(drawn[i]))} of the "
         f"patches, weight {mean[i]:.2g}"
         for i in order
     )

@@ -53,7 +53,7 @@ class TrainPanel(QWidget):
         layout.addSpacing(4)
         layout.addWidget(SplitGroup(session))
         layout.addSpacing(4)
-        layout.addWidget(label("LABELLED CELLS", role="heading"))
+        layout.addWidget(label("LABELLED PIXELS", role="heading"))
         layout.addWidget(self._bars)
         layout.addWidget(self._few)
         layout.addStretch(1)
