@@ -138,44 +138,62 @@ def _why_no_cuda() -> str | None:
     return None if right else "its self-test gave a wrong result"
 
 
+def has_bf16(device: Device) -> bool:
+    """Say whether bfloat16 is computed there, not only imitated at a high price."""
+    if device.kind == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    mkldnn = torch.backends.mkldnn.is_available()
+    if not (mkldnn and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
+        return False
+    # That is said of every x86 with AVX-512, though most of them only imitate it.
+    can = torch.cpu.get_capabilities()
+    native = can.get("avx512_bf16") or can.get("amx_bf16")
+    return bool(native) or can.get("architecture") != "x86_64"
+
+
+def training_device(device: Device) -> Device:
+    """Return `device` with the fast paths of a training: by what the processor has.
+
+    A timing would now and then choose another way, and the same seed another network.
+    """
+    return replace(device, channels_last=True, bf16=has_bf16(device))
+
+
 def probe_fast_cpu(
     net: nn.Module,
     shape: tuple[int, ...],
     *,
     device: Device,
     values: Tensor | None = None,
-    backward: bool = False,
     precision: Precision = "auto",
 ) -> Device:
     """Return `device` with the fast paths that a short timing of `net` itself recommends.
 
     `shape` is (n, bands, h, w) of the probe, `values` float32 of that shape where real ones
-    are at hand. With `backward` a training step is timed instead of a prediction. bf16 is taken
-    only where it is clearly faster and, for predictions, changes next to no pixel; `precision`
-    may forbid it, or insist on it. Neither `net` nor the state of the random numbers is changed.
+    are at hand. bf16 is taken only where it is clearly faster and changes next to no pixel;
+    `precision` may forbid it, or insist on it. Neither `net` nor the state of the random numbers
+    is changed.
     """
     with torch.random.fork_rng(devices=[]):
-        probe = copy.deepcopy(net).train(backward)
+        probe = copy.deepcopy(net).eval()
         pictures = torch.randn(shape) if values is None else values
-        run = _training_step if backward else _forward
         plain = replace(device, channels_last=False, bf16=False)
-        slow, truth = _time(lambda: run(probe, pictures, plain), device)
+        slow, truth = _time(lambda: _forward(probe, pictures, plain), device)
         layout = replace(plain, channels_last=True)
-        fast, _ = _time(lambda: run(probe, pictures, layout), device)
+        fast, _ = _time(lambda: _forward(probe, pictures, layout), device)
         best = layout if fast <= slow else plain
         if precision == "float32":
             return best
         half = replace(best, bf16=True)
-        with_bf16, logits = _time(lambda: run(probe, pictures, half), device)
+        with_bf16, logits = _time(lambda: _forward(probe, pictures, half), device)
     finite = bool(logits.isfinite().all())
-    if not backward:
-        same = float((logits.argmax(1) == truth.argmax(1)).float().mean()) if finite else 0.0
-        best, half = (replace(way, agreement=same) for way in (best, half))
+    same = float((logits.argmax(1) == truth.argmax(1)).float().mean()) if finite else 0.0
+    best, half = (replace(way, agreement=same) for way in (best, half))
     if precision == "bfloat16":
         return half
     if with_bf16 * _GAIN > min(fast, slow) or not finite:
         return best
-    return half if backward or half.agrees else best
+    return half if half.agrees else best
 
 
 def _place(probe: nn.Module, pictures: Tensor, device: Device) -> Tensor:
@@ -187,15 +205,6 @@ def _forward(probe: nn.Module, pictures: Tensor, device: Device) -> Tensor:
     pictures = _place(probe, pictures, device)
     with torch.inference_mode(), torch.autocast(device.kind, torch.bfloat16, enabled=device.bf16):
         return probe(pictures).float()
-
-
-def _training_step(probe: nn.Module, pictures: Tensor, device: Device) -> Tensor:
-    pictures = _place(probe, pictures, device)
-    with torch.autocast(device.kind, torch.bfloat16, enabled=device.bf16):
-        logits = getattr(probe, "training_logits", probe)(pictures)
-    logits.float().square().mean().backward()
-    probe.zero_grad(set_to_none=True)
-    return logits.detach().float()
 
 
 def _time(run: Callable[[], Tensor], device: Device) -> tuple[float, Tensor]:

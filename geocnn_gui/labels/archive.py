@@ -79,10 +79,18 @@ def _write(
         generation=generation,
     )
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        archive.writestr(_ABOUT, header.model_dump_json(indent=1))
-        for key, chunk in snapshot.chunks.items():
-            with archive.open("_".join(map(str, key)) + ".npy", "w") as member:
-                np.lib.format.write_array(member, np.asarray(chunk), allow_pickle=False)
+        _add(archive, _ABOUT, header.model_dump_json(indent=1).encode())
+        for key, chunk in sorted(snapshot.chunks.items()):
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.asarray(chunk), allow_pickle=False)
+            _add(archive, "_".join(map(str, key)) + ".npy", member.getvalue())
+
+
+def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    """Add a member that bears no date, so that the same labels give the same bytes."""
+    member = zipfile.ZipInfo(name)
+    member.external_attr = 0o600 << 16
+    archive.writestr(member, data, zipfile.ZIP_DEFLATED, compresslevel=1)
 
 
 def read_archive(path: Path, shape: tuple[int, ...]) -> tuple[LabelStore, int]:

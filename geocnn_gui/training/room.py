@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from geocnn_gui.events import Note
-from geocnn_gui.inference.device import choose_device
+from geocnn_gui.inference.device import choose_device, has_bf16
 from geocnn_gui.inference.memory import NotEnoughMemory, free_memory, in_words
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Room:
     def elsewhere(self, what: str, cause: BaseException) -> Note:
         """Take bfloat16, then the processor, instead; raises `NotEnoughMemory` after that."""
         device = self.device
-        if not device.bf16 and _has_bf16(device):
+        if not device.bf16 and has_bf16(device):
             self.device = replace(device, bf16=True)
             return Note("Out of memory: it goes on in bfloat16, which takes half.")
         if device.kind == "cuda":
@@ -91,13 +91,6 @@ class Room:
                 "more slowly.", warning=True,
             )  # fmt: skip
         raise NotEnoughMemory(f"{what} does not fit into memory", _WAY_OUT) from cause
-
-
-def _has_bf16(device: Device) -> bool:
-    """Say whether bfloat16 is computed there, not only imitated at a high price."""
-    if device.kind == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def _free(device: Device) -> int:

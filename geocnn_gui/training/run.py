@@ -14,8 +14,7 @@ from geocnn_gui import __version__
 from geocnn_gui.data.statistics import BandStatistics, estimate_statistics, require_live
 from geocnn_gui.errors import BadRequest
 from geocnn_gui.events import EpochDone, Event, Note, Progress, Saved
-from geocnn_gui.inference.device import Device, probe_fast_cpu
-from geocnn_gui.inference.memory import is_out_of_memory, let_go
+from geocnn_gui.inference.device import Device, training_device
 from geocnn_gui.labels.classes import Classes
 from geocnn_gui.models.ground import Ground, GroundCard
 from geocnn_gui.models.networks import build
@@ -281,21 +280,13 @@ class _Run:
         )  # fmt: skip
 
     def _make_room(self, bands: int, classes: int) -> Room:
-        """Return the device with the fast paths that pay, or those that it began with."""
+        """Return the device with its fast paths, or those that the training began with."""
         self._probe = build(self._order.model_spec, bands, classes)
         if self._start is not None and self._start.card.device.kind == self._device.kind:
             then = self._start.card.device
             device = replace(self._device, channels_last=then.channels_last, bf16=then.bf16)
             return Room(device, self._training.batch, patches=then.patches)
-        shape = (min(self._training.batch, 4), bands, self._probe.patch, self._probe.patch)
-        try:
-            device = probe_fast_cpu(self._probe, shape, device=self._device, backward=True)
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            device = self._device
-        let_go()
-        return Room(device, self._training.batch)
+        return Room(training_device(self._device), self._training.batch)
 
     def save_best(self) -> None:
         """Save the finished network, or the best so far of a training that was stopped."""

@@ -51,7 +51,7 @@ def prepare(kind: str):
     from geocnn_gui.data.source import open_source
     from geocnn_gui.data.statistics import estimate_statistics
     from geocnn_gui.data.synthetic import starter_labels
-    from geocnn_gui.inference.device import choose_device, probe_fast_cpu
+    from geocnn_gui.inference.device import choose_device, training_device
     from geocnn_gui.labels.store import LabelSnapshot
     from geocnn_gui.models.networks import build
     from geocnn_gui.models.spec import SPECS
@@ -69,9 +69,7 @@ def prepare(kind: str):
         pass
     spec, training = SPECS[kind](), TrainingSpec()
     net = build(spec, 1, 4)
-    device = probe_fast_cpu(
-        net, (8, 1, net.patch, net.patch), device=choose_device("cpu"), backward=True
-    )
+    device = training_device(choose_device("cpu"))
     return Task(
         pictures=[picture], model_spec=spec, training=training, domain=source.domain, bands=1,
         classes=4, device=device, buffer=8,

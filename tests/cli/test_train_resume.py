@@ -104,13 +104,13 @@ def test_that_a_new_training_says_what_it_replaces(train):
     assert result.code == 0
 
 
-#: The command line with fast paths left alone: they depend on a timing.
+#: The command line with one thread and without bf16.
 STEADY = """
 import sys
 import torch
 import geocnn_gui.training.run as run
 torch.set_num_threads(1)
-run.probe_fast_cpu = lambda *_, device, **__: device
+run.training_device = lambda device: device
 from geocnn_gui.cli.app import run as geocnn
 sys.exit(geocnn(sys.argv[1:]))
 """

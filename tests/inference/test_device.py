@@ -79,14 +79,13 @@ def test_that_bf16_is_refused_where_it_changes_the_classes(no_gpu, net, monkeypa
     assert not probe_fast_cpu(net, SHAPE, device=choose_device()).bf16
 
 
-@pytest.mark.parametrize("backward", [False, True])
-def test_that_the_probe_leaves_network_and_random_numbers_alone(no_gpu, net, backward):
+def test_that_the_probe_leaves_network_and_random_numbers_alone(no_gpu, net):
     net.train()
     before = {key: value.clone() for key, value in net.state_dict().items()}
     torch.manual_seed(3)
     expected = torch.rand(4)
     torch.manual_seed(3)
-    probe_fast_cpu(net, SHAPE, device=choose_device(), backward=backward)
+    probe_fast_cpu(net, SHAPE, device=choose_device())
     assert torch.equal(torch.rand(4), expected)
     assert all(torch.equal(before[key], value) for key, value in net.state_dict().items())
     assert net.training

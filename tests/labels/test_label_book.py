@@ -245,7 +245,7 @@ def test_that_a_full_disk_while_compacting_loses_nothing(tmp_path, monkeypatch):
     book.apply(stroke(book, 9))
     expected = book.store.read(ALL)
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:

@@ -30,7 +30,7 @@ UNET = UNetSpec(depth=2, width=8, dropout=0.3)
 
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("geocnn_gui.training.run.probe_fast_cpu", lambda *_, device, **__: device)
+    monkeypatch.setattr("geocnn_gui.training.run.training_device", lambda device: device)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

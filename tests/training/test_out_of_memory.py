@@ -31,8 +31,8 @@ EVERY = range(1, 9)  # steps of both stages
 
 @pytest.fixture(autouse=True)
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("geocnn_gui.training.run.probe_fast_cpu", lambda *_, device, **__: device)
-    monkeypatch.setattr(room, "_has_bf16", lambda _: False)
+    monkeypatch.setattr("geocnn_gui.training.run.training_device", lambda device: device)
+    monkeypatch.setattr(room, "has_bf16", lambda _: False)
 
 
 class Breaker:
@@ -70,7 +70,7 @@ def undisturbed(tmp_path_factory):
     """Return what each network learns when memory never ends."""
     found = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("geocnn_gui.training.run.probe_fast_cpu", lambda *_, device, **__: device)
+        patch.setattr("geocnn_gui.training.run.training_device", lambda device: device)
         for spec in (CNN, UNET):
             out = tmp_path_factory.mktemp("plain") / "m"
             learn(out, spec)
@@ -167,7 +167,7 @@ def test_that_pieces_score_like_the_whole(tmp_path, monkeypatch):
 
 
 def test_that_bfloat16_comes_before_giving_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(room, "_has_bf16", lambda _: True)
+    monkeypatch.setattr(room, "has_bf16", lambda _: True)
     broken(monkeypatch, PatchCnn, "training_logits", {2, 3, 4, 5})  # batches of 5, 3, 2, 1
     told = notes(learn(tmp_path / "m"))
     assert "1 patch " in told[2]

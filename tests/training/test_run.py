@@ -63,7 +63,7 @@ def test_that_a_training_holds_out_then_refits_and_saves_one_file(tmp_path: Path
 def test_that_the_same_seed_gives_the_same_network(
     spec: UNetSpec | CnnSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("geocnn_gui.training.run.probe_fast_cpu", lambda *_, device, **__: device)
+    monkeypatch.setattr("geocnn_gui.training.run.training_device", lambda device: device)
     nets = []
     for name in "ab":
         list(a_training(tmp_path / name, spec=spec, epochs=1, seed=5))
