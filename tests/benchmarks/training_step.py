@@ -21,10 +21,15 @@ STEPS, TURNS = 4, 4
 
 def main() -> None:
     """Print the rows."""
+    from geocnn_gui.training.room import Room
+
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", choices=("unet", "cnn"), default="unet")
     task = prepare(parser.parse_args().model)
-    plain = replace(task, device=replace(task.device, bf16=False, channels_last=False))
+    plain = replace(
+        task,
+        room=Room(replace(task.room.device, bf16=False, channels_last=False), task.training.batch),
+    )
     runs = {
         "the training loop": ours(task),
         "a bare torch loop, same layout and precision": bare(task),
@@ -38,7 +43,7 @@ def main() -> None:
             pace[name] += step(run, STEPS) / TURNS
     head()
     net = f"{task.model_spec.kind}, batch {task.training.batch}"
-    fast = f"bf16 {task.device.bf16}, channels-last {task.device.channels_last}"
+    fast = f"bf16 {task.room.device.bf16}, channels-last {task.room.device.channels_last}"
     mine = STEPS / pace["the training loop"]
     for name, seconds in pace.items():
         other = STEPS / seconds
@@ -53,9 +58,9 @@ def prepare(kind: str):
     from geocnn_gui.data.synthetic import starter_labels
     from geocnn_gui.inference.device import choose_device, training_device
     from geocnn_gui.labels.store import LabelSnapshot
-    from geocnn_gui.models.networks import build
     from geocnn_gui.models.spec import SPECS
     from geocnn_gui.training.loop import Task
+    from geocnn_gui.training.room import Room
     from geocnn_gui.training.sampling import LabelledPicture
     from geocnn_gui.training.spec import TrainingSpec
 
@@ -68,20 +73,19 @@ def prepare(kind: str):
     for _ in picture.find_cells():
         pass
     spec, training = SPECS[kind](), TrainingSpec()
-    net = build(spec, 1, 4)
     device = training_device(choose_device("cpu"))
     return Task(
         pictures=[picture], model_spec=spec, training=training, domain=source.domain, bands=1,
-        classes=4, device=device, buffer=8,
+        classes=4, room=Room(device, training.batch), keep=lambda *_: None,
     )  # fmt: skip
 
 
 def ours(task) -> Iterator[object]:
     """Yield after every step of the program's own loop."""
     from geocnn_gui.events import Progress
-    from geocnn_gui.training.loop import Fit, fit
+    from geocnn_gui.training.loop import Fit, Leg, fit
 
-    for event in fit(task, stage="refit", epochs=1000, result=Fit()):
+    for event in fit(task, Leg("refit", 1000), result=Fit()):
         if isinstance(event, Progress):
             yield event
 
@@ -94,15 +98,15 @@ def bare(task) -> Iterator[object]:
     from geocnn_gui.models.networks import build
 
     net = build(task.model_spec, task.bands, task.classes)
-    task.device.place(net)
+    task.room.device.place(net)
     net.train()
     side, batch = net.patch, task.training.batch
     values = torch.randn(batch, task.bands, side, side)
-    values = values.to(memory_format=task.device.memory_format)
+    values = values.to(memory_format=task.room.device.memory_format)
     optimizer = torch.optim.AdamW(net.parameters())
     labels = net.training_labels(torch.randint(1, task.classes + 1, (batch, side, side)))
     while True:
-        with torch.autocast("cpu", torch.bfloat16, enabled=task.device.bf16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=task.room.device.bf16):
             logits = net.training_logits(values)
         loss = nn.functional.cross_entropy(logits.float(), labels - 1)
         optimizer.zero_grad(set_to_none=True)
