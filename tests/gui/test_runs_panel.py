@@ -158,7 +158,7 @@ def test_that_runs_are_listed_with_score_time_and_state(panel, tree):
         ["Run 1", "U-Net", "IoU 0.40", "0:42", "finished"],
     ]
     assert tree.topLevelItem(0).isSelected()
-    assert "Mean IoU 0.80 on held-out blocks" in tree.topLevelItem(0).toolTip(0)
+    assert "Held-out mean IoU 0.80" in tree.topLevelItem(0).toolTip(0)
 
 
 def test_that_runs_of_a_first_project_are_listed_by_their_model(show, predicted):

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from geocnn_gui.gui.splitting import SplitGround
     from geocnn_gui.scoring.regions import Boxes
 
-HELD, BUFFER, TESTED = "#ffb000", "#f6dfa4", "#b37feb"
+#: Not among the colours that classes are given.
+HELD, BUFFER, TESTED = "#ff2e88", "#f7b6d0", "#7c3aed"
 #: Of more boxes than this in view only the ground is tinted.
 _MOST_BOXES = 20_000
 _FOLD_SEEN = 26
@@ -113,10 +114,7 @@ def _path(boxes: Boxes, which: np.ndarray) -> QPainterPath:
 def _outlines(boxes: Boxes) -> QPainterPath:
     path = QPainterPath()
     for unit in np.unique(boxes.owners)[:_MOST_BOXES]:
-        spans = boxes.spans[boxes.owners == unit]
-        if len(spans) == 1:
-            (top, bottom, left, right), = spans.tolist()  # fmt: skip
-            path.addRect(left, top, right - left, bottom - top)
+        path.addPath(_path(boxes, boxes.owners == unit))
     return path
 
 

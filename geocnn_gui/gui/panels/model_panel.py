@@ -12,6 +12,7 @@ from geocnn_gui.gui.widgets.choice_or_file import ChoiceOrFile
 from geocnn_gui.gui.widgets.spec_form import SpecForm
 from geocnn_gui.models.pretrained import IMAGENET, weights_path, why_no_weights
 from geocnn_gui.models.spec import SPECS, ModelSpec, PretrainedSpec
+from geocnn_gui.scoring.intervals import score_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,7 +207,15 @@ def describe_card(card: ModelCard) -> str:
     if card.training.data:
         parts.append(f"trained on {', '.join(card.training.data)}")
     if card.training.holdout_iou is not None:
-        parts.append(f"held-out mean IoU {card.training.holdout_iou:.2f}")
+        said = card.training
+        words = score_words(
+            said.holdout_iou, said.holdout_interval, said.holdout_units, said.holdout_by
+        )
+        parts.append(f"held-out mean IoU {words}")
+        if said.holdout_optimistic:
+            parts.append("may be optimistic")
+        if said.test_iou is not None:
+            parts.append(f"test set {score_words(said.test_iou, said.test_interval)}")
     rules = {"survey": "scales by each survey's own statistics",
              "stored": "scales by its training data's statistics"}  # fmt: skip
     parts.append(rules[card.scaling.mode])

@@ -8,12 +8,14 @@ from geocnn_gui.gui.panels.model_panel import title_of
 from geocnn_gui.gui.widgets.card import duration, grouped, plural
 from geocnn_gui.gui.widgets.compare_runs import ComparedRun
 from geocnn_gui.gui.widgets.run_tree import RunRow
+from geocnn_gui.models.spec import Spec
+from geocnn_gui.models.weights import TrainingSummary
+from geocnn_gui.scoring.intervals import score_words
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from geocnn_gui.events import EpochDone
-    from geocnn_gui.models.spec import Spec
     from geocnn_gui.project.runs import Run, RunRecord
 
 
@@ -23,7 +25,9 @@ def row_of(run: Run, in_hand: Path | None) -> RunRow:
     if record is None:
         tip = f"Nothing can be read of the run in {run.folder}"
         return RunRow(run.folder, run.title, "", "", "", "damaged", "", tip)
-    score = "" if record.holdout_iou is None else f"IoU {record.holdout_iou:.2f}"
+    said = record.summary or TrainingSummary(holdout_iou=record.holdout_iou)
+    score = "" if said.holdout_iou is None else (
+        f"IoU {score_words(said.holdout_iou, said.holdout_interval)}")  # fmt: skip
     mine = run.model is not None and run.model == in_hand
     return RunRow(
         run.folder, run.title, title_of(record.model), score,
@@ -33,10 +37,8 @@ def row_of(run: Run, in_hand: Path | None) -> RunRow:
 
 
 def _tip(run: Run, record: RunRecord, *, in_hand: bool) -> str:
-    score = record.holdout_iou
     lines = [
-        f"{run.title}, begun {record.created.astimezone():%d %B %Y, %H:%M}",
-        "No held-out score" if score is None else f"Mean IoU {score:.2f} on held-out blocks",
+        f"{run.title}, begun {record.created.astimezone():%d %B %Y, %H:%M}", *score_lines(record)
     ]
     if record.sources:
         lines.append("Trained on " + ", ".join(source.mark.name for source in record.sources))
@@ -54,11 +56,10 @@ def compared(run: Run, epochs: tuple[EpochDone, ...]) -> ComparedRun:
     record = run.record
     if record is None:
         return ComparedRun(run.title, {"State": run.state})
-    score = record.holdout_iou
     facts = {
         "Network": title_of(record.model),
         "State": run.state,
-        "Mean IoU, held out": "–" if score is None else f"{score:.3f}",
+        **_figures(record),
         "Steps": grouped(record.steps),
         "Time": duration(record.seconds),
     }
@@ -71,7 +72,43 @@ def compared(run: Run, epochs: tuple[EpochDone, ...]) -> ComparedRun:
     settings = {**data, **_settings(record.model), **_settings(record.training)}
     held = tuple(map(tuple, held_runs(epochs)))
     refit = tuple(epoch for epoch in epochs if epoch.stage == "refit")
-    return ComparedRun(run.title, facts, scores, settings, held, refit)
+    said = record.summary
+    units = None if said is None else said.holdout_scores
+    return ComparedRun(run.title, facts, scores, settings, held, refit, units)
+
+
+def score_lines(record: RunRecord) -> list[str]:
+    """Say how good a run is and how far that may be off, a line each."""
+    said = record.summary or TrainingSummary(holdout_iou=record.holdout_iou)
+    if said.holdout_iou is None:
+        return ["No held-out score"]
+    words = score_words(
+        said.holdout_iou, said.holdout_interval, said.holdout_units, said.holdout_by
+    )
+    lines = [f"Held-out mean IoU {words}" + (": may be optimistic" * said.holdout_optimistic)]
+    if said.test_iou is not None:
+        lines.append(f"Test set: mean IoU {score_words(said.test_iou, said.test_interval)}")
+    if said.leaky_iou is not None:
+        lines.append(f"On single pixels (leaky): {said.leaky_iou:.2f}")
+    return lines
+
+
+def _figures(record: RunRecord) -> dict[str, str]:
+    """Return the scores of a run, with their intervals, as the comparison shows them."""
+    said = record.summary or TrainingSummary(holdout_iou=record.holdout_iou)
+    found = {"Mean IoU, held out": "–"}
+    if said.holdout_iou is not None:
+        found["Mean IoU, held out"] = score_words(said.holdout_iou, said.holdout_interval, digits=3)
+    if said.holdout_by:
+        folds = f", {said.holdout_folds} folds" if said.holdout_folds > 1 else ""
+        found["Scored on"] = f"{plural(said.holdout_units, said.holdout_by)}{folds}"
+    if said.holdout_optimistic:
+        found["Buffer"] = "capped: may be optimistic"
+    if said.test_iou is not None:
+        found["Mean IoU, test set"] = score_words(said.test_iou, said.test_interval, digits=3)
+    if said.leaky_iou is not None:
+        found["On single pixels (leaky)"] = f"{said.leaky_iou:.3f}"
+    return found
 
 
 def _labels(record: RunRecord) -> str:
@@ -83,11 +120,17 @@ def _labels(record: RunRecord) -> str:
 def _settings(spec: Spec | None) -> dict[str, str]:
     if spec is None:
         return {}
-    fields = type(spec).model_fields
-    return {
-        fields[name].title or name: _word(value)
-        for name, value in spec.model_dump().items() if name != "kind"
-    }  # fmt: skip
+    found = {}
+    for name, field in type(spec).model_fields.items():
+        value = getattr(spec, name)
+        if name == "choice":
+            found["Units moved by hand"] = "no" if value is None else "yes"
+        elif isinstance(value, Spec):
+            inner = _settings(value)
+            found.update({f"{k} (split)" if k == "Seed" else k: v for k, v in inner.items()})
+        elif name != "kind":
+            found[field.title or name] = _word(value)
+    return found
 
 
 def _word(value: object) -> str:

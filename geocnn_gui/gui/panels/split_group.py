@@ -28,7 +28,6 @@ class SplitGroup(QWidget):
         self._form = self._new_form()
         self._show = button("Show the split", self._toggle, name="show_split")
         self._move = button("Move units", self._take_tool, name="move_units")
-        self._move.setCheckable(True)
         self._back = link(
             "Back to automatic", session.forget_choice, name="automatic_split",
             tip="Forget the units that were moved by hand",
@@ -95,7 +94,7 @@ class SplitGroup(QWidget):
         enable(self._show, reason, tip="Draw on the data what the next training holds out")
         lacks = "" if shown is not None else "Show the split first."
         enable(self._move, session.why_read_only() or lacks, tip=_HINT)
-        self._move.setChecked(session.tool == "split")
+        self._move.setText("Done" if session.tool == "split" else "Move units")
         self._back.setVisible(session.kept_split is not None)
         words = list(shown.plan.words) if shown is not None else []
         if outdated:

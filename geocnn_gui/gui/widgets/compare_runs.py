@@ -21,6 +21,8 @@ from geocnn_gui.events import EpochDone
 from geocnn_gui.gui.theme import colours
 from geocnn_gui.gui.widgets.card import label
 from geocnn_gui.gui.widgets.curve_plot import Curve, CurvePlot
+from geocnn_gui.models.unit_scores import UnitScores
+from geocnn_gui.scoring.intervals import compare
 
 Epochs = tuple[EpochDone, ...]
 #: Told apart by colour-blind eyes too, on light and on dark ground.
@@ -41,6 +43,27 @@ class ComparedRun:
     settings: dict[str, str] = field(default_factory=dict)
     held: tuple[Epochs, ...] = ()
     refit: Epochs = ()
+    units: UnitScores | None = None
+
+
+def differences(runs: tuple[ComparedRun, ...]) -> str:
+    """Say what every run gains over the first, on the ground that both were scored on."""
+    first, said = runs[0], []
+    for run in runs[1:]:
+        if first.units is None or run.units is None:
+            continue
+        found = compare(first.units, run.units)
+        gain = found.mean_iou
+        if gain.value is None:
+            words = "scored on other ground, cannot be compared"
+        elif gain.ends is None:
+            words = f"{gain.value:+.3f} mean IoU on {found.units} common units, too few to tell"
+        else:
+            low, high = gain.ends
+            chance = ": may be chance" if low <= 0 <= high else ""
+            words = f"{gain.value:+.3f} mean IoU ({low:+.3f} to {high:+.3f}){chance}"
+        said.append(f"{run.title} against {first.title}: {words}.")
+    return "\n".join(said)
 
 
 class CompareRuns(QDialog):
@@ -68,6 +91,8 @@ class CompareRuns(QDialog):
         layout.addWidget(_legend(runs))
         layout.addLayout(plots, 1)
         layout.addWidget(self.table)
+        if said := differences(runs):
+            layout.addWidget(label(said, role="muted", name="compare_differences", wrap=True))
         self.resize(min(1000, 460 + 150 * len(runs)), 620)
 
     def _draw(self, runs: tuple[ComparedRun, ...]) -> None:
