@@ -18,6 +18,7 @@ import pyogrio
 import pyogrio.raw
 import shapely
 from rasterio import Affine
+from rasterio._err import CPLE_BaseError
 
 from geocnn_gui.errors import BadRequest, CannotWrite
 from geocnn_gui.export.cell_area import placed
@@ -289,7 +290,14 @@ class GeoJsonWriter(VectorWriter):
         if layer.crs is None:
             shapes = layer.placed(batch.polygons)
         else:
-            shapes = to_lonlat(batch.polygons, layer.affine, layer.crs)
+            try:
+                shapes = to_lonlat(batch.polygons, layer.affine, layer.crs)
+            except (ValueError, CPLE_BaseError, shapely.GEOSException) as error:
+                raise BadRequest(
+                    f"{self.name} cannot be written: longitude and latitude of part of the map "
+                    "cannot be found",
+                    "choose a name that ends in .gpkg",
+                ) from error
         rounded = shapely.transform(shapes, lambda at: np.round(at, self._digits))
         return shapely.orient_polygons(rounded, exterior_cw=False)
 

@@ -303,6 +303,47 @@ def test_that_geojson_over_the_date_line_is_cut_there(tmp_path):
     run(Ids(np.ones((2, 4), np.uint8)), source, tmp_path / "map.geojson")
     (polygon,) = read(tmp_path / "map.geojson")[1]
     assert polygon.area == pytest.approx(0.08, rel=1e-6)
+    west, _, east, _ = polygon.bounds
+    assert (west, east) == (-180, 180)
+
+
+@pytest.mark.parametrize(("epsg", "sign"), [(3413, 1), (3031, -1)])
+def test_that_geojson_around_a_pole_reaches_it(tmp_path, epsg, sign):
+    crs = rasterio.CRS.from_epsg(epsg).to_wkt()
+    source = scene((100, 100), transform=(20000, 0, -1e6, 0, -20000, 1e6), crs=crs)
+    ids = np.ones((100, 100), np.uint8)
+    ids[40:60, 40:60], ids[:30, 10:50] = 4, 200
+    ids[40:60, 50:60] = 2  # the pole lies on an edge
+    ids[45:46, 42:43] = 1
+    run(Ids(ids), source, tmp_path / "map.geojson")
+    _, polygons, values = read(tmp_path / "map.geojson")
+    west, south, east, north = shapely.total_bounds(polygons)
+    assert (west, east) == (-180, 180)
+    assert sign * (north if sign > 0 else south) == 90
+    assert shapely.is_valid(polygons).all()
+    band = shapely.box(-180, min(sign * 82.0, sign * 90.0), 180, max(sign * 82.0, sign * 90.0))
+    assert shapely.area(shapely.intersection(polygons, band)).sum() == pytest.approx(360 * 8)
+    at = rasterio.warp.transform(crs, "EPSG:4326", [-9e5, 1e5, -1e5], [-9e5, 5e4, 5e4])
+    for x, y, expected in zip(*at, (1, 2, 4), strict=True):
+        inside = shapely.contains_xy(polygons, x, y)
+        assert values["class_id"][inside].tolist() == [expected]
+
+
+def test_that_geojson_of_a_world_from_0_to_360_degrees_is_whole(tmp_path):
+    source = scene((18, 36), transform=(10, 0, 0, 0, -10, 90),
+                   crs=rasterio.CRS.from_epsg(4326).to_wkt())  # fmt: skip
+    run(Ids(np.ones((18, 36), np.uint8)), source, tmp_path / "map.geojson")
+    (polygon,) = read(tmp_path / "map.geojson")[1]
+    assert polygon.bounds == (-180, -90, 180, 90)
+    assert polygon.area == pytest.approx(360 * 180)
+
+
+def test_that_a_map_beyond_the_edge_of_the_world_is_refused_as_geojson(tmp_path):
+    crs = rasterio.CRS.from_string("+proj=ortho +lat_0=0 +lon_0=0 +datum=WGS84").to_wkt()
+    source = scene((2, 2), transform=(1e7, 0, -1e7, 0, -1e7, 1e7), crs=crs)
+    with pytest.raises(BadRequest, match=r"longitude and latitude .*\.gpkg"):
+        run(Ids(np.ones((2, 2), np.uint8)), source, tmp_path / "map.geojson")
+    assert not list(tmp_path.iterdir())
 
 
 def test_that_a_missing_crs_is_said_and_geojson_keeps_plain_coordinates(tmp_path):
