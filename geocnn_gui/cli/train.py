@@ -215,7 +215,9 @@ def _score_of(said: TrainingSummary) -> str:
     words = score_words(
         said.holdout_iou, said.holdout_interval, said.holdout_units, said.holdout_by, digits=3
     )
-    text = f"held-out mean IoU {words}" + (" (may be optimistic)" if said.holdout_optimistic else "")
+    text = f"held-out mean IoU {words}" + (
+        " (may be optimistic)" if said.holdout_optimistic else ""
+    )
     if said.leaky_iou is not None:
         text += f", leaky on single pixels {said.leaky_iou:.3f}"
     if said.test_iou is not None:

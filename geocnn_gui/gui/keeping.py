@@ -103,7 +103,7 @@ class Keeping(Exporting):
         self._restore_specs()
 
     def _restore_specs(self) -> None:
-        model, training = self.project.specs if self.project is not None else (None, None)
+        model, training, _ = self.project.specs if self.project is not None else (None,) * 3
         if model is not None:
             with suppress(ValidationError):
                 self.model_spec = spec_from_json(model)

@@ -218,9 +218,9 @@ class Splitting(Training):
             return
         self._split_project = self.project
         self.split, self.kept_split = None, None
-        if self.project is not None and self.project.split is not None:
+        if self.project is not None and (kept := self.project.specs[2]) is not None:
             try:
-                self.kept_split = KeptSplit.model_validate(self.project.split)
+                self.kept_split = KeptSplit.model_validate(kept)
             except (ValidationError, GeoCNNError):
                 self.tell("The split that was kept cannot be read; it is chosen anew.", "warning")
         self.split_changed.emit()

@@ -280,14 +280,12 @@ class Project:
         return self._data.work
 
     @property
-    def specs(self) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-        """Return the specs of model and training as JSON, unchecked; None before the first."""
-        return self._data.model_spec, self._data.training_spec
+    def specs(self) -> tuple[dict[str, Any] | None, ...]:
+        """Return the specs of model, training and a split made by hand as JSON, unchecked.
 
-    @property
-    def split(self) -> dict[str, Any] | None:
-        """Return the split made by hand as JSON, unchecked; None where there is none."""
-        return self._data.split
+        None where there is none.
+        """
+        return self._data.model_spec, self._data.training_spec, self._data.split
 
     def keep(
         self, work: WorkState, model: dict[str, Any], training: dict[str, Any],

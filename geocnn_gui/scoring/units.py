@@ -227,7 +227,7 @@ def _count_squares(planes: Sequence[LabelledPlane], grain: int) -> int:
         across = p.shape[1] // grain + 1
         flat = np.sort(p.cells.rows // grain * across + p.cells.columns // grain)
         found += np.count_nonzero(np.diff(flat, prepend=-1))
-    return found
+    return int(found)
 
 
 def find_patches(planes: Sequence[LabelledPlane], grain: int, *, by_class: bool = True) -> Patches:

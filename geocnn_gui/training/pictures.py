@@ -67,7 +67,8 @@ class Pictures:
         found, numbers = [], np.arange(1, len(self.classes) + 1)[:, None, None]
         for i, rows, columns in sample_windows(planes):
             labels = self.all[i].class_numbers(rows, columns)
-            found.append(Sample(planes[i].plane, np.float32(labels == numbers), labels > 0))
+            bands = (labels == numbers).astype(np.float32)
+            found.append(Sample(planes[i].plane, bands, labels > 0))
         return found
 
 

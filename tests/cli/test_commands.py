@@ -68,6 +68,22 @@ def test_that_every_format_scores_alike(suffix, trained, geocnn, tmp_path):
     assert figures[0]["pixel_accuracy"] is not None
 
 
+def test_that_folds_and_a_test_set_are_reported_with_their_intervals(trained, geocnn, tmp_path):
+    result = geocnn(
+        "train", "--data", trained.data, trained.labels, *TINY, "--split", "block", "--folds", 2,
+        "--test-set", 0.15, "--set", "training.split.buffer=2", "--json",
+        "--out", tmp_path / "m.safetensors",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    report = result.json
+    assert (report["holdout_by"], report["holdout_folds"]) == ("block", 2)
+    low, high = report["holdout_iou_interval"]
+    assert low <= report["holdout_iou"] <= high
+    assert report["test_iou"] is not None
+    assert report["test_units"] > 0
+    assert "Fold 2 of 2, epoch 1 of 1" in result.err
+
+
 def test_that_a_line_as_picture_has_samples_down(trained, geocnn, tmp_path):
     geocnn("predict", trained.model, trained.data, "--out", tmp_path / "map.tif")
     geocnn("predict", trained.model, trained.data, "--out", tmp_path / "map.npy")

@@ -9,8 +9,6 @@ from PySide6.QtCore import QPoint, Qt
 
 from geocnn_gui.gui.canvas.view import CanvasView
 from geocnn_gui.gui.panels.train_panel import TrainPanel
-from geocnn_gui.gui.session import Session
-from geocnn_gui.gui.splitting import ShownSplit
 from geocnn_gui.gui.widgets.auto_number import AutoNumber
 from geocnn_gui.gui.widgets.spec_form import SpecForm
 from geocnn_gui.models.spec import UNetSpec
@@ -19,6 +17,9 @@ from geocnn_gui.scoring.split_spec import TEST, TRAINED, SplitChoice
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QLabel, QPushButton
+
+    from geocnn_gui.gui.session import Session
+    from geocnn_gui.gui.splitting import ShownSplit
 
 
 @pytest.fixture

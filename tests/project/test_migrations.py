@@ -57,7 +57,7 @@ def test_that_a_stored_state_of_the_work_is_read(stored):
             "s1", "brush", 31,
         )  # fmt: skip
         assert project.work.views["s2"].index == 7
-        model, training = project.specs
+        model, training, _ = project.specs
         assert (model["patch"], training["epochs"]) == (40, 3)
 
 

@@ -62,6 +62,7 @@ def differences(runs: tuple[ComparedRun, ...]) -> str:
             low, high = gain.ends
             chance = ": may be chance" if low <= 0 <= high else ""
             words = f"{gain.value:+.3f} mean IoU ({low:+.3f} to {high:+.3f}){chance}"
+        words = words.replace("-0", "\N{MINUS SIGN}0")
         said.append(f"{run.title} against {first.title}: {words}.")
     return "\n".join(said)
 
