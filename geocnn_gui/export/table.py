@@ -122,19 +122,21 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What there is to export."""
+    """What there is to export; `others` are data files that no export may replace."""
 
     source: Source
     prediction: Prediction | None = None
     classes: Classes = ()
     labels: LabelSnapshot | None = None
     model: Path | None = None
+    others: tuple[Path, ...] = ()
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Return the files that are read."""
+        """Return the files that are read, and other data."""
         maps = self.prediction.files if isinstance(self.prediction, ClassMap) else ()
-        return tuple(path for path in (self.source.path, self.model, *maps) if path is not None)
+        known = (self.source.path, self.model, *maps, *self.others)
+        return tuple(path for path in known if path is not None)
 
 
 def kind_for(out: Path) -> Kind:

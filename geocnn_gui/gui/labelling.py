@@ -254,15 +254,20 @@ class Labelling(State):
 
     def save_labels(self, path: Path | str) -> None:
         """Write the labels of the source in view to a file in a background call."""
+        from geocnn_gui import workflow
         from geocnn_gui.labels.files import save_labels
 
         if self.source is None or self.labels is None:
             return
         source, snapshot, path = self.source, self.labels.store.snapshot(), Path(path)
-        classes = self.classes
+        classes, entries = self.classes, self.project.sources if self.project else ()
+
+        def write() -> None:
+            workflow.check_destination(path, inputs=tuple(Path(each.path) for each in entries))
+            save_labels(path, snapshot, source, classes)
 
         self._work_on(
-            source, lambda: save_labels(path, snapshot, source, classes),
+            source, write,
             lambda _: self.tell(f"Labels saved to {path}."), f"Writing {path.name}",
         )  # fmt: skip
 

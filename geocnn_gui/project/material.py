@@ -139,4 +139,5 @@ def _material(
     return Material(
         source, store, store.classes if store is not None else project.classes,
         None if book is None else book.store.snapshot(), model,
+        tuple(Path(each.path) for each in project.sources),
     )  # fmt: skip

@@ -185,6 +185,20 @@ def test_that_an_export_is_stopped_and_leaves_nothing(shown, seismic, qtbot, tmp
     assert child(shown, QPushButton, "export").isEnabled()
 
 
+@pytest.mark.parametrize("name", ["export", "labels"])
+def test_that_other_data_of_the_project_are_not_written_over(seismic, qtbot, tmp_path, name):
+    other = tmp_path / "other.npy"
+    np.save(other, np.ones((4, 5), np.float32))
+    seismic.project.add_source(other)
+    before = other.read_bytes()
+    if name == "export":
+        seismic.start_export(other)
+    else:
+        seismic.save_labels(other)
+    qtbot.waitUntil(lambda: any("is one of the inputs" in each.text for each in seismic.said), timeout=10000)
+    assert other.read_bytes() == before
+
+
 def test_that_an_error_comes_before_what_was_only_said(shown, session):
     bar = child(shown, MessageBar, "message_bar")
     session.tell("Saved.", actions=(("Show in folder", lambda: None),))
