@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geocnn_gui.data.source import Source, Window, open_source
+from geocnn_gui.errors import BadRequest
 from geocnn_gui.events import Event, Progress
 from geocnn_gui.export.layers import ModelPrediction, Prediction, slabs
 from geocnn_gui.labels.classes import Classes, by_id, classes_for
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
 _ARRAYS, _BLACK = ("NPY", "NPZ"), "#000000"
+#: IBM floats and others may round 1 a little upwards.
+_ROUNDED = 1 + 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +55,19 @@ class ClassMap:
         return self._ids.read(window)
 
     def read_confidence(self, window: Window) -> np.ndarray:
-        """Return confidence float32 0..1 (*window.size), NaN where there is no file of it."""
+        """Return confidence float32 0..1 (*window.size), NaN where there is no file of it.
+
+        Raises `BadRequest` where the file holds other values than confidence has.
+        """
         if self._confidence is None:
             return np.full(window.size, np.nan, np.float32)
         values = self._confidence.read(window)
         values = values[0] if self._confidence.banded else values
-        return np.nan_to_num(values.astype(np.float32)) / np.float32(100 if self._percent else 1)
+        values, most = np.nan_to_num(values.astype(np.float32)), 100 if self._percent else 1
+        if values.size and (values.min() < 0 or values.max() > most * _ROUNDED):
+            said = f"it holds values from {values.min():g} to {values.max():g}, not 0 to {most}"
+            raise _no_confidence(self.files[-1], said)
+        return np.minimum(values / np.float32(most), 1)
 
     def find_classes(self) -> Generator[Event, None, Classes]:
         """Look through the map; return the classes named in it and those found besides."""
@@ -86,17 +96,27 @@ def open_map(
     ------
     UnreadableFile, LabelsMismatch
         When a file is missing or damaged, or they do not lie on one grid.
+    BadRequest
+        When what is given as confidence is another class map.
     """
+    if confidence is not None and confidence.exists() and confidence.samefile(path):
+        raise _no_confidence(confidence, "it is the class map itself")
     with ExitStack() as files:
         label = files.enter_context(open_source(path))
         source = label if data is None else files.enter_context(open_source(data))
         shares = None if confidence is None else files.enter_context(open_source(confidence))
+        if shares is not None and confidence is not None and _classes_in(shares):
+            raise _no_confidence(confidence, "its values are classes with names or colours")
         yield ClassMap(
             source, classes or _classes_in(label), tuple(p for p in (path, confidence) if p is not None),
             ids_on(label, source, path),
             None if shares is None else grid_on(shares, source),
             shares is not None and shares.dtype.kind in "iu",
         )  # fmt: skip
+
+
+def _no_confidence(path: Path, why: str) -> BadRequest:
+    return BadRequest(f"{path} is no confidence: {why}", "give the confidence of this map")
 
 
 def _classes_in(label: Source) -> Classes:

@@ -166,6 +166,18 @@ def test_that_what_cannot_be_is_said_in_a_sentence(
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_that_no_data_of_a_project_is_written_over(geocnn, project, trained, tmp_path):
+    other = tmp_path / "line.sgy"
+    shutil.copy(trained.data, other)
+    with Project.open(project) as opened:
+        opened.add_source(other)
+    before = other.read_bytes()
+    result = geocnn("export", project, other, "--source", "s2")
+    assert result.code == 1
+    assert "line.sgy is one of the inputs; choose another name" in result.err
+    assert other.read_bytes() == before
+
+
 def test_that_a_class_map_becomes_polygons_with_its_names_and_confidence(
     geocnn, maps, trained, tmp_path
 ):
@@ -180,6 +192,22 @@ def test_that_a_class_map_becomes_polygons_with_its_names_and_confidence(
     for number, name, color, confidence in rows:
         assert (known[number].name, known[number].color) == (name, color)
         assert 0 < confidence <= 1
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".npy", ".sgy", "itself"])
+def test_that_a_class_map_is_no_confidence(geocnn, maps, trained, tmp_path, suffix):
+    """By its names where it has such, else by its values."""
+    wrong = maps / f"map{suffix if suffix == '.tif' else '.sgy'}"
+    if suffix == ".npy":
+        wrong = tmp_path / "wrong.npy"
+        np.save(wrong, np.load(trained.labels).astype(np.float32))
+    elif suffix == ".sgy":
+        wrong = trained.data
+    out = tmp_path / "map.gpkg"
+    result = geocnn("export", maps / "map.sgy", out, "--confidence", wrong)
+    assert result.code == 1
+    assert f"{wrong.name} is no confidence: " in result.err
+    assert not out.exists()
 
 
 def test_that_a_class_map_is_drawn_over_its_data(geocnn, maps, trained, tmp_path):
