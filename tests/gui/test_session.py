@@ -374,7 +374,7 @@ def test_that_labels_of_other_sources_of_the_project_are_trained_on_too(
     opened.paint(opened.section, slice(4, 6), slice(0, 30), np.ones((2, 30), bool), 2)
     opened.start_training(CnnSpec(width=4))
     qtbot.waitUntil(lambda: bool(work.predicted) and opened.job is None, timeout=20000)
-    assert [p.labels.counts for p in work.trained[0][0]] == [{1: 60, 2: 60}, {1: 60}]
+    assert [p.labels.counts for p in work.trained[0][0]] == [{1: 60}, {1: 60, 2: 60}]
     with qtbot.waitSignal(opened.statistics_changed, timeout=10000):
         opened.show_entry("s1")
     assert counts(opened) == {1: 60}
