@@ -222,9 +222,7 @@ class Fitting:
         return moments
 
 
-def fit(
-    task: Task, leg: Leg, *, result: Fit, start: Checkpoint | None = None
-) -> Iterator[Event]:
+def fit(task: Task, leg: Leg, *, result: Fit, start: Checkpoint | None = None) -> Iterator[Event]:
     """Fit a network for the leg's epochs, writing the best weights so far into `result`.
 
     With stage "holdout" the best are the latest with about the highest mean IoU on what is held
@@ -255,9 +253,7 @@ def fit(
     result.finished = True
 
 
-def _begin(
-    task: Task, epochs: int, start: Checkpoint | None
-) -> Generator[Note, None, Fitting]:
+def _begin(task: Task, epochs: int, start: Checkpoint | None) -> Generator[Note, None, Fitting]:
     """Return a network with its optimiser, elsewhere where the device has no room for them."""
     while True:
         try:

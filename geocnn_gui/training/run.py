@@ -68,6 +68,7 @@ class Order:
     checkpoint: Path | None = None
     start: Checkpoint | None = None
 
+
 def train(order: Order) -> Iterator[Event]:
     """Train a network on the labels of `order.pairs` and save it to `order.out`.
 

@@ -38,7 +38,8 @@ def row_of(run: Run, in_hand: Path | None) -> RunRow:
 
 def _tip(run: Run, record: RunRecord, *, in_hand: bool) -> str:
     lines = [
-        f"{run.title}, begun {record.created.astimezone():%d %B %Y, %H:%M}", *score_lines(record)
+        f"{run.title}, begun {record.created.astimezone():%d %B %Y, %H:%M}",
+        *score_lines(record),
     ]
     if record.sources:
         lines.append("Trained on " + ", ".join(source.mark.name for source in record.sources))
