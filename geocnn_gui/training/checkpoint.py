@@ -41,8 +41,8 @@ STAGES: dict[str, str] = {"holdout": "held-out run", "refit": "refit"}
 _KEY = "geocnn-checkpoint"
 _VERSION = 2
 _HEADER_LIMIT = 50_000_000
-#: Writing may take this share of the time: of very short epochs not every one is written.
-_SHARE = 0.05
+#: So much of an epoch's time may writing take, or so many seconds; else not every one is written.
+_SHARE, _SHORT = 0.25, 0.25
 
 
 class SourceMark(Spec):
@@ -142,10 +142,11 @@ class Checkpoint:
 
 
 class Keeper:
-    """Keeps the newest checkpoint on disk without taking much of the training's time.
+    """Keeps the state after every epoch on disk, where that does not hold the training up.
 
-    Where epochs are shorter than writing is worth, the newest state waits in memory until
-    `flush`, which a stop calls too. A disk that takes no more is told once; the file that stood
+    Every epoch is written while writing is quick, or short against an epoch. Where it is neither
+    the newest state waits in memory until enough time has passed, or until `flush`, which a stop
+    calls too. A disk that takes no more is told once; the file that stood
     there stays.
     """
 
@@ -182,7 +183,8 @@ class Keeper:
             self._pending = None
         finally:
             now = time.monotonic()
-            self._next = now + (now - start) / _SHARE
+            took = now - start
+            self._next = now + (0 if took < _SHORT else took / _SHARE)
 
     def flush(self) -> None:
         """Write what waits, as far as the disk takes it."""

@@ -135,6 +135,14 @@ def kill_after(task, epochs):
     return task.wait(60) == -signal.SIGKILL
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="kill -9")
+def test_that_each_epoch_that_was_told_is_on_disk(trained, tmp_path):
+    more = "--set", "training.epochs=40", "--out", tmp_path / "m.safetensors"
+    with steady("train", "--data", trained.data, trained.labels, *TINY, *more) as task:
+        assert kill_after(task, 6)
+    assert read_begun(tmp_path / "m.safetensors.checkpoint").epoch >= 6
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9")
 def test_that_a_training_killed_again_and_again_ends_with_the_same_weights(trained, tmp_path):

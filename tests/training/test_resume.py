@@ -140,6 +140,7 @@ def test_that_short_epochs_are_written_when_the_training_stops(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkpoints, "_SHARE", 1e-9)  # after the first, none is worth its time
+    monkeypatch.setattr(checkpoints, "_SHORT", 0.0)
     training = begin(tmp_path)
     told = (e for e in training if isinstance(e, EpochDone))
     next(told), next(told)
