@@ -115,7 +115,7 @@ class _Lines:
     """Plain lines, now and then, for logs and pipes."""
 
     def __init__(self) -> None:
-        self._last = -math.inf
+        self._last = time.monotonic()  # what is done soon needs no line
         self._step = ""
 
     def show(self, event: Event) -> None:

@@ -109,6 +109,21 @@ def test_that_a_model_that_does_not_tell_is_called_unknown(trained, geocnn, tmp_
     assert scores["notes"] == ["old.safetensors does not say which cells it was trained on."]
 
 
+@pytest.mark.parametrize("names", [("m.sgy", "n.tif", "o.npy"), ("m.npy", "n.npy", "o.tif")])
+def test_that_an_exported_map_keeps_what_was_seen(split_model, trained, geocnn, tmp_path, names):
+    first, *copies = (tmp_path / name for name in names)
+    assert geocnn("predict", split_model, LINE, "--out", first).code == 0
+    truth = "--labels", trained.labels, "--json"
+    before = geocnn("evaluate", first, *truth).json
+    assert before["known"]
+    for copy in copies:
+        result = geocnn("export", first, copy, "--json")
+        assert f"{copy}.seen.npz" in result.json["beside"]
+        if copy.suffix != ".tif":
+            assert geocnn("evaluate", copy, *truth).json["subsets"] == before["subsets"]
+        first = copy if first.suffix != ".npy" else first
+
+
 def test_that_a_map_alone_says_that_nothing_is_known(trained, geocnn):
     scores = geocnn("evaluate", trained.labels, "--labels", trained.labels, "--json").json
     assert scores["subsets"] == {}
@@ -170,7 +185,7 @@ def test_that_a_full_disk_leaves_the_old_map_with_its_file(
     monkeypatch.undo()
     assert result.code == 1
     assert "the disk is full" in result.err
-    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == before
 
 
 def test_that_an_error_map_tells_right_from_wrong(trained, geocnn, tmp_path):

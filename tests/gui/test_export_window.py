@@ -195,7 +195,9 @@ def test_that_other_data_of_the_project_are_not_written_over(seismic, qtbot, tmp
         seismic.start_export(other)
     else:
         seismic.save_labels(other)
-    qtbot.waitUntil(lambda: any("is one of the inputs" in each.text for each in seismic.said), timeout=10000)
+    qtbot.waitUntil(
+        lambda: any("is one of the inputs" in each.text for each in seismic.said), timeout=10000
+    )
     assert other.read_bytes() == before
 
 

@@ -159,14 +159,15 @@ def test_that_the_model_panel_edits_the_spec_of_the_next_training(show, session)
     assert session.model_spec == UNetSpec(depth=3)
 
 
-def test_that_the_train_panel_says_what_there_is_to_learn_from(show, opened, paint):
+def test_that_the_train_panel_says_what_there_is_to_learn_from(show, opened, paint, qtbot):
     panel = show(TrainPanel(opened))
     assert text(panel, "train_sentence") == "No labels yet."
     assert text(panel, "train_reason").startswith("Paint a few strokes")
     paint(0, 2, 1)
     paint(5, 9, 2)
     assert text(panel, "train_sentence") == "180 labelled pixels in 2 classes."
-    assert [n for _, _, n in panel.findChild(ClassBars).rows] == [60, 120]
+    bars = panel.findChild(ClassBars)
+    qtbot.waitUntil(lambda: [n for _, _, n in bars.rows] == [60, 120])
     assert panel.findChild(QPushButton, "train").isEnabled()
 
 

@@ -43,6 +43,8 @@ def _brute(truth, prediction) -> dict:
             "recall": _safe(tp, tp + fn), "f1": _safe(2 * tp, 2 * tp + fp + fn),
             "accuracy": _safe(len(cells) - fn - fp, len(cells)),
             "support": tp + fn, "predicted": tp + fp,
+            "thin": False, "f1_tolerant": None, "precision_tolerant": None,
+            "recall_tolerant": None,
         }  # fmt: skip
     n = len(cells)
     chance = sum(
@@ -121,7 +123,8 @@ def test_that_the_json_has_the_promised_keys():
     }  # fmt: skip
     assert promised | {"unpredicted"} == set(found)
     keys = {"id", "name", "iou", "f1", "precision", "recall", "accuracy", "support", "predicted"}
-    assert set(found["classes"][0]) == keys
+    thin = {"thin", "f1_tolerant", "precision_tolerant", "recall_tolerant"}
+    assert set(found["classes"][0]) == keys | thin
     assert [c["name"] for c in found["classes"]] == ["salt", "Class 2"]
 
 

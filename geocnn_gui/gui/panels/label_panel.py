@@ -62,7 +62,9 @@ class LabelPanel(QWidget):
         self._bars.show_counts(class_counts(self._session))
         nothing = "" if self._session.source is not None else "Open a file first."
         read_only = self._session.why_read_only()
-        enable(self._load, nothing or read_only, tip="A raster, PNG, SEG-Y or .npy of the same grid")
+        enable(
+            self._load, nothing or read_only, tip="A raster, PNG, SEG-Y or .npy of the same grid"
+        )
         none = nothing or ("" if any(n for *_, n in class_counts(self._session)) else "No labels.")
         enable(self._save, none, tip="Write the labels as a file of the same grid")
 
