@@ -368,11 +368,17 @@ def _tell_extent(material: Material) -> Generator[Event]:
 
 def _save_seen(out: Path, material: Material) -> Generator[Event]:
     """Write beside a class map what its model had seen, where that is known."""
+    from geocnn_gui.export.class_map import ClassMap
+    from geocnn_gui.inference.map_files import passed_on
     from geocnn_gui.inference.store import PredictionStore
-    from geocnn_gui.scoring.seen import SEEN_FILE, seen_path
+    from geocnn_gui.scoring.seen import SEEN_FILE, seen_beside, seen_path
 
     store = material.prediction
-    if isinstance(store, PredictionStore) and (store.folder / SEEN_FILE).exists():
+    if isinstance(store, ClassMap) and store.source.path == store.files[0]:
+        if (seen := seen_beside(store.files[0], store.shape)[0]) is not None:
+            passed_on(seen, store.source, out).save(seen_path(out))
+            yield Saved(seen_path(out), "what the model had seen")
+    elif isinstance(store, PredictionStore) and (store.folder / SEEN_FILE).exists():
         seen_for(store, material.source, out).save(seen_path(out))
         yield Saved(seen_path(out), "what the model had seen")
 

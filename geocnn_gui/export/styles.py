@@ -31,6 +31,8 @@ _CONFIDENCE_COLORS = (
 _DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 _OURS = "GeoCNN wrote this style"
 _LONGEST_STYLE = 1 << 20
+#: Files that QGIS draws by the style of their name.
+_STYLED = (".tif", ".tiff", ".shp", ".geojson")
 
 
 def notes_path(out: Path) -> Path:
@@ -168,8 +170,16 @@ def style_bytes(root: ElementTree.Element) -> bytes:
 
 
 def kept(out: Path) -> str:
-    """Say that the style beside a raster is the user's own."""
-    style = style_path(out).name
+    """Say that the style beside a file is the user's own, or that of another file of its name."""
+    path = style_path(out)
+    style = path.name
+    if _body(path) is not None:
+        others = [out.with_suffix(suffix) for suffix in _STYLED if suffix != out.suffix.lower()]
+        owner = next((each.name for each in others if each.exists()), "another file")
+        return (
+            f"{style} belongs to {owner} and is kept. QGIS knows no second style of that name, so "
+            f"{out.name} has none: another name for it gets one."
+        )
     return f"{style} is kept, for GeoCNN did not write it so: QGIS may draw {out.name} by it."
 
 
@@ -180,14 +190,20 @@ def is_foreign(style: Path, *, renderer: str = "rasterrenderer") -> bool:
     """
     if not style.exists():
         return False
+    body = _body(style)
+    return body is None or f"<{renderer} ".encode() not in body
+
+
+def _body(style: Path) -> bytes | None:
+    """Return what this program wrote into a style, None where that is not it."""
     try:
         with style.open("rb") as file:
             data = file.read(_LONGEST_STYLE)
     except OSError:
-        return True
+        return None
     head, found, body = data.removeprefix(_DOCTYPE.encode()).partition(b" -->\n")
     ours = _OURS.encode() in head and head.endswith(_digest(body).encode())
-    return not (found and ours and f"<{renderer} ".encode() in body)
+    return body if found and ours else None
 
 
 def _digest(body: bytes) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from geocnn_gui.errors import BadRequest, CannotWrite, writing
@@ -110,14 +111,26 @@ def _write_map(store: PredictionStore, source: Source, out: Path) -> Generator[E
 
 def seen_for(store: PredictionStore, source: Source, path: Path) -> Seen:
     """Return what the model of a prediction had seen, for the class map written to `path`."""
-    from geocnn_gui.data.source import Section
     from geocnn_gui.scoring.seen import SEEN_FILE, Seen
+
+    seen = Seen.load(store.folder / SEEN_FILE, source.shape)
+    return seen.for_map(path, transposed=_is_turned(source, path))
+
+
+def passed_on(seen: Seen, source: Source, path: Path) -> Seen:
+    """Return what lies beside a class map `source`, for a copy of the map in `path`."""
+    copy = seen.for_map(path, transposed=_is_turned(source, path))
+    turned = copy.card.transposed != seen.card.transposed
+    return replace(copy, card=copy.card.model_copy(update={"transposed": turned}))
+
+
+def _is_turned(source: Source, path: Path) -> bool:
+    """Say whether a map of `source` in `path` is a picture with the axes swapped."""
+    from geocnn_gui.data.source import Section
 
     plane = source.plane(Section()) if len(source.shape) == 2 else None
     turned = plane is not None and plane.row_axis > plane.column_axis
-    picture = path.suffix.lower() in (".tif", ".tiff")
-    seen = Seen.load(store.folder / SEEN_FILE, source.shape)
-    return seen.for_map(path, transposed=turned and picture)
+    return turned and path.suffix.lower() in (".tif", ".tiff")
 
 
 @contextmanager

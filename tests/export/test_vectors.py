@@ -418,6 +418,16 @@ def test_that_stopping_at_any_step_leaves_the_older_file(suffix, tmp_path, monke
         assert out.read_bytes() == b"older"
 
 
+def test_that_the_style_of_a_raster_of_that_name_is_said_to_be_its_own(tmp_path):
+    out = tmp_path / "map.geojson"
+    out.with_suffix(".tif").touch()
+    out.with_suffix(".qml").write_bytes(class_style(CLASSES))
+    (said,) = [e.text for e in run(Ids(noisy((9, 9))), scene((9, 9)), out) if isinstance(e, Note)]
+    assert said.startswith("map.qml belongs to map.tif and is kept.")
+    assert "map.geojson has none: another name for it gets one" in said
+    assert out.with_suffix(".qml").read_bytes() == class_style(CLASSES)
+
+
 @pytest.mark.parametrize("suffix", ["gpkg", "shp"])
 @pytest.mark.parametrize("fault", ["room", "gdal", "silent"])
 def test_that_a_full_disk_leaves_the_older_file(suffix, fault, tmp_path, monkeypatch):
