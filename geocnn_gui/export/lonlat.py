@@ -143,7 +143,7 @@ def _area(ring: np.ndarray, turn: int, *, pole: float) -> shapely.Geometry:
     if turn:
         ring = np.concatenate([ring[:-1] + np.array([360 * turn * k, 0]) for k in range(-2, 3)])
         ring = np.concatenate([ring, [[ring[-1, 0], pole], [ring[0, 0], pole]], ring[:1]])
-    return shapely.make_valid(shapely.polygons(ring))
+    return shapely.make_valid(shapely.Polygon(ring))
 
 
 def _without_jumps(ring: np.ndarray) -> tuple[np.ndarray, int]:
