@@ -66,9 +66,10 @@ class Keeping(Exporting):
             brush_size=self.brush_size, current_class=self.current_class, step=self.step,
             views={key: view for key, view in self._views.items() if key in ids},
         )  # fmt: skip
-        kept = (self.model_spec, self.training_spec, self.kept_split)
+        model, training = (x.model_dump(mode="json") for x in (self.model_spec, self.training_spec))
+        split = None if self.kept_split is None else self.kept_split.model_dump(mode="json")
         try:
-            self.project.keep(work, *(x and x.model_dump(mode="json") for x in kept))
+            self.project.keep(work, model, training, split)
         except GeoCNNError as error:  # a view is not worth a message while one works
             _log.info("the view was not saved: %s", error)
 
@@ -115,7 +116,7 @@ class Keeping(Exporting):
 
     def why_no_copy(self) -> str:
         """Say why the project cannot be copied now; "" when it can."""
-        return "Open a file first." if self.source is None else self.why_not_now()
+        return "Open a file first." if self.project is None else self.why_not_now()
 
     def save_project_copy(self, folder: Path | str) -> None:
         """Copy the project, labels, predictions, runs and all, to a new folder."""

@@ -54,11 +54,12 @@ class Running(Labelling):
             self.job_changed.emit()
 
     def _start(self, task: Iterator[Event], work: Work, title: str) -> bool:
-        """Run a task on the source in view; say whether it has begun."""
-        if self.job is not None or self.source is None:
+        """Run a task, holding the source in view if there is one; say whether it has begun."""
+        if self.job is not None:
             self.tell("Wait for the running task, or stop it.", "warning")
             return False
-        self.in_use.hold(self.source)
+        if self.source is not None:
+            self.in_use.hold(self.source)
         self._job_source = self.source
         job = Job(task, title=title, parent=self)
         self.job, self.work, self.progress = job, work, None

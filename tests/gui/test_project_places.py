@@ -169,6 +169,19 @@ def test_that_a_project_without_its_data_shows_its_other_sources(
     assert session.source.shape == (8, 9)
 
 
+def test_that_a_project_without_its_data_can_be_copied(
+    session, left, small_file, tmp_path, window, qtbot
+):
+    small_file.unlink()
+    open_project(session, left, qtbot)
+    wait_for(session, qtbot, "nor anywhere near")
+    assert window._actions["copy_project"].isEnabled()
+    session.save_project_copy(tmp_path / "copy")
+    wait_for(session, qtbot, "was copied to")
+    with LabelBook(tmp_path / "copy" / "labels" / "s1", (20, 30, 24)) as book:
+        assert book.store.counts == {2: 90}
+
+
 def test_that_a_file_of_several_forgets_choices_that_no_reader_knows(session, left, qtbot):
     path = left / "project.json"
     data = json.loads(path.read_text())
