@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two lines of progress where standard error is no terminal.
 _PACE = 5.0
+#: What is done within so many seconds needs no line.
+_SOON = 0.5
 
 
 @dataclass
@@ -115,7 +117,7 @@ class _Lines:
     """Plain lines, now and then, for logs and pipes."""
 
     def __init__(self) -> None:
-        self._last = time.monotonic()  # what is done soon needs no line
+        self._last = time.monotonic() - _PACE + _SOON
         self._step = ""
 
     def show(self, event: Event) -> None:

@@ -94,7 +94,9 @@ class Confusion:
         classes = [
             ClassScores(
                 id=k, name=(names or {}).get(k, f"Class {k}"), support=int(support[i]),
-                predicted=int(found[i]), **{key: values[i] for key, values in columns.items()},
+                predicted=int(found[i]), iou=columns["iou"][i], f1=columns["f1"][i],
+                precision=columns["precision"][i], recall=columns["recall"][i],
+                accuracy=columns["accuracy"][i],
             )
             for i, k in enumerate(ids)
         ]  # fmt: skip
