@@ -135,6 +135,7 @@ class Calls(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._pool: ThreadPoolExecutor | None = None
+        self._under_way: list[_Call] = []
         self._ended.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
 
     def start(
@@ -143,12 +144,17 @@ class Calls(QObject):
         done: Callable[[Any], object],
         failed: Callable[[Exception], object],
         *,
+        dropped: Callable[[Any], object] | None = None,
         title: str = "",
     ) -> None:
-        """Call `function` in the background, then `done` or `failed` on this thread."""
+        """Call `function` in the background, then `done` or `failed` on this thread.
+
+        `dropped` is given an answer that `wait` drops, to close what it holds.
+        """
         if self._pool is None:
             self._pool = ThreadPoolExecutor(_CALLS, thread_name_prefix="call")
-        call = _Call(function, done, failed, title)
+        call = _Call(function, done, failed, dropped, title)
+        self._under_way.append(call)
         self._pool.submit(call.run).add_done_callback(lambda _: self._ended.emit(call))
 
     def wait(self) -> None:
@@ -156,21 +162,27 @@ class Calls(QObject):
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown(cancel_futures=True)
+        calls, self._under_way = self._under_way, []
+        for call in calls:
+            if call.dropped is not None and call.result is not None:
+                call.dropped(call.result)
 
     def _deliver(self, call: _Call) -> None:
-        if self._pool is None:
+        if call not in self._under_way:
             return
+        self._under_way.remove(call)
         if call.error is None:
             call.done(call.result)
         else:
             call.failed(call.error)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Call:
     function: Callable[[], Any]
     done: Callable[[Any], object]
     failed: Callable[[Exception], object]
+    dropped: Callable[[Any], object] | None
     title: str
     result: Any = None
     error: Exception | None = None

@@ -35,6 +35,12 @@ class Opened:
     problem: GeoCNNError | None = None
     recovered: int = 0
 
+    def close(self) -> None:
+        """Let go of all of it."""
+        if self.source is not None:
+            self.source.close()
+        self.project.close()
+
 
 class Elsewhere(GeoCNNError):
     """The file of a source (`entry`) is missing, or no longer the one that was added."""

@@ -32,13 +32,18 @@ class Showing(Keeping):
         super().__init__(parent)
         self._adding = False
 
-    def _open(self, function: Callable[[], Any], done: Callable[[Any], None], path: str) -> None:
+    def _open(
+        self, function: Callable[[], Opened | Source], done: Callable[[Any], None], path: str
+    ) -> None:
         if self.busy:
             self.tell(f"{self.busy}: wait for it to end.", "warning")
             return
         name = Path(path).name.replace("example:", "example ")
         self._set_busy(f"Opening {name}")
-        self._calls.start(function, done, self._on_open_failed, title=f"Opening {name}")
+        self._calls.start(
+            function, done, self._on_open_failed, dropped=lambda opened: opened.close(),
+            title=f"Opening {name}",
+        )  # fmt: skip
 
     def _on_open_failed(self, error: Exception) -> None:
         self._set_busy("")

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import threading
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from geocnn_gui.data.source import Section, Window
 from geocnn_gui.gui.session import Session
 from geocnn_gui.labels.book import LabelBook
 from geocnn_gui.labels.edit import LabelEdit
-from geocnn_gui.project.home import default_folder
+from geocnn_gui.project.home import data_home, default_folder
 from geocnn_gui.project.marks import interrupted
 from geocnn_gui.project.project import Project
 from geocnn_gui.project.recent import recent_projects
@@ -359,6 +360,22 @@ def test_that_a_proper_end_asks_nothing(session, left, qtbot):
     assert interrupted() == ()
     open_project(session, left, qtbot)
     assert session.said == []
+
+
+@pytest.mark.parametrize("name", ["", "project.json", "its file"])
+def test_that_an_end_while_a_project_opens_is_no_crash(
+    session, left, small_file, name, monkeypatch
+):
+    began, real = threading.Event(), Project.open
+    monkeypatch.setattr(Project, "open", lambda *a, **k: (began.set(), real(*a, **k))[1])
+    session.open_path(small_file if name == "its file" else left / name)
+    assert began.wait(10)
+    session.shut_down()
+    assert session.project is None
+    assert interrupted() == ()
+    assert list((data_home() / "open").iterdir()) == []
+    with Project.open(left) as project:
+        assert project.left_at is None
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"folder": 7}', b"\xff", b'{"folder": "/x"}'])
