@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 class RunList(Predicting):
     """State that knows the runs of its project; `run_folder` is that of the training in hand.
 
+    A training goes on when its project is left; what it says is heard in that project only.
+
     request_model_name: a Run whose model the user wants as a file; whoever can ask for a name
     answers with `save_run_model`.
     """
@@ -41,6 +43,28 @@ class RunList(Predicting):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.run_folder: Path | None = None
+        self._epochs: list[EpochDone] = []
+
+    @property
+    def epochs(self) -> list[EpochDone]:
+        """Return the epochs of the training in hand; none where it is another project's."""
+        return [] if self._trains_elsewhere() else self._epochs
+
+    def _trains_elsewhere(self) -> bool:
+        """Say whether the training in hand is one of a project that was left."""
+        if self.run_folder is None:
+            return False
+        return self.project is None or self.run_folder.parents[1] != self.project.folder
+
+    def _on_epoch(self, event: EpochDone) -> None:
+        self._epochs.append(event)
+        if not self._trains_elsewhere():
+            self.epoch_done.emit(event)
+
+    def _forget_training(self) -> None:
+        """Forget the last training; one that goes on is kept in hand."""
+        if self.work != "train":
+            self.run_folder, self._epochs = None, []
 
     @property
     def runs(self) -> tuple[Run, ...]:

@@ -30,7 +30,6 @@ class Running(Labelling):
         super().__init__(parent)
         self.work: Work = ""
         self.progress: Progress | None = None
-        self.epochs: list[EpochDone] = []
         self._job_source: Source | None = None
 
     def why_not_now(self) -> str:
@@ -77,12 +76,14 @@ class Running(Labelling):
                 self.progress = event
                 self.progressed.emit(event)
             case EpochDone():
-                self.epochs.append(event)
-                self.epoch_done.emit(event)
+                self._on_epoch(event)
             case Note(text, warning):
                 self.tell(text, "warning") if warning else self.noted.emit(text)
             case Saved():
                 self._on_saved(event)
+
+    def _on_epoch(self, event: EpochDone) -> None:
+        """Take an epoch of the training in hand."""
 
     def _on_tiles(self, tiles: list[TileDone]) -> None:
         """Take tiles that are on disk."""

@@ -172,5 +172,5 @@ class Showing(Keeping):
             self.project.close()
         self.project, self.classes, self.saved_at = None, (), None
         self._books = {}
-        self.epochs, self.run_folder = [], None
+        self._forget_training()
         self._set_model(None)

@@ -135,7 +135,7 @@ class Training(RunList):
         return InView(entry, self.source, self.labels.store.snapshot())
 
     def _begin(self, folder: Path, task: Iterator[Event], spec: ModelSpec) -> None:
-        self.run_folder, self.epochs, self._listed = folder, [], False
+        self.run_folder, self._epochs, self._listed = folder, [], False
         self._start(task, "train", f"Training {type(spec).model_fields['kind'].title}")
 
     def _on_event(self, event: Event) -> None:
@@ -161,7 +161,7 @@ class Training(RunList):
             self._begin(run.folder, go_on(self.project, view, run), record.model)
             if run.checkpoint is not None:
                 with suppress(GeoCNNError):  # the task says it
-                    self.epochs = list(read_card(run.checkpoint).log)
+                    self._epochs = list(read_card(run.checkpoint).log)
             self.runs_changed.emit()
 
     def leave_run(self, run: Run) -> None:
@@ -193,7 +193,8 @@ class Training(RunList):
 
     def _after_training(self, outcome: str) -> None:
         self.runs_changed.emit()
-        if self.run_folder is None:  # of a project that was left meanwhile
+        if self.run_folder is None or self._trains_elsewhere():
+            self._forget_training()
             self.tell("The training of the project you left has ended; its run is kept there.")
             return
         run = read_run(self.run_folder)

@@ -390,3 +390,43 @@ def test_that_a_killed_window_leaves_a_run_that_goes_on(painted, small_file, qtb
         assert next(e.epoch for e in session.runs[-run.number].epochs()) == 1
     assert all(isinstance(e, EpochDone) for e in session.epochs)
     session.shut_down()
+
+
+# ---- Leaving the project while it trains ---------------------------------------------------------
+
+
+@pytest.fixture
+def left_training(painted, tmp_path, qtbot):
+    """A session in another project, while the first one, whose folder it returns, trains on."""
+    home = painted.project.folder
+    painted.start_training(CNN, QUICK.model_copy(update={"epochs": 400, "patience": 1000}))
+    qtbot.waitUntil(lambda: len(painted.epochs) >= 2, timeout=30000)
+    np.save(tmp_path / "other.npy", np.zeros((20, 30), np.float32) + np.arange(30))
+    open_and_wait(painted, tmp_path / "other.npy", qtbot)
+    return home
+
+
+def test_that_a_training_left_and_come_back_to_is_taken_in_hand(painted, left_training, qtbot):
+    heard = []
+    painted.epoch_done.connect(heard.append)
+    qtbot.wait(300)
+    assert painted.job is not None
+    assert (heard, painted.epochs) == ([], [])  # they are none of this project's
+    with qtbot.waitSignal(painted.project_changed, timeout=20000):
+        painted.open_path(left_training)
+    assert [run.state for run in painted.runs] == ["running"]
+    stop_when(painted, qtbot, len(painted.epochs) + 1)
+    [run] = painted.runs
+    assert painted.model_path == run.model
+    assert painted.epochs == list(run.epochs())
+    assert not [m for m in painted.said if "project you left" in m.text]
+
+
+def test_that_a_training_that_ends_elsewhere_touches_nothing_here(painted, left_training, qtbot):
+    painted.stop_job()
+    wait(painted, qtbot)
+    assert "project you left has ended" in painted.said[-1].text
+    assert (painted.model_path, painted.epochs, painted.runs) == (None, [], ())
+    with qtbot.waitSignal(painted.project_changed, timeout=20000):
+        painted.open_path(left_training)
+    assert painted.model_path == painted.runs[0].model
