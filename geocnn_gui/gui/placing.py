@@ -175,13 +175,14 @@ class Placing(Showing):
 
     def _tell_recovered(self) -> None:
         (project, edits), self._recovered = self._recovered, (None, 0)
-        if edits and project is self.project:
+        if edits and project is not None and project is self.project:
             back = "is" if edits == 1 else "are"
             self.tell(
                 f"GeoCNN did not close properly last time: {_edits(edits)} after the last tidy"
                 f" save {back} back.",
-                actions=(("Keep them", lambda: None), ("Without them", self.drop_recovered)),
-            )
+                actions=(("Keep them", lambda: None),
+                         ("Without them", lambda: self._drop_recovered(project))),
+            )  # fmt: skip
 
     def try_again(self) -> None:
         """Open a read-only project anew, for writing where that is possible now."""
@@ -190,8 +191,14 @@ class Placing(Showing):
             folder = project.folder
             self._open(lambda: opening.open_project(folder, entry_id), self._show, folder.name)
 
-    def drop_recovered(self) -> None:
-        """Take the labels back to the last tidy save, as one undo step; a copy of all is kept."""
+    def _drop_recovered(self, project: Project) -> None:
+        """Take away what a crash had left in the journals, as one undo step; a copy is kept."""
+        if self.project is not project:
+            self.tell(f"{project.name} was closed since: the edits are in its labels.", "warning")
+            return
+        if self.labels is None:
+            self.tell("Show a source of the project first, so that Undo can bring them back.")
+            return
         books = [(book, book.edits_to_tidy()) for book in self._all_books()]
         changed = [(book, edits) for book, edits in books if edits]
         try:
@@ -204,7 +211,7 @@ class Placing(Showing):
             self._push_edits("Labels", edits, book=book)
         self.undo_stack.endMacro()
         kept = f"; all of them are kept in {copies[0]}" if copies else ""
-        self.tell(f"The labels are as they were last saved{kept}.")
+        self.tell(f"The recovered edits are out; what was painted since stays{kept}.")
 
     def offer_recovery(self) -> None:
         """Ask whether to go on with what was open when the program ended badly."""

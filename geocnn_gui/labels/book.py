@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from threading import RLock
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from geocnn_gui.errors import CannotWrite, GeoCNNError, UnreadableFile, writing
 from geocnn_gui.labels.archive import (
     check_shape,
@@ -60,7 +62,8 @@ class LabelBook:
         self.folder = folder
         self.recovered: str | None = None
         self.replayed = 0
-        self._tidy: LabelSnapshot | None = None
+        self._tidy: LabelSnapshot | None = None  # before the replay, and after it
+        self._replayed: LabelSnapshot | None = None
         self._read_only = read_only
         self._axes = axes
         self._base = folder / _BASE
@@ -97,6 +100,7 @@ class LabelBook:
             self._tidy = self.store.snapshot()
             for edit in journal.replay():
                 edit.apply(self.store)
+            self._replayed = self.store.snapshot()
         except BaseException:
             journal.close()
             raise
@@ -113,15 +117,18 @@ class LabelBook:
             )
 
     def edits_to_tidy(self) -> tuple[LabelEdit, ...]:
-        """Return the edits that take the labels back to the last base file before opening."""
-        if self._tidy is None:
+        """Return the edits that take away what came from the journal on opening.
+
+        Cells that were changed since stay as they are.
+        """
+        if self._tidy is None or self._replayed is None:
             return ()
-        now = self.store.snapshot()
-        windows = {*now.labelled_windows(), *self._tidy.labelled_windows()}
-        edits = [
-            LabelEdit.replace(self.store, window, self._tidy.read(window), erase=True)
-            for window in sorted(windows, key=lambda w: w.offset)
-        ]
+        windows = {*self._replayed.labelled_windows(), *self._tidy.labelled_windows()}
+        edits = []
+        for window in sorted(windows, key=lambda w: w.offset):
+            now, replayed = self.store.read(window), self._replayed.read(window)
+            values = np.where(now == replayed, self._tidy.read(window), now)
+            edits.append(LabelEdit.replace(self.store, window, values, erase=True))
         return tuple(edit for edit in edits if edit.cells)
 
     def keep_copy(self) -> Path:

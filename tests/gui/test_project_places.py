@@ -338,6 +338,29 @@ def test_that_the_recovered_edits_can_be_left_out_and_taken_back(session, crashe
     assert counts(session)[1] == 4 * 30 * 24
 
 
+def test_that_strokes_painted_since_stay_when_the_recovered_edits_go(session, crashed, qtbot):
+    open_project(session, crashed, qtbot)
+    message = wait_for(session, qtbot, "are back")
+    session.paint(Section(0, 2), slice(0, 24), slice(0, 4), np.ones((24, 4), bool), 2)  # over them
+    session.paint(Section(0, 9), slice(0, 2), slice(0, 5), np.ones((2, 5), bool), 1)
+    press(message, "Without them")
+    assert counts(session) == {2: 90 + 24 * 4, 1: 10}
+    assert "painted since" in session.said[-1].text
+
+
+def test_that_the_question_of_one_project_takes_nothing_from_another(
+    session, crashed, tmp_path, qtbot
+):
+    open_project(session, crashed, qtbot)
+    message = wait_for(session, qtbot, "are back")
+    before = counts(session)
+    session.close_source()
+    open_project(session, crashed, qtbot)
+    press(message, "Without them")
+    assert counts(session) == before
+    assert "closed since" in session.said[-1].text
+
+
 def test_that_not_now_asks_no_second_time_but_the_project_still_tells(session, crashed, qtbot):
     session.offer_recovery()
     press(wait_for(session, qtbot, "did not close properly"), "Not now")
