@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from geocnn_gui.labels.book import LabelBook, pending_edits
 from geocnn_gui.labels.classes import LabelClass, new_class
 from geocnn_gui.labels.edit import LabelEdit
 from geocnn_gui.project.home import is_example
+from geocnn_gui.project.homes import entry_for
 from geocnn_gui.project.project import Project, SourceEntry
 from geocnn_gui.project.recent import remember
 
@@ -25,7 +26,7 @@ class Opened:
     """A project, and the source of it to be shown with its labels, where there is one.
 
     `problem` says why there is none; `recovered` counts the edits that a session which ended
-    badly left in the journals.
+    badly left in the journals; `before` is where a file that has moved was, else "".
     """
 
     project: Project
@@ -34,6 +35,7 @@ class Opened:
     labels: LabelBook | None = None
     problem: GeoCNNError | None = None
     recovered: int = 0
+    before: str = ""
 
     def close(self) -> None:
         """Let go of all of it."""
@@ -71,9 +73,11 @@ def open_work(path: str) -> Opened:
         source = undo.enter_context(open_source(path))  # before a folder is made for it
         project = undo.enter_context(Project.for_source(path, or_read=True))
         recovered = _recovered(project)
-        entry = next((e for e in project.sources if e.path == path), None)
+        entry, before = entry_for(project, path), ""
         if entry is None:
             entry = project.add_source(path)
+        elif entry.path != path:
+            entry, before = _relink(project, entry, path), entry.path
         remember(project.folder, name=project.name, source=path)
         if not entry.unchanged:
             source.close()
@@ -86,7 +90,7 @@ def open_work(path: str) -> Opened:
         if not project.classes and not project.read_only:
             _start(project, entry, source, labels)
         undo.pop_all()
-    return Opened(project, entry, source, labels, recovered=recovered)
+    return Opened(project, entry, source, labels, recovered=recovered, before=before)
 
 
 def open_project(folder: Path, wanted: str = "") -> Opened:
@@ -152,9 +156,14 @@ def relinked(project: Project, entry: SourceEntry, source: Source) -> Opened:
         When the labels belong to a source of another shape; nothing is changed then.
     """
     labels = _labels(project, entry, source)
-    if not project.read_only:
-        entry = project.relink(entry.id, Path(entry.path))
-    return Opened(project, entry, source, labels)
+    return Opened(project, _relink(project, entry, entry.path), source, labels)
+
+
+def _relink(project: Project, entry: SourceEntry, path: str) -> SourceEntry:
+    """Say that the file of a source is at `path` now; a read-only project only shows it."""
+    if project.read_only:
+        return replace(entry, path=path, state="there")
+    return project.relink(entry.id, Path(path))
 
 
 def open_entry(entry: SourceEntry) -> Source:

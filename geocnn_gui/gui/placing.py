@@ -168,6 +168,9 @@ class Placing(Showing):
             self._told_read_only = opened.project
             self.tell(opened.project.read_only, "warning",
                       actions=(("Try again", self.try_again),))  # fmt: skip
+        if opened.before and opened.entry is not None:
+            self.tell(f"{opened.entry.path} is the file that was at {opened.before}: its project"
+                      " goes on.")  # fmt: skip
         if opened.recovered:
             self._recovered = opened.project, opened.recovered
         if opened.source is not None:  # a question about its file comes first

@@ -13,6 +13,7 @@ from geocnn_gui.gui.scoring import Score
 from geocnn_gui.gui.state import CursorReadout, Message, Overlay, Tool, ViewState
 from geocnn_gui.gui.training import MODEL_FILE
 from geocnn_gui.project.home import default_folder
+from geocnn_gui.project.homes import entry_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,11 +56,18 @@ class Session(Placing):
         key = _key(path)
         if opening.is_project(key):
             self.open_project(key)
-        elif self.project is not None and default_folder(key) == self.project.folder:
+        elif self._has(key):
             self._adding = True  # its project is open here
             self.add_path(path)
         else:
             self._open(lambda: opening.open_work(key), self._show, key)
+
+    def _has(self, key: str) -> bool:
+        """Say whether a file or example belongs to the project that is open."""
+        if self.project is None:
+            return False
+        begun_for_it = default_folder(key) == self.project.folder
+        return begun_for_it or entry_for(self.project, key) is not None
 
     def open_project(self, folder: Path | str) -> None:
         """Open a project in the background, given its folder or project.json, as it was left."""
@@ -77,21 +85,28 @@ class Session(Placing):
         if project is None:
             self.open_path(path)
             return
+        known = entry_for(project, key)
+        if known is not None:
+            self._show_known(known, key)
+            return
         if reason := self.why_read_only():
             self.tell(f"Nothing can be added. {reason}", "warning")
             return
         if opening.is_project(key):
             self.tell(f"{key} is a folder: open it as a project of its own.", "warning")
             return
-        known = next((entry for entry in project.sources if entry.path == key), None)
-        if known is not None:
-            self.show_entry(known.id)
-            return
         self._open(
             lambda: open_source(key),
             lambda source: self._join(source, lambda: opening.place(project, key, source)),
             key,
         )
+
+    def _show_known(self, entry: SourceEntry, key: str) -> None:
+        """Show a source of the project, whose file may have moved to `key`."""
+        if entry.path == key:
+            self.show_entry(entry.id)
+        else:
+            self.use_place(entry.id, key)
 
     def show_entry(self, entry_id: str) -> None:
         """Show another source of the project."""

@@ -23,7 +23,8 @@ from geocnn_gui.project.file import (
     write_project,
 )
 from geocnn_gui.project.guard import check_folder
-from geocnn_gui.project.home import default_folder, is_example
+from geocnn_gui.project.home import is_example
+from geocnn_gui.project.homes import home_of
 from geocnn_gui.project.lock import FolderLock, holder_of
 from geocnn_gui.project.marks import OpenMark
 from geocnn_gui.project.runs import deleted_runs, purge_runs
@@ -134,7 +135,7 @@ class Project:
         UnreadableFile, ProjectInUse, CannotWrite
             As `open` and `add_source` do.
         """
-        folder = default_folder(source)
+        folder = home_of(source)
         if (folder / _FILE).exists():
             project = cls.open(folder, or_read=or_read)
         else:

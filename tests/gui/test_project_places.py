@@ -101,6 +101,50 @@ def test_that_a_moved_file_is_found_and_used_once_said(session, left, small_file
     assert session.project.sources[0].unchanged
 
 
+@pytest.mark.parametrize("said_before", [True, False])
+def test_that_a_moved_file_opened_at_its_new_place_finds_its_project(
+    session, left, small_file, tmp_path, qtbot, said_before
+):
+    moved = tmp_path / "1" / "2" / "3" / "4" / "5" / "6" / "far.npy"
+    moved.parent.mkdir(parents=True)
+    shutil.move(small_file, moved)
+    if said_before:
+        open_project(session, left, qtbot)
+        with qtbot.waitSignal(session.source_changed, timeout=10000):
+            session.use_place("s1", moved)
+        session.close_source()
+    session.said.clear()
+    open_project(session, moved, qtbot)
+    assert session.project.folder == left
+    assert counts(session) == {2: 90}
+    assert [(e.path, e.state) for e in session.project.sources] == [(str(moved), "there")]
+    told = [m.text for m in session.said]
+    assert told == ([] if said_before else [f"{moved} is the file that was at {small_file}:"
+                                            " its project goes on."])  # fmt: skip
+    assert not default_folder(moved).exists()
+    session.open_path(moved)  # it is open: nothing else is begun
+    assert session.busy == ""
+    assert session.project.folder == left
+
+
+def test_that_a_copy_of_a_file_gets_a_project_of_its_own(session, left, small_file, qtbot):
+    copy = small_file.with_name("copy.npy")
+    shutil.copy2(small_file, copy)
+    open_project(session, copy, qtbot)
+    assert session.project.folder == default_folder(copy)
+    assert counts(session) == {}
+
+
+def test_that_a_file_moved_meanwhile_is_taken_when_added(session, left, small_file, qtbot):
+    moved = small_file.with_name("moved.npy")
+    shutil.move(small_file, moved)
+    open_project(session, left, qtbot)
+    with qtbot.waitSignal(session.source_changed, timeout=10000):
+        session.add_path(moved)
+    assert [e.id for e in session.project.sources] == ["s1"]
+    assert counts(session) == {2: 90}
+
+
 def test_that_a_file_not_found_can_be_pointed_at(session, left, small_file, tmp_path, qtbot):
     far = tmp_path / "1" / "2" / "3" / "4" / "5" / "6" / "far.npy"
     far.parent.mkdir(parents=True)
