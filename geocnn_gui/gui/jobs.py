@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, Qt, QThread, QTimer, Signal
 
 from geocnn_gui.errors import GeoCNNError
 from geocnn_gui.events import Event, Progress, TileDone
+from geocnn_gui.gui.in_use import SourceLeft
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -202,5 +203,5 @@ def _close(task: Iterator[Event]) -> None:
 
 
 def _log_unexpected(title: str, error: Exception) -> None:
-    if not isinstance(error, GeoCNNError):
+    if not isinstance(error, GeoCNNError | SourceLeft):
         _log.error("%s failed", title or "A background call", exc_info=error)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 import time
 
+import numpy as np
 import pytest
 
+from geocnn_gui.data.source import open_source
 from geocnn_gui.errors import NotEnoughLabels
 from geocnn_gui.events import EpochDone, Progress, Saved, TileDone
+from geocnn_gui.gui.in_use import InUse, SourceLeft
 from geocnn_gui.gui.jobs import Calls, Job
 
 
@@ -150,3 +153,14 @@ def test_that_waiting_for_calls_drops_their_answers(qtbot):
     calls.wait()
     qtbot.wait(20)
     assert results == []
+
+
+def test_that_a_source_that_left_before_it_was_read_is_no_bug(qtbot, tmp_path):
+    np.save(tmp_path / "line.npy", np.zeros((20, 30), np.float32))
+    calls, in_use, errors = Calls(), InUse(), []
+    source = open_source(tmp_path / "line.npy")
+    in_use.retire(source)
+    calls.start(in_use.bound(source, lambda: 1), errors.append, errors.append)
+    qtbot.waitUntil(lambda: bool(errors), timeout=5000)
+    assert isinstance(errors[0], SourceLeft)
+    calls.wait()
