@@ -16,6 +16,7 @@ from geocnn_gui.project.home import is_example
 from geocnn_gui.project.homes import entry_for
 from geocnn_gui.project.project import Project, SourceEntry
 from geocnn_gui.project.recent import remember
+from geocnn_gui.project.removed import removed_sources
 
 if TYPE_CHECKING:
     from geocnn_gui.labels.classes import Classes
@@ -26,7 +27,8 @@ class Opened:
     """A project, and the source of it to be shown with its labels, where there is one.
 
     `problem` says why there is none; `recovered` counts the edits that a session which ended
-    badly left in the journals; `before` is where a file that has moved was, else "".
+    badly left in the journals; `before` is where a file that has moved was, else "";
+    `back` says that it had been removed and is in the project again.
     """
 
     project: Project
@@ -36,6 +38,7 @@ class Opened:
     problem: GeoCNNError | None = None
     recovered: int = 0
     before: str = ""
+    back: bool = False
 
     def close(self) -> None:
         """Let go of all of it."""
@@ -73,9 +76,9 @@ def open_work(path: str) -> Opened:
         source = undo.enter_context(open_source(path))  # before a folder is made for it
         project = undo.enter_context(Project.for_source(path, or_read=True))
         recovered = _recovered(project)
-        entry, before = entry_for(project, path), ""
+        entry, before, back = entry_for(project, path), "", False
         if entry is None:
-            entry = project.add_source(path)
+            entry, back = _add(project, path)
         elif entry.path != path:
             entry, before = _relink(project, entry, path), entry.path
         remember(project.folder, name=project.name, source=path)
@@ -90,7 +93,17 @@ def open_work(path: str) -> Opened:
         if not project.classes and not project.read_only:
             _start(project, entry, source, labels)
         undo.pop_all()
-    return Opened(project, entry, source, labels, recovered=recovered, before=before)
+    return Opened(
+        project, entry, source, labels, recovered=recovered, before=before, back=back
+    )  # fmt: skip
+
+
+def _add(project: Project, path: str) -> tuple[SourceEntry, bool]:
+    """Add a file to a project; say whether it is a removed source that came back."""
+    gone = {stored.id for stored in removed_sources(project.folder)}
+    gone -= {entry.id for entry in project.sources}
+    entry = project.add_source(path)
+    return entry, entry.id in gone
 
 
 def open_project(folder: Path, wanted: str = "") -> Opened:
@@ -138,8 +151,8 @@ def _recovered(project: Project) -> int:
 
 def place(project: Project, path: str, source: Source) -> Opened:
     """Put an open source into a project that is open; raises as `open_work`."""
-    entry = project.add_source(path)
-    return Opened(project, entry, source, _labels(project, entry, source))
+    entry, back = _add(project, path)
+    return Opened(project, entry, source, _labels(project, entry, source), back=back)
 
 
 def show_again(project: Project, entry: SourceEntry, source: Source) -> Opened:

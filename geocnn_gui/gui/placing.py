@@ -15,6 +15,7 @@ from geocnn_gui.gui import opening
 from geocnn_gui.gui.showing import Showing
 from geocnn_gui.project.finding import find_moved, search_places
 from geocnn_gui.project.marks import forget_mark, interrupted
+from geocnn_gui.project.removed import removed_sources
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QObject
@@ -143,6 +144,19 @@ class Placing(Showing):
             actions=(("Put it back", lambda: self._put_back(project, stored)),),
         )
 
+    @property
+    def removed(self) -> tuple[StoredSource, ...]:
+        """Return the sources that were taken out of the project and can be put back."""
+        if self.project is None:
+            return ()
+        return removed_sources(self.project.folder, {entry.id for entry in self.project.sources})
+
+    def put_back(self, entry_id: str) -> None:
+        """Take a removed source into the project again, with its labels."""
+        stored = next((stored for stored in self.removed if stored.id == entry_id), None)
+        if self.project is not None and stored is not None and not self.why_no_removal():
+            self._put_back(self.project, stored)
+
     def _put_back(self, project: Project, stored: StoredSource) -> None:
         if self.project is not project:
             self.tell(f"Open {project.name} again to put {stored.name} back.", "warning")
@@ -171,6 +185,8 @@ class Placing(Showing):
         if opened.before and opened.entry is not None:
             self.tell(f"{opened.entry.path} is the file that was at {opened.before}: its project"
                       " goes on.")  # fmt: skip
+        if opened.back and opened.entry is not None:
+            self.tell(f"{opened.entry.name} had been removed: it is back, with its labels.")
         if opened.recovered:
             self._recovered = opened.project, opened.recovered
         if opened.source is not None:  # a question about its file comes first

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geocnn_gui.errors import BadRequest, CannotWrite, ProjectInUse, writing
-from geocnn_gui.files import write_bytes
 from geocnn_gui.labels.archive import check_shape
 from geocnn_gui.labels.book import LabelBook, stored_shape
 from geocnn_gui.labels.classes import Classes, LabelClass, new_class
@@ -27,6 +26,13 @@ from geocnn_gui.project.home import is_example
 from geocnn_gui.project.homes import home_of
 from geocnn_gui.project.lock import FolderLock, holder_of
 from geocnn_gui.project.marks import OpenMark
+from geocnn_gui.project.removed import (
+    forget_removed,
+    note_removed,
+    removed_folder,
+    removed_like,
+    removed_sources,
+)
 from geocnn_gui.project.runs import deleted_runs, purge_runs
 
 if TYPE_CHECKING:
@@ -136,14 +142,15 @@ class Project:
             As `open` and `add_source` do.
         """
         folder = home_of(source)
-        if (folder / _FILE).exists():
+        begun = not (folder / _FILE).exists()
+        if not begun:
             project = cls.open(folder, or_read=or_read)
         else:
             StoredSource.of(source, folder, entry_id="s1", choices={})  # is the file there?
             name = str(source).partition(":")[2] if is_example(source) else Path(source).stem
             project = cls.create(folder, name=name)
         try:
-            if not project.sources and not project.read_only:
+            if begun:
                 project.add_source(source, choices)
         except BaseException:
             project.close()
@@ -190,6 +197,8 @@ class Project:
     ) -> SourceEntry:
         """Add a file or example; one that is in already is returned as it is.
 
+        One that was removed comes back under its old id, with its labels.
+
         Raises
         ------
         UnreadableFile
@@ -204,6 +213,11 @@ class Project:
         for stored in self._data.sources:
             if stored.path == new.path:
                 return _entry(stored, self.folder)
+        old = removed_like(removed_sources(self.folder, {s.id for s in self._data.sources}), new)
+        if old is not None:
+            kept = {"id": old.id, "choices": new.choices or old.choices}
+            self.put_back(new.model_copy(update=kept))
+            return self.source(old.id)
         self._save(sources=(*self._data.sources, new), last_source_id=number)
         return _entry(new, self.folder)
 
@@ -217,10 +231,8 @@ class Project:
         """
         stored = self.stored(entry_id)
         self._writable()
-        kept = self.folder / "removed" / stored.id
-        with writing(kept):
-            kept.mkdir(parents=True, exist_ok=True)
-        write_bytes(kept / "source.json", stored.model_dump_json(indent=1).encode())
+        kept = removed_folder(self.folder, stored)
+        note_removed(self.folder, stored)
         self._save(sources=tuple(s for s in self._data.sources if s.id != entry_id))
         if stored.id in self._books:
             self._books.pop(stored.id).close()
@@ -231,9 +243,11 @@ class Project:
     def put_back(self, stored: StoredSource) -> None:
         """Take a removed source in again, with its labels; raises `CannotWrite`."""
         self._writable()
-        _move(self.folder / "removed" / stored.id / "labels", self.folder / "labels" / stored.id)
+        kept = removed_folder(self.folder, stored)
+        _move(kept / "labels", self.folder / "labels" / stored.id)
         known = {s.id: s for s in (*self._data.sources, stored)}
         self._save(sources=tuple(sorted(known.values(), key=lambda s: int(s.id[1:]))))
+        forget_removed(self.folder, stored)
 
     def set_choices(self, entry_id: str, choices: Mapping[str, Choice]) -> None:
         """Save the reader's choices for a source (time or depth ...)."""

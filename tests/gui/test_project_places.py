@@ -12,6 +12,7 @@ import threading
 
 import numpy as np
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMenu, QPushButton, QTreeWidget
 
 from geocnn_gui.data.source import Section, Window
@@ -488,6 +489,69 @@ def test_that_a_removed_source_keeps_its_labels_and_can_be_put_back(two, qtbot):
     with qtbot.waitSignal(two.source_changed, timeout=10000):
         two.show_entry("s2")
     assert counts(two) == {2: 60}
+
+
+def test_that_a_removed_source_is_listed_and_a_click_brings_it_back(two, window, qtbot):
+    folder = two.project.folder
+    two.remove_source("s2")
+    two.close_source()
+    two.said.clear()
+    open_project(two, folder, qtbot)
+    tree = window.findChild(QTreeWidget, "project_tree")
+    last = tree.topLevelItem(tree.topLevelItemCount() - 1)
+    assert last.text(0) == "Removed: b.npy"
+    at = tree.visualItemRect(last).center()
+    qtbot.mouseClick(tree.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    assert [entry.id for entry in two.project.sources] == ["s1", "s2"]
+    assert "Removed" not in tree.topLevelItem(tree.topLevelItemCount() - 1).text(0)
+    with qtbot.waitSignal(two.source_changed, timeout=10000):
+        two.show_entry("s2")
+    assert counts(two) == {2: 60}
+    two.remove_source("s2")  # and once more
+    last = tree.topLevelItem(tree.topLevelItemCount() - 1)
+    at = tree.visualItemRect(last).center()
+    tree.customContextMenuRequested.emit(at)
+    [back] = window.findChild(QMenu, "source_menu").actions()
+    assert back.text() == "Put back"
+    back.trigger()
+    assert [entry.id for entry in two.project.sources] == ["s1", "s2"]
+
+
+@pytest.mark.parametrize("door", ["add", "open"])
+def test_that_a_removed_file_opened_again_comes_back_with_its_labels(
+    session, left, small_file, qtbot, door
+):
+    with Project.open(left) as project:
+        project.remove_source("s1")
+    open_project(session, small_file if door == "open" else left, qtbot)
+    if door == "add":
+        with qtbot.waitSignal(session.source_changed, timeout=10000):
+            session.add_path(small_file)
+    assert [entry.id for entry in session.project.sources] == ["s1"]
+    assert counts(session) == {2: 90}
+    wait_for(session, qtbot, "small.npy had been removed: it is back, with its labels.")
+    assert session.removed == ()
+
+
+def test_that_another_file_in_the_place_of_a_removed_one_is_a_new_source(
+    session, left, small_file, qtbot
+):
+    with Project.open(left) as project:
+        project.remove_source("s1")
+    np.save(small_file, np.ones((20, 30, 24), np.float32))
+    open_project(session, small_file, qtbot)
+    assert [entry.id for entry in session.project.sources] == ["s2"]
+    assert counts(session) == {}
+    assert [stored.id for stored in session.removed] == ["s1"]
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"id": "../x", "name": "x", "path": "/x"}'])
+def test_that_a_damaged_record_of_a_removed_source_is_passed_over(session, left, qtbot, content):
+    (left / "removed" / "s7").mkdir(parents=True)
+    (left / "removed" / "s7" / "source.json").write_bytes(content)
+    open_project(session, left, qtbot)
+    assert session.removed == ()
+    assert counts(session) == {2: 90}
 
 
 def test_that_the_id_of_a_removed_source_is_not_given_again(two, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QSlider, QTreeWidget, QTreeWidgetItem, QWidget
 
 from geocnn_gui.gui.theme import colours, icon
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from geocnn_gui.project.project import SourceEntry
 
 _ID = Qt.ItemDataRole.UserRole
+_REMOVED = _ID + 1
+_PUT_BACK = "Click to put it back into the project, with its labels"
 _ICONS = {"line": "seismic", "cube": "cube", "raster": "raster"}
 #: Layer -> its name in the tree.
 _LAYERS = {"classes": "Prediction", "confidence": "Confidence", "labels": "Labels"}
@@ -78,12 +81,21 @@ class ProjectPanel(Card):
             else:
                 kind, tint = "warning", colours().warning
             item.setIcon(0, icon(kind, tint))
+        self._list_removed()
         source = session.source
         self._facts.setText(facts(source) if source is not None else "")
         self._facts.setVisible(source is not None)
         self._show_vertical(source)
         self._show_domain(source)
         self._mark()
+
+    def _list_removed(self) -> None:
+        for stored in self._session.removed:
+            item = QTreeWidgetItem(self._tree, [f"Removed: {stored.name}"])
+            item.setData(0, _REMOVED, stored.id)
+            item.setToolTip(0, self._session.why_no_removal() or _PUT_BACK)
+            item.setForeground(0, QColor(colours().muted))
+            item.setIcon(0, icon("undo", colours().muted))
 
     def _add_layers(self, item: QTreeWidgetItem) -> None:
         layers = ["labels"]
@@ -153,6 +165,9 @@ class ProjectPanel(Card):
 
     def _on_clicked(self, item: QTreeWidgetItem) -> None:
         what = item.data(0, _ID)
+        if what is None:
+            self._session.put_back(item.data(0, _REMOVED))
+            return
         if what not in _LAYERS:
             self._session.show_entry(what)
             return
@@ -175,6 +190,10 @@ class ProjectPanel(Card):
         menu.setObjectName("source_menu")
         menu.setToolTipsVisible(True)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        if entry_id is None:
+            self._offer_back(menu, item.data(0, _REMOVED))
+            menu.popup(self._tree.viewport().mapToGlobal(at))
+            return
         show = menu.addAction("Show", lambda: session.show_entry(entry_id))
         show.setEnabled(entry_id != session.entry_id)
         busy = session.busy
@@ -189,6 +208,12 @@ class ProjectPanel(Card):
             action.setEnabled(not reason)
             action.setToolTip(reason or tip)
         menu.popup(self._tree.viewport().mapToGlobal(at))
+
+    def _offer_back(self, menu: QMenu, entry_id: str) -> None:
+        action, reason = menu.addAction("Put back"), self._session.why_no_removal()
+        action.triggered.connect(lambda: self._session.put_back(entry_id))
+        action.setEnabled(not reason)
+        action.setToolTip(reason or _PUT_BACK)
 
     def _on_opacity(self, value: int) -> None:
         field = "labels_opacity" if self._layer == "labels" else "overlay_opacity"
