@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from geocnn_gui.data.identity import fingerprint_of
 from geocnn_gui.data.source import Window
 from geocnn_gui.errors import GeoCNNError, UnreadableFile
 from geocnn_gui.files import write_bytes
@@ -32,6 +33,7 @@ class Predicting(Running):
         self._prediction_folder: Path | None = None
         self.prediction_spec = PredictionSpec()
         self._progress_of: tuple[object, Record | None] = (None, None)
+        self.classes_changed.connect(self._rename_prediction)
 
     def why_no_prediction(self) -> str:
         """Say what a prediction still lacks; "" when it can start."""
@@ -158,7 +160,9 @@ class Predicting(Running):
         """Return where the model in hand puts what it says of the source in view."""
         if self.project is None or self.model_path is None or not self.entry_id:
             return None
-        return self.project.prediction_folder(self.entry_id) / _state_of(self.model_path)
+        folder = self.project.prediction_folder(self.entry_id)
+        older = folder / _name_by_place(self.model_path)
+        return older if older.is_dir() else folder / _folder_name(self.model_path)
 
     def show_prediction(self, store: PredictionStore | None) -> None:
         """Draw another prediction over the data, or none."""
@@ -190,9 +194,22 @@ class Predicting(Running):
         except GeoCNNError as error:
             self.report(error)
             return
-        if store.shape == self.source.shape:
+        if store.is_of(self.source):
+            if self._model_made_here():
+                store.show_as(self.classes)
             self.show_prediction(store)
             self.set_view(overlay_visible=True)
+
+    def _model_made_here(self) -> bool:
+        """Say whether the model in hand is of this project, so that its classes are these."""
+        project, model = self.project, self.model_path
+        return project is not None and model is not None and project.folder in model.parents
+
+    def _rename_prediction(self) -> None:
+        """Show the prediction by the names and colours that the classes have now."""
+        shown = self.prediction
+        if shown is not None and self._model_made_here() and shown.show_as(self.classes):
+            self.overlay_changed.emit()
 
     def _on_job_ended(self, outcome: str) -> None:
         self._show_what_was_predicted()
@@ -207,7 +224,12 @@ class Predicting(Running):
         self._prediction_folder = None
 
 
-def _state_of(model: Path) -> str:
-    """Return a folder name for this very state of a model file."""
+def _folder_name(model: Path) -> str:
+    """Return a folder name for what a model file holds, wherever it lies."""
+    return fingerprint_of(model)[:16]
+
+
+def _name_by_place(model: Path) -> str:
+    """Return the folder name that version 0.1.0 gave, by the model's place and time."""
     state = f"{model.resolve()} {model.stat().st_mtime_ns}"
     return hashlib.sha256(state.encode("utf-8", "surrogateescape")).hexdigest()[:16]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from geocnn_gui.data.identity import identity_of
 from geocnn_gui.data.source import Window
 from geocnn_gui.errors import BadRequest, UnreadableFile, writing
 from geocnn_gui.files import write_bytes
@@ -58,6 +59,7 @@ class _Card(BaseModel):
     shape: tuple[int, ...]
     classes: tuple[LabelClass, ...]
     source: str = ""
+    data: str = ""  # what `data_mark` says of the source; stores of version 0.1.0 do not say
     model: str = ""
     complete: bool = False
     tiling: str = ""  # "exact" or "blended"
@@ -66,7 +68,7 @@ class _Card(BaseModel):
     @property
     def subject(self) -> tuple[object, ...]:
         """Return what must be the same for cells of two tasks to stand in one store."""
-        return self.shape, self.classes, self.source, self.model
+        return self.shape, self.classes, self.source, self.data, self.model
 
 
 class PredictionStore:
@@ -79,6 +81,7 @@ class PredictionStore:
     def __init__(self, folder: Path, card: _Card, *, writable: bool) -> None:
         self.folder = folder
         self._card = card
+        self._shown: Classes = ()
         mode = "r+" if writable else "r"
         self._classes, self._confidence = (
             _load(folder / name, card.shape, "|u1", mode) for name in (_CLASSES, _CONFIDENCE)
@@ -105,7 +108,10 @@ class PredictionStore:
         With `probabilities` the store has room for them; one that already has keeps them. Cells
         that were predicted without have none.
         """
-        card = _Card(shape=source.shape, classes=classes, source=source.name, model=model)
+        card = _Card(
+            shape=source.shape, classes=classes, source=source.name, data=data_mark(source),
+            model=model,
+        )  # fmt: skip
         old = _read_card(folder)
         kept = bool(model) and old is not None and old.subject == card.subject
         probabilities |= kept and (folder / _PROBABILITIES).exists()
@@ -157,7 +163,17 @@ class PredictionStore:
     @property
     def classes(self) -> Classes:
         """Return the classes that the ids stand for."""
-        return self._card.classes
+        return self._shown or self._card.classes
+
+    def show_as(self, classes: Classes) -> bool:
+        """Take names and colours from `classes` of the same ids; say whether any has changed."""
+        before, known = self.classes, {c.id: c for c in classes}
+        self._shown = tuple(known.get(c.id, c) for c in self._card.classes)
+        return self._shown != before
+
+    def is_of(self, source: Source) -> bool:
+        """Say whether this is a prediction of just these data, read as they are now."""
+        return self.shape == source.shape and self._card.data in ("", data_mark(source))
 
     @property
     def model(self) -> str:
@@ -293,10 +309,27 @@ def _read_card(folder: Path) -> _Card | None:
     return None
 
 
+def data_mark(source: Source) -> str:
+    """Return a digest of what a source's file holds and of how its samples are read.
+
+    Time or depth is no matter: the samples stay.
+    """
+    with suppress(OSError):
+        read = sorted((k, v) for k, v in source.choices.items() if k != "vertical")
+        return hashlib.sha256(f"{identity_of(source)} {read}".encode()).hexdigest()[:16]
+    return "gone"
+
+
 def model_mark(model: Path) -> str:
     """Return what a store says of the model file that fills it: name and digest."""
     with model.open("rb") as file:
         return f"{model.name} {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+
+
+def model_of(folder: Path) -> str:
+    """Return the mark of the model whose prediction lies in `folder`, "" where there is none."""
+    card = _read_card(folder)
+    return "" if card is None else card.model
 
 
 def progress_in(folder: Path) -> Record | None:

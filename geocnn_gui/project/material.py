@@ -98,6 +98,12 @@ def _model(project: Project, number: int | None) -> Path | None:
     return models[number]
 
 
+def _made_here(project: Project, mark: str) -> bool:
+    """Say whether a run of the project has the model with that mark."""
+    models = (run.model for folder in project.runs if (run := read_run(folder)) is not None)
+    return any(model is not None and model_mark(model) == mark for model in models)
+
+
 def _newest(project: Project, entries: tuple[SourceEntry, ...], mark: str) -> _Found | None:
     """Return the newest prediction of the sources, by the model with that mark if one is given."""
     found = []
@@ -130,11 +136,13 @@ def _material(
     store: PredictionStore | None,
     model: Path | None,
 ) -> Material:
-    if store is not None and store.shape != source.shape:
+    if store is not None and not store.is_of(source):
         raise UnreadableFile(
-            f"The prediction in {store.folder} is of another grid than {entry.name}",
+            f"The prediction in {store.folder} is of other data than {entry.name} holds now",
             "predict again",
         )
+    if store is not None and _made_here(project, store.model):
+        store.show_as(project.classes)
     book = project.stored_labels(entry.id)
     return Material(
         source, store, store.classes if store is not None else project.classes,

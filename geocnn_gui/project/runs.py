@@ -17,6 +17,7 @@ from geocnn_gui import __version__
 from geocnn_gui.errors import CannotWrite, GeoCNNError, writing
 from geocnn_gui.events import EpochDone, Event, Note
 from geocnn_gui.files import write_bytes
+from geocnn_gui.inference.store import model_mark, model_of
 from geocnn_gui.labels.archive import read_archive, write_archive
 from geocnn_gui.labels.classes import LabelClass
 from geocnn_gui.models.spec import ModelSpec, Spec
@@ -340,5 +341,10 @@ def deleted_runs(folder: Path) -> tuple[Path, ...]:
 
 
 def purge_runs(folder: Path) -> None:
-    """Remove the deleted runs of a project for good."""
+    """Remove the deleted runs of a project for good, with what their models predicted."""
+    models = (run / MODEL_FILE for run in deleted_runs(folder))
+    marks = {model_mark(model) for model in models if model.is_file()}
+    for card in folder.glob("predictions/*/*/card.json") if marks else ():
+        if model_of(card.parent) in marks:
+            shutil.rmtree(card.parent, ignore_errors=True)
     shutil.rmtree(folder / "runs" / _DELETED, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import sqlite3
@@ -318,3 +319,37 @@ def line_project(trained, tmp_path):
         store.finish(complete=True)
         store.close()
     return folder
+
+
+def test_that_the_prediction_of_a_deleted_run_goes_with_it(geocnn, project, tmp_path):
+    from geocnn_gui.project.runs import delete_run, read_run
+
+    with Project.open(project) as opened:
+        delete_run(read_run(opened.runs[0]))
+    result = geocnn("export", project, tmp_path / "map.sgy")
+    assert result.code == 1
+    assert not (tmp_path / "map.sgy").exists()
+    assert not (project / "predictions" / "s2" / "one").exists()
+
+
+def test_that_an_export_carries_the_names_that_the_classes_have_now(geocnn, project, tmp_path):
+    with Project.open(project) as opened:
+        before = [c.name for c in opened.classes]
+        opened.set_classes(
+            tuple(c.model_copy(update={"name": f"Rock {c.id}"}) for c in opened.classes)
+        )
+    out = tmp_path / "map.geojson"
+    result = geocnn("export", project, out, "--section", "inline:111", "--json")
+    assert result.code == 0, result.err
+    assert '"Rock ' in out.read_text()
+    assert not any(f'"{name}"' in out.read_text() for name in before)
+
+
+def test_that_a_prediction_of_data_that_were_replaced_is_not_exported(geocnn, project, tmp_path):
+    card = project / "predictions" / "s2" / "one" / "card.json"
+    before = card.read_text()
+    assert '"data":' in before
+    card.write_text(re.sub(r'"data": *"[0-9a-f]+"', '"data": "0123456789abcdef"', before))
+    result = geocnn("export", project, tmp_path / "map.sgy")
+    assert result.code == 1
+    assert "of other data" in result.err

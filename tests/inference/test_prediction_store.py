@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from geocnn_gui.data.source import Window
+from geocnn_gui.data.source import Window, open_source
 from geocnn_gui.errors import BadRequest, CannotWrite, UnreadableFile
 from geocnn_gui.inference.store import PredictionStore, stores_unasked
 
@@ -262,3 +262,21 @@ def test_that_small_pictures_keep_probabilities_unasked(shape, unasked, make_sou
     source = make_source((2,) * len(shape))
     source.axes = tuple(replace(a, size=n) for a, n in zip(source.axes, shape, strict=True))
     assert stores_unasked(source, make_card().classes) is unasked
+
+
+def test_that_cells_of_other_data_never_stand_in_one_store(tmp_path, make_card):
+    path, folder = tmp_path / "line.npy", tmp_path / "run"
+    classes = make_card().classes
+    np.save(path, np.random.default_rng(0).normal(size=(40, 60)).astype(np.float32))
+    with open_source(path) as source:
+        store = PredictionStore.create(folder, source, classes, model="a 1")
+        whole = Window.whole(source.shape)
+        store.write(whole, np.full(source.shape, 5, np.uint8), np.ones(source.shape))
+        assert store.is_of(source)
+        store.close()
+    np.save(path, np.random.default_rng(1).normal(size=(40, 60)).astype(np.float32))
+    with open_source(path) as source:
+        assert not PredictionStore.open(folder).is_of(source)
+        again = PredictionStore.create(folder, source, classes, model="a 1")
+        assert not again.read_classes(whole).any()
+        again.close()
