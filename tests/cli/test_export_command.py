@@ -332,14 +332,18 @@ def test_that_the_prediction_of_a_deleted_run_goes_with_it(geocnn, project, tmp_
     assert not (project / "predictions" / "s2" / "one").exists()
 
 
-def test_that_an_export_carries_the_names_that_the_classes_have_now(geocnn, project, tmp_path):
+def test_that_an_export_carries_the_names_that_the_classes_have_now(
+    geocnn, project, files, tmp_path
+):
+    with open_source(files / "f3_cube_cut.sgy") as source:
+        inline = source.axes[0].at(2)
     with Project.open(project) as opened:
         before = [c.name for c in opened.classes]
         opened.set_classes(
             tuple(c.model_copy(update={"name": f"Rock {c.id}"}) for c in opened.classes)
         )
     out = tmp_path / "map.geojson"
-    result = geocnn("export", project, out, "--section", "inline:111", "--json")
+    result = geocnn("export", project, out, "--section", f"inline:{inline:g}")
     assert result.code == 0, result.err
     assert '"Rock ' in out.read_text()
     assert not any(f'"{name}"' in out.read_text() for name in before)
