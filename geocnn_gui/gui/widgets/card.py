@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QEvent, QObject, QSize, Qt
 from PySide6.QtWidgets import (
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QComboBox,
     QFrame,
     QLabel,
     QPushButton,
@@ -102,7 +105,28 @@ def scrolled(content: QWidget) -> QScrollArea:
     area.setFrameShape(QFrame.Shape.NoFrame)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setWidget(content)
+    for field in content.findChildren(QWidget):
+        keep_from_wheel(field)
     return area
+
+
+def keep_from_wheel(field: QWidget) -> None:
+    """Let the wheel scroll the panel over a field, not change what it says, until it has the focus."""
+    if isinstance(field, QComboBox | QAbstractSpinBox | QAbstractSlider):
+        field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        field.installEventFilter(_WheelKeeper(field))
+
+
+class _WheelKeeper(QObject):
+    """Passes the wheel on to what lies behind a field that has no focus."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Keep the wheel from a field without focus."""
+        inside = isinstance(watched, QWidget) and watched.hasFocus()
+        if event.type() != QEvent.Type.Wheel or inside:
+            return False
+        event.ignore()
+        return True
 
 
 def enable(widget: QWidget, reason: str, *, tip: str = "") -> None:

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from geocnn_gui.gui.widgets.auto_number import AutoNumber
-from geocnn_gui.gui.widgets.card import Fold, label
+from geocnn_gui.gui.widgets.card import Fold, keep_from_wheel, label
 from geocnn_gui.gui.widgets.choice_or_file import ChoiceOrFile
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ class SpecForm(QWidget):
     ) -> None:
         form = forms[advanced]
         editor = self._editor(field, getattr(self._spec, name))
+        for part in (editor, *editor.findChildren(QWidget)):
+            keep_from_wheel(part)
         editor.setObjectName(f"field_{name}")
         editor.setToolTip(field.description or "")
         editor.setAccessibleDescription(field.description or "")
