@@ -72,7 +72,7 @@ class Exporting(Scoring):
         from geocnn_gui.export.table import Order
 
         path, material = Path(path), self._material(labels=True)
-        if material is None:
+        if material is None or self._source_has_changed():
             return
         section = self.section if self.section.axis is not None else None
         figure = self._figure(cells) if kind == "figure" else None

@@ -104,6 +104,8 @@ class Predicting(Running):
         if reason := self.why_read_only():
             self.tell(reason, "warning")
             return
+        if self._source_has_changed():
+            return
         sections = None if whole or self.section.axis is None else [self.section]
         task = workflow.predict(
             self.model_path, self.source, folder=folder, sections=sections,
@@ -111,6 +113,17 @@ class Predicting(Running):
         )  # fmt: skip
         if self._start(task, "predict", "Predicting"):
             self._prediction_folder = folder
+
+    def _source_has_changed(self) -> bool:
+        """Say whether the file in view is another than was opened, and tell so."""
+        entry = self.project.source(self.entry_id) if self.project is not None else None
+        if entry is None or entry.state != "changed":
+            return False
+        self.tell(
+            f"{entry.path} has changed since it was opened: close the project and open it again.",
+            "warning",
+        )
+        return True
 
     def set_prediction_spec(self, spec: PredictionSpec) -> None:
         """Predict in another manner from now on."""

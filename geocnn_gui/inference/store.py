@@ -12,6 +12,7 @@ import hashlib
 import os
 import shutil
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -68,7 +69,8 @@ class _Card(BaseModel):
     @property
     def subject(self) -> tuple[object, ...]:
         """Return what must be the same for cells of two tasks to stand in one store."""
-        return self.shape, self.classes, self.source, self.data, self.model
+        model = self.model.rpartition(" ")[2]  # the same under any file name
+        return self.shape, self.classes, self.data, model
 
 
 class PredictionStore:
@@ -173,7 +175,11 @@ class PredictionStore:
 
     def is_of(self, source: Source) -> bool:
         """Say whether this is a prediction of just these data, read as they are now."""
-        return self.shape == source.shape and self._card.data in ("", data_mark(source))
+        if self.shape != source.shape:
+            return False
+        if not self._card.data:
+            return _precedes(source, self.folder / _CARD)
+        return self._card.data == data_mark(source)
 
     @property
     def model(self) -> str:
@@ -320,10 +326,35 @@ def data_mark(source: Source) -> str:
     return "gone"
 
 
+def _precedes(source: Source, card: Path) -> bool:
+    """Say whether a source's file has been as it is since before a card of it was written."""
+    with suppress(OSError):
+        return source.path is None or source.path.stat().st_mtime_ns <= card.stat().st_mtime_ns
+    return False
+
+
+def disown(folder: Path) -> None:
+    """Let the stores in `folder` that do not say of which data they are count for no data.
+
+    For when a source becomes another file, or is read in another way; raises `CannotWrite`.
+    """
+    for path in folder.glob(f"*/{_CARD}"):
+        card = _read_card(path.parent)
+        if card is not None and not card.data:
+            write_bytes(path, card.model_copy(update={"data": "other"}).model_dump_json().encode())
+
+
 def model_mark(model: Path) -> str:
     """Return what a store says of the model file that fills it: name and digest."""
+    status = model.stat()
+    return f"{model.name} {_digest(model, status.st_size, status.st_mtime_ns)}"
+
+
+@lru_cache(maxsize=256)
+def _digest(model: Path, size: int, modified: int) -> str:
+    """Return a digest of a model file, computed once for a file of that size and time."""
     with model.open("rb") as file:
-        return f"{model.name} {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def model_of(folder: Path) -> str:

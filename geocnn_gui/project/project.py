@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geocnn_gui.errors import BadRequest, CannotWrite, ProjectInUse, writing
+from geocnn_gui.inference.store import disown
 from geocnn_gui.labels.archive import check_shape
 from geocnn_gui.labels.book import LabelBook, stored_shape
 from geocnn_gui.labels.classes import Classes, LabelClass, new_class
@@ -261,6 +262,10 @@ class Project:
         return _entry(new, self.folder)
 
     def _replace_source(self, new: StoredSource) -> None:
+        old, time = self.stored(new.id), {"vertical": ""}
+        if (old.fingerprint, old.choices | time) != (new.fingerprint, new.choices | time):
+            self._writable()
+            disown(self.prediction_folder(new.id))
         self._save(sources=tuple(new if s.id == new.id else s for s in self._data.sources))
 
     def labels(

@@ -109,7 +109,10 @@ class FakeWork:
         self.predicted.append((model, sections))
         store = PredictionStore.create(folder, source, read_card(model).classes, model="fake")
         Seen.by_model(model, source).save(folder / SEEN_FILE)
-        shown = sections or [Section(0, i) for i in range(source.shape[0])]
+        every = (
+            [Section(0, i) for i in range(source.shape[0])] if source.section_axes else [Section()]
+        )
+        shown = sections or every
         for number, section in enumerate(shown):
             rows, columns = source.picture_shape(section)
             window = source.plane(section).window(slice(0, rows), slice(0, columns))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 
 import numpy as np
 import pytest
+import segyio
 
 from geocnn_gui.gui.session import Session
 from geocnn_gui.models.spec import CnnSpec
@@ -43,6 +46,76 @@ def test_that_a_prediction_of_other_data_is_not_shown(predicted, small_file, qtb
     assert again.model_path is not None
     assert again.prediction is None
     again.shut_down()
+
+
+def forget_data(session):
+    """Let the prediction in view be one of version 0.1.0, which did not say of what it is."""
+    card = session.prediction.folder / "card.json"
+    said = json.loads(card.read_text())
+    del said["data"]
+    card.write_text(json.dumps(said))
+
+
+def replace_data(path):
+    """Put another file in the place of one, as old as that was."""
+    other, times = path.with_name("other.npy"), path.stat()
+    np.save(other, np.ones((20, 30, 24), np.float32))
+    os.utime(other, ns=(times.st_atime_ns, times.st_mtime_ns - 1))
+    other.replace(path)
+
+
+def test_that_an_old_prediction_of_unchanged_data_is_shown(predicted, small_file, qtbot):
+    forget_data(predicted)
+    predicted.shut_down()
+    again = reopen(small_file, qtbot)
+    assert again.prediction is not None
+    again.shut_down()
+
+
+def test_that_an_old_prediction_of_replaced_data_is_not_shown(predicted, small_file, qtbot):
+    forget_data(predicted)
+    predicted.shut_down()
+    replace_data(small_file)
+    again = reopen(small_file, qtbot, press="Open it anyway")
+    assert again.prediction is None
+    again.shut_down()
+
+
+def test_that_data_replaced_while_open_are_not_mixed_with_what_was(predicted, small_file, work):
+    before, out = len(work.predicted), small_file.with_name("map.npy")
+    said = []
+    predicted.message.connect(lambda message: said.append(message.text))
+    replace_data(small_file)
+    predicted.start_prediction()
+    assert predicted.job is None
+    assert len(work.predicted) == before
+    predicted.start_export(out)
+    assert predicted.job is None
+    assert not out.exists()
+    assert all("has changed since it was opened" in each for each in said)
+    assert len(said) == 2
+
+
+def test_that_a_prediction_of_samples_read_otherwise_is_not_shown(session, work, tmp_path, qtbot):
+    line, spec = tmp_path / "line.sgy", segyio.spec()
+    spec.samples, spec.tracecount, spec.format = np.arange(24) * 4, 30, 1
+    with segyio.create(line, spec) as file:
+        file.trace = np.random.default_rng(0).normal(size=(30, 24)).astype(np.float32)
+        file.bin.update(hdt=4000, hns=24)
+    with qtbot.waitSignals([session.source_changed, session.statistics_changed]):
+        session.open_path(line)
+    _, columns = session.source.picture_shape(session.section)
+    for value in (1, 2):
+        block = slice(3 * value, 3 * value + 2)
+        mask = np.ones((2, columns), bool)
+        session.paint(session.section, block, slice(0, columns), mask, value)
+    session.start_training(CnnSpec(width=4))
+    qtbot.waitUntil(lambda: bool(work.predicted) and session.job is None, timeout=20000)
+    assert session.prediction is not None
+    for choices, shown in (({"vertical": "depth"}, True), ({"sample_format": "ieee"}, False)):
+        with qtbot.waitSignals([session.source_changed, session.statistics_changed]):
+            session.choose(**choices)
+        assert (session.prediction is not None) is shown
 
 
 def test_that_a_moved_project_still_shows_its_prediction(predicted, tmp_path, qtbot):

@@ -280,3 +280,18 @@ def test_that_cells_of_other_data_never_stand_in_one_store(tmp_path, make_card):
         again = PredictionStore.create(folder, source, classes, model="a 1")
         assert not again.read_classes(whole).any()
         again.close()
+
+
+def test_that_a_file_by_another_name_goes_on_with_its_prediction(tmp_path, make_card):
+    folder, classes = tmp_path / "run", make_card().classes
+    np.save(tmp_path / "line.npy", np.random.default_rng(0).normal(size=(40, 60)))
+    for name, model in (("line", "a.safetensors 1"), ("moved", "b.safetensors 1")):
+        with open_source(tmp_path / f"{name}.npy") as source:
+            store = PredictionStore.create(folder, source, classes, model=model)
+            whole = Window.whole(source.shape)
+            if name == "line":
+                store.write(whole, np.full(source.shape, 5, np.uint8), np.ones(source.shape))
+            assert store.read_classes(whole).all()
+            store.close()
+        if name == "line":
+            (tmp_path / "line.npy").rename(tmp_path / "moved.npy")
