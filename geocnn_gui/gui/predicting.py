@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from geocnn_gui.data.identity import fingerprint_of
 from geocnn_gui.data.source import Window
 from geocnn_gui.errors import GeoCNNError, UnreadableFile
 from geocnn_gui.files import write_bytes
 from geocnn_gui.gui.running import Running
 from geocnn_gui.inference.journal import JOURNAL
 from geocnn_gui.inference.spec import PredictionSpec
-from geocnn_gui.inference.store import progress_in
+from geocnn_gui.inference.store import folder_of, progress_in
 from geocnn_gui.models.compatibility import differences
 from geocnn_gui.models.weights import read_card
 
@@ -99,7 +97,11 @@ class Predicting(Running):
         from geocnn_gui import workflow
 
         folder = self.prediction_folder()
-        if self.source is None or self.model_path is None or folder is None:
+        if self.source is None or self.model_path is None:
+            return
+        if folder is None:
+            way_out = "train again or open another model"
+            self.report(UnreadableFile(f"{self.model_path} is gone", way_out))
             return
         if reason := self.why_read_only():
             self.tell(reason, "warning")
@@ -173,9 +175,10 @@ class Predicting(Running):
         """Return where the model in hand puts what it says of the source in view."""
         if self.project is None or self.model_path is None or not self.entry_id:
             return None
-        folder = self.project.prediction_folder(self.entry_id)
-        older = folder / _name_by_place(self.model_path)
-        return older if older.is_dir() else folder / _folder_name(self.model_path)
+        try:
+            return folder_of(self.model_path, self.project.prediction_folder(self.entry_id))
+        except OSError:  # the model has gone
+            return None
 
     def show_prediction(self, store: PredictionStore | None) -> None:
         """Draw another prediction over the data, or none."""
@@ -235,14 +238,3 @@ class Predicting(Running):
         if folder is not None and other and self._predicts_here() and folder.is_dir():
             self._show_folder(folder)
         self._prediction_folder = None
-
-
-def _folder_name(model: Path) -> str:
-    """Return a folder name for what a model file holds, wherever it lies."""
-    return fingerprint_of(model)[:16]
-
-
-def _name_by_place(model: Path) -> str:
-    """Return the folder name that version 0.1.0 gave, by the model's place and time."""
-    state = f"{model.resolve()} {model.stat().st_mtime_ns}"
-    return hashlib.sha256(state.encode("utf-8", "surrogateescape")).hexdigest()[:16]

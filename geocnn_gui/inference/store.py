@@ -357,6 +357,21 @@ def _digest(model: Path, size: int, modified: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
+def folder_of(model: Path, folder: Path) -> Path:
+    """Return the folder in `folder` with what a model has predicted, else for what it will.
+
+    It has the name of what the model file holds, wherever that lies. Those of version 0.1.0 have
+    the name of its place, and are found by their cards. Raises `OSError` when the model has gone.
+    """
+    status = model.stat()
+    digest = _digest(model, status.st_size, status.st_mtime_ns)
+    if not (named := folder / digest).is_dir():
+        for card in sorted(folder.glob(f"*/{_CARD}")):
+            if model_of(card.parent).endswith(f" {digest}"):
+                return card.parent
+    return named
+
+
 def model_of(folder: Path) -> str:
     """Return the mark of the model whose prediction lies in `folder`, "" where there is none."""
     card = _read_card(folder)

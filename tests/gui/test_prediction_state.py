@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import pytest
 import segyio
 
 from geocnn_gui.gui.session import Session
+from geocnn_gui.inference.store import model_mark
 from geocnn_gui.models.spec import CnnSpec
 
 
@@ -125,6 +127,45 @@ def test_that_a_moved_project_still_shows_its_prediction(predicted, tmp_path, qt
     again = reopen(tmp_path / "elsewhere", qtbot)
     assert again.prediction is not None
     again.shut_down()
+
+
+def test_that_a_moved_project_shows_a_prediction_named_in_the_old_manner(
+    predicted, tmp_path, qtbot
+):
+    folder, shown = predicted.project.folder, predicted.prediction.folder
+    card = json.loads((shown / "card.json").read_text())
+    card["model"] = model_mark(predicted.model_path)
+    (shown / "card.json").write_text(json.dumps(card))
+    predicted.shut_down()
+    shown.rename(shown.with_name("0123456789abcdef"))
+    shutil.copytree(folder, tmp_path / "copy")
+    for place in (folder, tmp_path / "copy"):
+        again = reopen(place, qtbot)
+        assert again.prediction is not None
+        again.shut_down()
+
+
+def test_that_a_model_is_read_through_once_for_all_its_predictions(predicted, monkeypatch):
+    read = []
+    real = hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda *a: read.append(a) or real(*a))
+    predicted.prediction_folder()
+    assert read == []
+    model = predicted.model_path
+    model.write_bytes(model.read_bytes())
+    os.utime(model, ns=(1, 1))
+    assert predicted.prediction_folder() == predicted.prediction_folder()
+    assert len(read) == 1
+
+
+def test_that_a_prediction_with_a_model_that_has_gone_is_refused(predicted, caplog):
+    said = []
+    predicted.message.connect(lambda message: said.append(message.text))
+    predicted.model_path.unlink()
+    predicted.start_prediction()
+    assert predicted.job is None
+    assert "is gone" in said[-1]
+    caplog.clear()
 
 
 def test_that_a_prediction_takes_the_names_that_its_classes_have_now(predicted, qtbot):
