@@ -14,7 +14,7 @@ from geocnn_gui.inference.store import PredictionStore, model_mark
 from geocnn_gui.project.file import read_project
 from geocnn_gui.project.guard import check_folder
 from geocnn_gui.project.project import Project, SourceEntry
-from geocnn_gui.project.runs import read_run
+from geocnn_gui.project.runs import deleted_marks, read_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,15 +105,18 @@ def _made_here(project: Project, mark: str) -> bool:
 
 
 def _newest(project: Project, entries: tuple[SourceEntry, ...], mark: str) -> _Found | None:
-    """Return the newest prediction of the sources, by the model with that mark if one is given."""
-    found = []
+    """Return the newest prediction of the sources, by the model with that mark if one is given.
+
+    Those of deleted runs are none, though they stay until the project is closed.
+    """
+    found, deleted = [], deleted_marks(project.folder)
     for entry in entries:
         for card in project.prediction_folder(entry.id).glob("*/card.json"):
             with suppress(GeoCNNError, OSError):  # a damaged one is none
                 store = PredictionStore.open(card.parent)
                 found.append(_Found(card.stat().st_mtime, entry, card.parent, store.model))
                 store.close()
-    fitting = [each for each in found if not mark or each.model == mark]
+    fitting = [each for each in found if each.model not in deleted and mark in ("", each.model)]
     return max(fitting, key=lambda each: each.written, default=None)
 
 

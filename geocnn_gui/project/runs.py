@@ -340,10 +340,15 @@ def deleted_runs(folder: Path) -> tuple[Path, ...]:
     return tuple(sorted((folder / "runs" / _DELETED).glob("[0-9]*")))
 
 
+def deleted_marks(folder: Path) -> set[str]:
+    """Return the marks of the models of a project's deleted runs."""
+    models = (run / MODEL_FILE for run in deleted_runs(folder))
+    return {model_mark(model) for model in models if model.is_file()}
+
+
 def purge_runs(folder: Path) -> None:
     """Remove the deleted runs of a project for good, with what their models predicted."""
-    models = (run / MODEL_FILE for run in deleted_runs(folder))
-    marks = {model_mark(model) for model in models if model.is_file()}
+    marks = deleted_marks(folder)
     for card in folder.glob("predictions/*/*/card.json") if marks else ():
         if model_of(card.parent) in marks:
             shutil.rmtree(card.parent, ignore_errors=True)

@@ -332,6 +332,21 @@ def test_that_the_prediction_of_a_deleted_run_goes_with_it(geocnn, project, tmp_
     assert not (project / "predictions" / "s2" / "one").exists()
 
 
+def test_that_the_prediction_of_a_run_deleted_in_the_window_is_not_exported(
+    geocnn, project, tmp_path
+):
+    from geocnn_gui.project.runs import delete_run, read_run, restore_run
+
+    with Project.open(project) as opened:
+        run = read_run(opened.runs[0])
+        delete_run(run)
+        result = geocnn("export", project, tmp_path / "map.sgy")
+        assert result.code == 1
+        assert not (tmp_path / "map.sgy").exists()
+        restore_run(run)
+    assert geocnn("export", project, tmp_path / "map.sgy").code == 0
+
+
 def test_that_an_export_carries_the_names_that_the_classes_have_now(
     geocnn, project, files, tmp_path
 ):
