@@ -29,6 +29,7 @@ class Predicting(Running):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._prediction_folder: Path | None = None
+        self._shown_is_ours = False  # the prediction in view is by a model of this project
         self.prediction_spec = PredictionSpec()
         self._progress_of: tuple[object, Record | None] = (None, None)
         self.classes_changed.connect(self._rename_prediction)
@@ -211,7 +212,8 @@ class Predicting(Running):
             self.report(error)
             return
         if store.is_of(self.source):
-            if self._model_made_here():
+            self._shown_is_ours = self._model_made_here()
+            if self._shown_is_ours:
                 store.show_as(self.classes)
             self.show_prediction(store)
             self.set_view(overlay_visible=True)
@@ -224,7 +226,7 @@ class Predicting(Running):
     def _rename_prediction(self) -> None:
         """Show the prediction by the names and colours that the classes have now."""
         shown = self.prediction
-        if shown is not None and self._model_made_here() and shown.show_as(self.classes):
+        if shown is not None and self._shown_is_ours and shown.show_as(self.classes):
             self.overlay_changed.emit()
 
     def _on_job_ended(self, outcome: str) -> None:

@@ -176,6 +176,35 @@ def test_that_a_prediction_takes_the_names_that_its_classes_have_now(predicted, 
     assert [c.name for c in predicted.prediction.classes] == ["Class 1", "Class 2"]
 
 
+def test_that_a_prediction_keeps_its_kind_of_names_when_another_model_is_opened(
+    predicted, tmp_path, qtbot
+):
+    model = tmp_path / "elsewhere.safetensors"
+    shutil.copy(predicted.model_path, model)
+    predicted.open_model(model)
+    predicted.rename_class(1, "Salt")
+    assert [c.name for c in predicted.prediction.classes] == ["Salt", "Class 2"]
+    own = predicted.runs[0].model
+    predicted.use_run(model)
+    predicted.start_prediction()
+    qtbot.waitUntil(lambda: predicted.prediction is not None and predicted.job is None)
+    predicted.open_model(own)
+    predicted.rename_class(2, "Sand")
+    assert [c.name for c in predicted.prediction.classes] == ["Class 1", "Class 2"]
+
+
+def test_that_polygons_and_legend_carry_the_names_and_colours_of_now(predicted, tmp_path, qtbot):
+    out = tmp_path / "map.geojson"
+    predicted.rename_class(1, "Salt")
+    predicted.recolour_class(1, "#ff0000")
+    predicted.start_export(out, "polygons")
+    qtbot.waitUntil(lambda: predicted.job is None and out.exists(), timeout=20000)
+    of = json.loads(out.read_text())["features"][0]["properties"]
+    assert "Salt" in of.values()
+    assert "#ff0000" in {str(value).lower() for value in of.values()}
+    assert predicted.prediction.classes[0].color == predicted.classes[0].color
+
+
 def test_that_a_model_from_elsewhere_keeps_its_own_names(predicted, tmp_path, qtbot):
     model = tmp_path / "elsewhere.safetensors"
     shutil.copy(predicted.model_path, model)
