@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import socket
 import time
 from contextlib import contextmanager, suppress
@@ -69,6 +70,31 @@ def replacing_set(
                 temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def making_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder beside `path`, which takes that name when the block ends well.
+
+    It is removed when anything fails. What a killed process of this machine left of this name is
+    removed first.
+
+    Raises
+    ------
+    CannotWrite
+        When the folder cannot be made or renamed.
+    """
+    _remove_leftovers((path,))
+    temporary = _beside(path, "part")
+    try:
+        with writing(path):
+            temporary.mkdir(parents=True)
+        yield temporary
+        with writing(path):
+            temporary.rename(path)
+            _sync_folder(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def _beside(path: Path, word: str) -> Path:
     return path.with_name(f".{path.stem[:40]}.{os.getpid()}-{_host()}.{word}{path.suffix}")
 
@@ -89,7 +115,14 @@ def _remove_leftovers(paths: Sequence[Path]) -> None:
                 if (found := ours.fullmatch(name)) is not None:
                     left = path.with_name(name)
                     if not _in_use(left, int(found[1])):
-                        left.unlink(missing_ok=True)
+                        _remove(left)
+
+
+def _remove(left: Path) -> None:
+    if left.is_dir() and not left.is_symlink():
+        shutil.rmtree(left, ignore_errors=True)
+    else:
+        left.unlink(missing_ok=True)
 
 
 def _in_use(path: Path, process: int) -> bool:

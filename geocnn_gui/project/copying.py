@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from geocnn_gui.errors import BadRequest, writing
 from geocnn_gui.events import Progress, Saved
+from geocnn_gui.files import making_folder
 from geocnn_gui.project.file import read_project, write_project
 from geocnn_gui.project.guard import check_folder
 
@@ -40,17 +41,11 @@ def copy_project(folder: Path, to: Path) -> Iterator[Event]:
     if to.is_relative_to(folder):
         raise BadRequest(f"{to} lies in the project itself", "choose another place")
     check_folder(folder)
-    part = to.with_name(f".{to.name[:40]}.{os.getpid()}.part")
-    try:
+    with making_folder(to) as part:
         with writing(to):
-            part.mkdir(parents=True)
             yield from _copy_files(folder, part)
         _write_project(folder, part, to)
-        with writing(to):
-            part.rename(to)
-        yield Saved(to, "project")
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    yield Saved(to, "project")
 
 
 def _copy_files(folder: Path, part: Path) -> Iterator[Event]:

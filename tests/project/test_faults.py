@@ -292,3 +292,20 @@ def run_and_kill(folder, data, number, seconds):
     process.send_signal(signal.SIGKILL)
     said += process.communicate()[0].splitlines(keepends=True)
     return [line.strip() for line in said if line.endswith("\n")]
+
+
+def test_that_what_a_killed_copy_left_goes_with_the_next_one(project, tmp_path):
+    paint(project, 3)
+    to = project.folder.parent / "copy"
+    script = (
+        "import os, sys\nfrom pathlib import Path\n"
+        "from geocnn_gui.project.copying import copy_project\n"
+        "task = copy_project(Path(sys.argv[1]), Path(sys.argv[2]))\nnext(task)\nos.kill(os.getpid(), 9)"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, project.folder, to], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not to.exists()
+    assert len(list(to.parent.glob(".copy*"))) == 1
+    list(copy_project(project.folder, to))
+    assert (to / "project.json").is_file()
+    assert not list(to.parent.glob(".copy*"))
