@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -122,3 +126,23 @@ def test_that_an_output_is_asked_for(trained, geocnn):
     result = geocnn("predict", trained.model, trained.data)
     assert result.code == 2
     assert "Missing option '--out'" in result.err
+
+
+@pytest.mark.parametrize("options", [(), ("--resume",)])
+def test_that_nothing_hidden_stays_of_a_killed_prediction(trained, geocnn, tmp_path, options):
+    out = tmp_path / "m.npy"
+    script = (
+        "import os, sys\nfrom pathlib import Path\nfrom geocnn_gui import workflow\n"
+        "from geocnn_gui.data.source import open_source\nfrom geocnn_gui.events import TileDone\n"
+        "model, data, out = map(Path, sys.argv[1:])\n"
+        "for event in workflow.predict_to_file(model, open_source(data), out):\n"
+        "    if isinstance(event, TileDone):\n        os.kill(os.getpid(), 9)"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", script, trained.model, trained.data, out], check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert [path.name for path in tmp_path.iterdir()] == [".m.npy.prediction"]
+    result = geocnn("predict", trained.model, trained.data, "--out", out, *options)
+    assert result.code == 0, result.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.npy", "m.npy.seen.npz"]
