@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import logging
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -97,7 +95,6 @@ class Job(QThread):
 
     def _stopped_while_stepping(self) -> bool:
         for event in self._task:
-            set_imports_aside()
             self._events.append(event)
             self._go_on.wait()
             if self.isInterruptionRequested():
@@ -197,17 +194,6 @@ class _Call:
         except Exception as error:  # noqa: BLE001  handed to whoever asked
             self.error = error
             _log_unexpected(self.title, error)
-
-
-def set_imports_aside() -> None:
-    """Keep the garbage collector from looking through all of torch again and again.
-
-    Its full rounds hold every thread up for 0.1 to 0.2 s once torch is there; what stands when
-    the first task has begun stays to the end anyhow. Once only: a later call would keep what
-    tasks leave behind.
-    """
-    if "torch" in sys.modules and not gc.get_freeze_count():
-        gc.freeze()
 
 
 def _close(task: Iterator[Event]) -> None:

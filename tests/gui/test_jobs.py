@@ -10,7 +10,7 @@ import pytest
 
 from geocnn_gui.data.source import open_source
 from geocnn_gui.errors import NotEnoughLabels
-from geocnn_gui.events import EpochDone, Note, Progress, Saved, TileDone
+from geocnn_gui.events import EpochDone, Progress, Saved, TileDone
 from geocnn_gui.gui.in_use import InUse, SourceLeft
 from geocnn_gui.gui.jobs import Calls, Job
 
@@ -164,17 +164,3 @@ def test_that_a_source_that_left_before_it_was_read_is_no_bug(qtbot, tmp_path):
     qtbot.waitUntil(lambda: bool(errors), timeout=5000)
     assert isinstance(errors[0], SourceLeft)
     calls.wait()
-
-
-def test_that_full_rounds_of_the_collector_pass_over_what_torch_has_loaded(qtbot):
-    import gc
-
-    import torch  # noqa: F401  what a task loads
-
-    gc.unfreeze()
-    job = Job(iter([Note("begun")]), title="task")
-    with qtbot.waitSignal(job.ended):
-        job.start()
-    frozen = gc.get_freeze_count()
-    gc.unfreeze()
-    assert frozen > 10_000
