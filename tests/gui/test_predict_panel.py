@@ -91,7 +91,7 @@ def test_that_the_button_continues_what_was_stopped(panel, opened, monkeypatch, 
     opened.tile_done.connect(tiles.append)
     _click(panel, "predict_whole")
     _wait(opened, qtbot)
-    assert 10 <= len(tiles) <= 15
+    assert 10 <= len(tiles) < 20  # those that were done are not done again
     assert opened.prediction.read_classes(Window.whole((20, 30, 24))).all()
     assert whole.text() == "Predict all of it"
 
