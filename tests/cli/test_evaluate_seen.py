@@ -186,6 +186,8 @@ def test_that_a_full_disk_leaves_the_old_map_with_its_file(
     assert result.code == 1
     assert "the disk is full" in result.err
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == before
+    folders = [p.name for p in tmp_path.iterdir() if p.is_dir()]
+    assert folders == [".map.npy.prediction"]  # --resume goes on from it
 
 
 def test_that_an_error_map_tells_right_from_wrong(trained, geocnn, tmp_path):
