@@ -29,13 +29,15 @@ def main() -> None:
     parser.add_argument("--model", default="unet")
     parser.add_argument("--seeds", type=int, default=5)
     wanted = parser.parse_args()
-    print("| seed | held out | interval | new ground | within | seconds |\n|---|---|---|---|---|---|")
-    rows = []
+    print(
+        "| seed | held out | interval | new ground | within | seconds |\n|---|---|---|---|---|---|"
+    )
     with tempfile.TemporaryDirectory(prefix="geocnn-bench-") as folder:
-        for seed in range(wanted.seeds):
-            rows.append(_seed(Path(folder), wanted, seed))
+        rows = [_seed(Path(folder), wanted, seed) for seed in range(wanted.seeds)]
     held, true, inside = np.array(rows).T
-    print(f"| mean | {held.mean():.3f} | | {true.mean():.3f} | {int(inside.sum())} of {len(rows)} | |")
+    print(
+        f"| mean | {held.mean():.3f} | | {true.mean():.3f} | {int(inside.sum())} of {len(rows)} | |"
+    )
 
 
 def _seed(folder: Path, wanted: argparse.Namespace, seed: int) -> tuple[float, float, bool]:
