@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of a network, for drawing it and for freezing it: its `name` and `title`, and what
+    is in it."""
+
+    name: str
+    title: str
+    modules: tuple[nn.Module, ...]
 
 
 class SegmentationNet(nn.Module):
@@ -15,6 +26,8 @@ class SegmentationNet(nn.Module):
     `core`: side of the part of a picture that one pass predicts, which a Stop has to wait for.
     `patch`: side of the pictures it is trained on. `jitter`: how far from its middle the label
     that a training patch was drawn for may lie.
+    `dims`: 2 for pictures; 1 where traces (columns of a picture) are seen one by one; 3 for
+    volumes, which `forward` takes as (n, bands, depth, h, w).
     """
 
     halo: int
@@ -22,6 +35,19 @@ class SegmentationNet(nn.Module):
     patch: int
     core: int = 512
     jitter: int = 0
+    dims: int = 2
+
+    @property
+    def form(self) -> tuple[int, int]:
+        """Return rows and columns of the pictures that it is trained on."""
+        return self.patch, self.patch if self.dims > 1 else 1
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Return its parts from the data upwards; here one for each child."""
+        return tuple(
+            Stage(name, name.replace("_", " ").capitalize(), (part,))
+            for name, part in self.named_children()
+        )
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Map float (n, bands, h, w) to logits (n, classes, h, w)."""
