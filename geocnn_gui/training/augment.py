@@ -41,16 +41,28 @@ CHANGES: dict[Domain, Changes] = {
 MARGIN = 1.25
 
 
-def augment(
-    values: Tensor, labels: Tensor, side: int, *, changes: Changes, random: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Change a batch and cut it to `side`.
+def room_for(form: tuple[int, int]) -> tuple[int, int]:
+    """Return how large a patch is cut that is then changed and cut to `form`."""
+    rows, columns = (n if n == 1 else -(-int(n * MARGIN) // 2) * 2 for n in form)
+    return rows, columns
 
-    `values` float (n, bands, h, w) and `labels` int (n, h, w), both wider than `side`; cells
-    without data stay 0 and unlabelled cells stay unlabelled (nearest neighbour).
+
+def augment(
+    values: Tensor,
+    labels: Tensor,
+    form: tuple[int, int],
+    *,
+    changes: Changes,
+    random: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Change a batch and cut it to `form`, rows and columns.
+
+    `values` float (n, bands, h, w) and `labels` int (n, h, w), `room_for(form)` large; cells
+    without data stay 0 and unlabelled cells stay unlabelled (nearest neighbour). What is not
+    square is never turned; a single column (a trace) is stretched along itself.
     """
-    n = len(values)
-    grid = _grid(_matrices(n, changes, random), values.shape[-2:], side)
+    n, turned_too = len(values), not changes.upright and form[0] == form[1]
+    grid = _grid(_matrices(n, changes, random, turned=turned_too), values.shape[-2:], form)
     values = functional.grid_sample(values, grid, "bilinear", "zeros", align_corners=False)
     turned = functional.grid_sample(
         labels[:, None].float(), grid, "nearest", "zeros", align_corners=False
@@ -67,7 +79,7 @@ def _uniform(shape: tuple[int, ...], half: float, random: torch.Generator) -> Te
     return (2 * torch.rand(shape, generator=random) - 1) * half
 
 
-def _matrices(n: int, changes: Changes, random: torch.Generator) -> Tensor:
+def _matrices(n: int, changes: Changes, random: torch.Generator, *, turned: bool) -> Tensor:
     """Return (n, 2, 2) maps from target to source offsets, rows of x (columns) and y (rows)."""
     matrices = torch.zeros(n, 2, 2)
     stretch = torch.exp(_uniform((n, 2), changes.stretch, random))
@@ -75,7 +87,7 @@ def _matrices(n: int, changes: Changes, random: torch.Generator) -> Tensor:
     matrices[:, 1, 0] = _uniform((n,), changes.shear, random)  # traces move up or down: dip
     flip = torch.where(torch.rand(n, generator=random) < 0.5, -1.0, 1.0)
     matrices[:, :, 0] *= flip[:, None]
-    if not changes.upright:
+    if turned:
         turns = torch.randint(4, (n,), generator=random) * (math.pi / 2)
         cos, sin = torch.cos(turns).round(), torch.sin(turns).round()
         turn = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)
@@ -83,11 +95,11 @@ def _matrices(n: int, changes: Changes, random: torch.Generator) -> Tensor:
     return matrices
 
 
-def _grid(matrices: Tensor, shape: torch.Size, side: int) -> Tensor:
-    """Return the sampling grid (n, side, side, 2) in grid_sample's units of [-1, 1]."""
-    offsets = torch.arange(side) - (side - 1) / 2
-    y, x = torch.meshgrid(offsets, offsets, indexing="ij")
-    target = torch.stack([x, y], -1)  # (side, side, 2)
+def _grid(matrices: Tensor, shape: torch.Size, form: tuple[int, int]) -> Tensor:
+    """Return the sampling grid (n, rows, columns, 2) in grid_sample's units of [-1, 1]."""
+    offsets = [torch.arange(size) - (size - 1) / 2 for size in form]
+    y, x = torch.meshgrid(*offsets, indexing="ij")
+    target = torch.stack([x, y], -1)  # (rows, columns, 2)
     source = torch.einsum("nij,hwj->nhwi", matrices, target)
     half = torch.tensor([shape[1] / 2, shape[0] / 2])
     return source / half

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from geocnn_gui.inference.memory import is_out_of_memory, let_go
 from geocnn_gui.scoring.intervals import UnitCounter
+from geocnn_gui.training.held import CORE
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
 
 #: At most about this many cells are predicted for one score, so that an epoch's end stays short.
 _CELLS = 3_000_000
-#: ... and this many in one pass, which a Stop has to wait for.
-_ONE_PASS = 500_000
-#: ... where a network predicts cores of this side; a slower one, with smaller cores, gets fewer.
-_CORE = 512
 
 
 _Part = tuple["LabelledPicture", slice, slice]
@@ -127,39 +124,14 @@ def _parts(net: SegmentationNet, pictures: list[LabelledPicture]) -> list[_Part]
     """
     parts, costs = [], []
     for picture in pictures:
-        for rows, columns, cost in _windows(net, picture):
+        for rows, columns, cost in picture.held_windows(net):
             parts.append((picture, rows, columns))
             costs.append(cost)
     order = np.random.default_rng(0).permutation(len(parts))
-    most = _CELLS * net.core / _CORE
+    most = _CELLS * net.core / CORE
     room = np.cumsum(np.array(costs)[order]) <= most if parts else np.zeros(0, bool)
     room[:1] = True
     return [parts[i] for i in sorted(order[room])]
-
-
-def _windows(net: SegmentationNet, picture: LabelledPicture) -> Iterator[tuple[slice, slice, int]]:
-    """Yield rows, columns and cells to compute for the held-out labels of a picture."""
-    split, (height, width) = picture.split, picture.shape
-    if split is None or not len(split.held.spans):
-        return
-    held = split.is_held(picture.cells.rows, picture.cells.columns)
-    rows, columns = picture.cells.rows[held], picture.cells.columns[held]
-    windows = []
-    for window in split.held_windows():
-        inside = (rows >= window[0].start) & (rows < window[0].stop)
-        inside &= (columns >= window[1].start) & (columns < window[1].stop)
-        if inside.any():
-            windows.append((*window, _cost(window, net.halo)))
-    one_pass = _ONE_PASS * (net.core / _CORE) ** 2
-    if windows and height * width <= min(one_pass, sum(cost for *_, cost in windows)):
-        windows = [(slice(0, height), slice(0, width), height * width)]
-    yield from windows
-
-
-def _cost(window: tuple[slice, slice], halo: int) -> int:
-    """Return the cells to compute for a window with all that the network sees around it."""
-    height, width = (span.stop - span.start + 2 * halo for span in window)
-    return height * width
 
 
 def _logits(
@@ -196,24 +168,6 @@ def _halves(part: tuple[slice, slice], side: int) -> tuple[_Spans, _Spans]:
 
 
 def _pass(
-    net: SegmentationNet, picture: LabelledPicture, part: tuple[slice, slice], device: Device
+    net: SegmentationNet, picture: LabelledPicture, part: _Spans, device: Device
 ) -> torch.Tensor:
-    """Return logits float32 (classes, rows, columns) of a part, seen with its surroundings."""
-    wide, crop = [], []
-    for span, size in zip(part, picture.shape, strict=True):
-        start = max(0, span.start // net.stride * net.stride - net.halo)
-        stop = min(size, -(-span.stop // net.stride) * net.stride + net.halo)
-        wide.append(slice(start, stop))
-        crop.append(slice(span.start - start, span.stop - start))
-    values = torch.from_numpy(np.ascontiguousarray(picture.values(*wide)))[None]
-    pads = [-values.shape[axis] % net.stride for axis in (3, 2)]
-    mode = (
-        "reflect"
-        if all(p < n for p, n in zip(pads, values.shape[:1:-1], strict=True))
-        else "replicate"
-    )
-    values = functional.pad(values, (0, pads[0], 0, pads[1]), mode=mode)
-    values = values.to(device.torch_name, memory_format=device.memory_format)
-    with torch.inference_mode(), torch.autocast(device.kind, torch.bfloat16, enabled=device.bf16):
-        logits = net.logits_in(values, *crop)
-    return logits[0].float().cpu()
+    return picture.logits(net, part, device)

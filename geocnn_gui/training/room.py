@@ -114,7 +114,7 @@ def bytes_of_patch(net: SegmentationNet, bands: int) -> float:
             alive.append(tensor)
         return tensor
 
-    was, patch = net.training, torch.zeros(1, bands, net.patch, net.patch)
+    was, patch = net.training, torch.zeros(1, bands, *net.form)
     with (
         torch.random.fork_rng(devices=[]),
         torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),

@@ -13,9 +13,16 @@ from geocnn_gui.labels.store import LabelSnapshot
 from geocnn_gui.models.scaling import scale_picture
 from geocnn_gui.scoring.regions import PlaneSplit
 from geocnn_gui.scoring.split import LabelledCells
+from geocnn_gui.training.held import dense_logits, held_windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from geocnn_gui.inference.device import Device
+    from geocnn_gui.models.base import SegmentationNet
+    from geocnn_gui.training.held import HeldWindow
 
 #: Values of sections kept in memory, all together; of further ones patches are read as needed.
 _KEPT_VALUES = 64_000_000
@@ -89,13 +96,13 @@ class LabelledPicture:
             numbers = np.where(self.split.near_mask(rows, columns), 0, numbers)
         return numbers
 
-    def patch(self, row: int, column: int, side: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return values (bands, side, side) and class numbers (side, side) around a cell.
+    def patch(self, row: int, column: int, form: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """Return values (bands, *form) and class numbers (*form) around a cell.
 
-        Beyond the picture values are reflected and labels are 0.
+        `form` is rows, columns. Beyond the picture values are reflected and labels are 0.
         """
         spans, pads = [], []
-        for at, size in zip((row, column), self.shape, strict=True):
+        for at, size, side in zip((row, column), self.shape, form, strict=True):
             start = at - side // 2
             spans.append(slice(max(start, 0), min(start + side, size)))
             pads.append((max(-start, 0), max(start + side - size, 0)))
@@ -105,6 +112,14 @@ class LabelledPicture:
             values = np.pad(values, [(0, 0), *pads], mode="symmetric")
             numbers = np.pad(numbers, pads)
         return values, numbers
+
+    def held_windows(self, net: SegmentationNet) -> Iterator[HeldWindow]:
+        """Yield the windows to predict for what is held out of this picture."""
+        return held_windows(self, net)
+
+    def logits(self, net: SegmentationNet, part: tuple[slice, slice], device: Device) -> Tensor:
+        """Return logits float32 (classes, rows, columns) of a part, on the CPU."""
+        return dense_logits(self, net, part, device)
 
 
 def _thinned(numbers: np.ndarray, part: tuple[slice, slice], steps: np.ndarray) -> np.ndarray:
@@ -162,20 +177,23 @@ class PatchSampler:
     def state(self, state: dict[str, Any]) -> None:
         self._random.bit_generator.state = state
 
-    def draw(self, n: int, side: int, *, jitter: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return values float32 (n, bands, side, side) and class numbers uint8 (n, side, side).
+    def draw(
+        self, n: int, form: tuple[int, int], *, jitter: tuple[int, int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return values float32 (n, bands, *form) and class numbers uint8 (n, *form).
 
-        Middles lie within `jitter` cells of a labelled cell.
+        Middles lie within `jitter` (rows, columns) of a labelled cell.
         """
+        low, high = -np.array(jitter), np.array(jitter) + 1
         patches = []
         for number in self._random.choice(len(self.shares), n, p=self.shares):
             cells = self._by_class[number]
             picture, row, column = cells[self._random.integers(len(cells))]
-            move_row, move_column = self._random.integers(-jitter, jitter + 1, 2)
+            move_row, move_column = self._random.integers(low, high)
             picture = self._pictures[picture]
             row = int(np.clip(row + move_row, 0, picture.shape[0] - 1))
             column = int(np.clip(column + move_column, 0, picture.shape[1] - 1))
-            patches.append(picture.patch(row, column, side))
+            patches.append(picture.patch(row, column, form))
         values, numbers = zip(*patches, strict=True)
         return np.stack(values), np.stack(numbers)
 

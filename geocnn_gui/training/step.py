@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from geocnn_gui.inference.memory import is_out_of_memory, let_go
-from geocnn_gui.training.augment import CHANGES, MARGIN, augment
+from geocnn_gui.training.augment import CHANGES, augment, room_for
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from geocnn_gui.events import Note
+    from geocnn_gui.models.base import SegmentationNet
     from geocnn_gui.training.loop import Fitting, Task
 
 _SMOOTHING = 0.05
@@ -102,16 +103,22 @@ def _find_gradients(task: Task, fitting: Fitting) -> float:
 
 
 def _draw(task: Task, fitting: Fitting) -> tuple[Tensor, Tensor]:
-    """Return patches float32 (batch, bands, side, side) and their labels, in main memory."""
+    """Return patches float32 (batch, bands, *net.form) and their labels, in main memory."""
     spec, net = task.training, fitting.net
-    side = net.patch
-    cut = -(-int(side * MARGIN) // 2) * 2 if spec.augment else side
-    drawn, numbers = fitting.sampler.draw(spec.batch, cut, jitter=net.jitter)
+    form = net.form
+    cut = room_for(form) if spec.augment else form
+    drawn, numbers = fitting.sampler.draw(spec.batch, cut, jitter=jitter_of(net))
     values, labels = torch.from_numpy(drawn), torch.from_numpy(numbers)
     if spec.augment:
         changes = CHANGES[task.domain]
-        values, labels = augment(values, labels, side, changes=changes, random=fitting.random)
+        values, labels = augment(values, labels, form, changes=changes, random=fitting.random)
     return values, labels
+
+
+def jitter_of(net: SegmentationNet) -> tuple[int, int]:
+    """Return how far along each axis the middle of a patch may lie from its label."""
+    rows, columns = (min(net.jitter, (n - 1) // 2) for n in net.form)
+    return rows, columns
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,10 @@ def corners(labels: torch.Tensor) -> set[tuple[int, ...]]:
 
 def test_that_sections_flip_left_right_only() -> None:
     _, labels = augment(
-        *a_batch(), 32, changes=still(CHANGES["seismic"]), random=torch.Generator().manual_seed(0)
+        *a_batch(),
+        (32, 32),
+        changes=still(CHANGES["seismic"]),
+        random=torch.Generator().manual_seed(0),
     )
     assert corners(labels) == {(1, 2, 3, 4), (2, 1, 4, 3)}
 
@@ -30,7 +33,7 @@ def test_that_sections_flip_left_right_only() -> None:
 def test_that_imagery_takes_all_eight() -> None:
     _, labels = augment(
         *a_batch(256),
-        32,
+        (32, 32),
         changes=still(CHANGES["imagery"]),
         random=torch.Generator().manual_seed(0),
     )
@@ -39,7 +42,7 @@ def test_that_imagery_takes_all_eight() -> None:
 
 def test_that_sections_keep_samples_downwards() -> None:
     values, _ = augment(
-        *a_batch(), 24, changes=CHANGES["seismic"], random=torch.Generator().manual_seed(1)
+        *a_batch(), (24, 24), changes=CHANGES["seismic"], random=torch.Generator().manual_seed(1)
     )
     top, bottom = values[:, 0, :6].mean((1, 2)), values[:, 0, -6:].mean((1, 2))
     assert bool((bottom > top).all())
@@ -51,7 +54,7 @@ def test_that_labels_move_with_the_values() -> None:
     values = torch.where(labels[:, None] == 1, 10.0, 1.0)
     changes = Changes(upright=False, stretch=0.25, shear=0.2, gain=0.0, shift=0.0, noise=0.0)
     moved, numbers = augment(
-        values, labels, 48, changes=changes, random=torch.Generator().manual_seed(2)
+        values, labels, (48, 48), changes=changes, random=torch.Generator().manual_seed(2)
     )
     inside = moved[:, 0] > 5.5
     assert float((inside == (numbers == 1)).float().mean()) > 0.99
@@ -62,7 +65,7 @@ def test_that_cells_without_data_stay_empty_and_unlabelled() -> None:
     values[:, :, :, :10], labels[:, :, :10] = 0, 0
     changes = Changes(upright=True, stretch=0.0, shear=0.0, gain=0.3, shift=0.5, noise=0.5)
     moved, numbers = augment(
-        values, labels, 40, changes=changes, random=torch.Generator().manual_seed(3)
+        values, labels, (40, 40), changes=changes, random=torch.Generator().manual_seed(3)
     )
     assert int((numbers == 0).sum()) == 64 * 40 * 10
     assert bool((moved[:, 0][numbers == 0] == 0).all())
