@@ -11,18 +11,9 @@ from itertools import pairwise
 from pathlib import PurePath, PureWindowsPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
-ADVANCED: dict[str, Any] = {"advanced": True}
-
-
-class Spec(BaseModel):
-    """Something a user configures: frozen, saved as JSON, unknown keys refused.
-
-    Every field has a `title` (the form's label) and a `description` (one line: what it does).
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from geocnn_gui.models.spec_base import ADVANCED, Spec
 
 
 class CnnSpec(Spec):
