@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A part of a network, for drawing it and for freezing it: its `name` and `title`, and what
-    is in it."""
+    """A part of a network, to draw and to freeze: its name, its title, and what is in it."""
 
     name: str
     title: str
