@@ -13,8 +13,10 @@ from geocnn_gui.models.unit_scores import UnitScores
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Of fewer units no interval is given.
+#: Of fewer units a bootstrap says too little, and a class has no interval of its own.
 FEWEST_UNITS = 5
+#: Student's quantiles of the level by degrees of freedom, where the series in `_student` is off.
+_STUDENT = {1: 12.7062, 2: 4.3027, 3: 3.1824}
 LEVEL = 0.95
 _DRAWS = 4000
 _NORMAL = NormalDist()
@@ -60,16 +62,20 @@ class ScoreIntervals(_Frozen):
     class_iou: tuple[Interval, ...]
 
     @property
+    def why_no_interval(self) -> str:
+        """Say why the score has no interval; "" where it has one, or there is no score."""
+        return "" if self.mean_iou.value is None else why_no_interval(
+            self.mean_iou.ends, self.units, self.kind
+        )  # fmt: skip
+
+    @property
     def words(self) -> str:
         """Return the mean IoU with its interval, and from what it comes, as one sentence."""
         many = f"{self.units} {self.kind}" + ("s" if self.units != 1 else "")
         if self.mean_iou.value is None:
             return "No score: nothing was held out."
         if self.mean_iou.low is None:
-            return (
-                f"Mean IoU {self.mean_iou.words}, from {many} only: too few to say how far it "
-                "may be off."
-            )
+            return f"Mean IoU {self.mean_iou.words}, from {many} only: {self.why_no_interval}."
         return f"Mean IoU {self.mean_iou.words}, {LEVEL:.0%} interval from {many}."
 
 
@@ -98,6 +104,15 @@ class Comparison(_Frozen):
             return f"No difference that {self.units} units can show: mean IoU {ends}."
         better = "second" if gain.low > 0 else "first"
         return f"The {better} run is better: mean IoU {ends} on {self.units} units."
+
+
+def why_no_interval(ends: tuple[float, float] | None, units: int, kind: str) -> str:
+    """Say why a score of so many units has no interval; "" where it has one."""
+    if ends is not None:
+        return ""
+    if units < 2:
+        return f"how far it may be off cannot be told from one {kind}"
+    return f"each class lies in one {kind} alone, so how far it may be off cannot be told"
 
 
 def score_words(
@@ -163,7 +178,8 @@ def score_intervals(scores: UnitScores, *, seed: int = 0) -> ScoreIntervals:
     Units are drawn with replacement (the cluster bootstrap: cells of a unit are not independent),
     4,000 times with `seed`. The ends are percentiles, moved outwards for few units as Hesterberg
     says (The American Statistician 69, 2015, "expanded percentile": Student's quantile times
-    sqrt(n / (n - 1))). A class has an interval when `FEWEST_UNITS` units hold it.
+    sqrt(n / (n - 1))). A class has an interval when `FEWEST_UNITS` units hold it. Of two to
+    four units see `_of_few`.
     """
     counts = scores.counts
     if not len(counts):
@@ -173,9 +189,52 @@ def score_intervals(scores: UnitScores, *, seed: int = 0) -> ScoreIntervals:
         )  # fmt: skip
     value = _figures(counts.sum(0)[None])
     drawn = _figures(_resample(counts, seed))
+    holding = _holding(counts)
+    few = _of_few(counts) if 2 <= holding[0] < FEWEST_UNITS else {}
     return ScoreIntervals(
-        kind=scores.kind, units=_holding(counts)[0], **_ends(value, drawn, _holding(counts))
+        kind=scores.kind, units=holding[0], **{**_ends(value, drawn, holding), **few}
     )
+
+
+def _of_few(counts: np.ndarray) -> dict[str, Interval]:
+    """Return mean IoU and accuracy of two to four units, with Student's intervals.
+
+    The spread is that of the ratios' linear parts over the units (Cochran, Sampling Techniques,
+    6.4), as for a cluster sample. Of a class that a single unit holds nothing tells how far it
+    may be off: it may be anywhere from 0 to 1. Without a class in two units the mean has no ends.
+    """
+    counts = counts[counts.sum((1, 2)) > 0]
+    classes = counts.shape[1]
+    hits = np.diagonal(counts[:, :, :classes], axis1=1, axis2=2)
+    truth = counts.sum(2)
+    union = truth + counts[:, :, :classes].sum(1) - hits
+    present, alone = truth.sum(0) > 0, (truth > 0).sum(0) == 1
+    iou, parts = _ratio(hits, union)
+    accuracy, by_unit = _ratio(hits.sum(1)[:, None], truth.sum(1)[:, None])
+    known, number = present & ~alone, int(present.sum())
+    value = float(iou[present].mean())
+    mean = Interval(value=value)
+    if known.any():
+        open_ends = (iou[alone].sum() / number, (1 - iou[alone]).sum() / number)
+        mean = _student_interval(value, parts[:, known].sum(1) / number, open_ends)
+    return {"mean_iou": mean, "accuracy": _student_interval(float(accuracy[0]), by_unit[:, 0])}
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ratio of sums over units (axis 0), and each unit's linear share in its error."""
+    total = np.maximum(whole.sum(0), 1)
+    ratio = part.sum(0) / total
+    return ratio, (part - ratio * whole) / total
+
+
+def _student_interval(
+    value: float, parts: np.ndarray, more: tuple[float, float] = (0.0, 0.0)
+) -> Interval:
+    """Return the interval of a figure from its units' shares in the error, `more` at the ends."""
+    units = len(parts)
+    half = _student(units - 1) * float(np.sqrt(units / (units - 1) * np.sum(parts**2)))
+    low, high = value - half - more[0], value + half + more[1]
+    return Interval(value=value, low=max(float(low), 0.0), high=min(float(high), 1.0))
 
 
 def compare(first: UnitScores, second: UnitScores, *, seed: int = 0) -> Comparison:
@@ -264,6 +323,8 @@ def _tail(units: int) -> float:
 
 def _student(freedom: int) -> float:
     """Return Student's quantile of the level (Abramowitz and Stegun 26.7.5: within 0.3 % from 4)."""
+    if freedom in _STUDENT:
+        return _STUDENT[freedom]
     z, v = _NORMAL.inv_cdf(0.5 + LEVEL / 2), freedom
     first = (z**3 + z) / (4 * v)
     second = (5 * z**5 + 16 * z**3 + 3 * z) / (96 * v**2)

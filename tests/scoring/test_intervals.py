@@ -86,11 +86,42 @@ def test_that_runs_on_other_ground_are_not_compared() -> None:
     assert "different ground" in found.words
 
 
-def test_that_few_units_give_a_score_without_an_interval() -> None:
-    found = score_intervals(a_run(3, 4))
+@pytest.mark.parametrize("units", [2, 3, 4])
+def test_that_the_interval_of_few_units_covers_the_truth_as_often_as_it_says(units, truth) -> None:
+    covered = {"mean_iou": 0, "accuracy": 0}
+    for seed in range(400):
+        found = score_intervals(a_run(1000 * units + seed, units), seed=seed)
+        for name in covered:
+            ends = getattr(found, name)
+            covered[name] += ends.low <= truth[name] <= ends.high
+    for name, times in covered.items():
+        assert times / 400 >= 0.9, name
+
+
+def test_that_a_class_in_one_of_few_units_may_be_anywhere() -> None:
+    tables = np.zeros((3, 2, 3), int)
+    tables[:, 0, 0] = (80, 82, 81)
+    tables[:, 0, 1] = (20, 18, 19)
+    without = score_intervals(scores_of(tables)).mean_iou
+    tables[0, 1] = (10, 90, 0)
+    found = score_intervals(scores_of(tables)).mean_iou
+    assert without.high - without.low < 0.2
+    assert found.low < found.value - 0.25
+    assert found.high > found.value + 0.1
+
+
+@pytest.mark.parametrize(("units", "why"), [(1, "cannot be told from one block"),
+                                            (2, "each class lies in one block alone")])  # fmt: skip
+def test_that_a_score_that_cannot_have_an_interval_says_why(units: int, why: str) -> None:
+    tables = np.zeros((2, 2, 3), int)
+    tables[0, 0], tables[1, 1] = (90, 10, 0), (10, 90, 0)
+    found = score_intervals(scores_of(tables[:units]))
     assert found.mean_iou.value is not None
     assert found.mean_iou.low is None
-    assert "from 4 blocks only: too few" in found.words
+    assert why in found.words
+
+
+def test_that_runs_on_few_units_are_not_told_apart() -> None:
     assert "too few to say" in compare(a_run(1, 4, shared=1), a_run(2, 4, shared=1)).words
 
 
@@ -147,6 +178,6 @@ def test_that_the_same_seed_gives_the_same_interval() -> None:
     assert score_intervals(a_run(6, 9), seed=1) == score_intervals(a_run(6, 9), seed=1)
 
 
-@pytest.mark.parametrize("freedom", [4, 5, 9, 30, 400])
+@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 9, 30, 400])
 def test_that_students_quantile_is_right(freedom) -> None:
     assert intervals._student(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=0.003)
