@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _MOST_BANDS = 16
 #: Up to so many cells of a band are searched for data when a file is opened.
 _PROBE_CELLS = 4_000_000
+_DAMAGED = (ValueError, EOFError, OSError, zipfile.BadZipFile, KeyError)
 
 
 class ArraySource(Source):
@@ -169,11 +170,8 @@ def _load(path: Path, key: str | None) -> np.ndarray:
         if path.suffix.lower() == ".npz":
             return _load_npz(path, key)
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, KeyError) as error:
-        raise UnreadableFile(
-            f"{path} is not a NumPy file that can be read ({error})".replace("\n", " "),
-            "copy or save it again",
-        ) from error
+    except _DAMAGED as error:
+        raise _damaged(path, error) from error
     if not isinstance(array, np.ndarray) or not _usable(array):
         what = f"an array of shape {array.shape} and type {array.dtype}"
         raise UnreadableFile(
@@ -184,6 +182,42 @@ def _load(path: Path, key: str | None) -> np.ndarray:
 
 def _usable(array: np.ndarray) -> bool:
     return array.ndim in (2, 3) and array.dtype.kind in "buif" and array.size > 0
+
+
+def npz_members(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Return shape and number type of each array in an .npz file, reading their headers alone.
+
+    Raises
+    ------
+    UnreadableFile
+        When the file is damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            found = {}
+            for info in archive.infolist():
+                with archive.open(info) as file:
+                    shape, _, dtype = _read_npy_header(file)
+                found[info.filename.removesuffix(".npy")] = shape, dtype
+            return found
+    except _DAMAGED as error:
+        raise _damaged(path, error) from error
+
+
+def load_member(path: Path, name: str) -> np.ndarray:
+    """Return an array of an .npz file, mapped where it is stored; raises `UnreadableFile`."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _load_member(path, archive, archive.getinfo(f"{name}.npy"))
+    except _DAMAGED as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> UnreadableFile:
+    return UnreadableFile(
+        f"{path} is not a NumPy file that can be read ({error})".replace("\n", " "),
+        "copy or save it again",
+    )
 
 
 def _load_npz(path: Path, key: str | None) -> np.ndarray:

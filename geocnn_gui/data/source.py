@@ -16,7 +16,9 @@ from geocnn_gui.errors import UnreadableFile
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-Kind = Literal["line", "cube", "raster"]
+    from geocnn_gui.data.samples import Samples
+
+Kind = Literal["line", "cube", "raster", "samples"]
 Domain = Literal["seismic", "imagery"]
 
 
@@ -215,6 +217,8 @@ class Source(ABC):
     #: Choices of `open_source` in force, and those that the samples speak for instead.
     choices: Mapping[str, str] = MappingProxyType({})
     suggestion: Mapping[str, str] = MappingProxyType({})
+    #: What each cell of a sample set stands for; None of everything else.
+    samples: Samples | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -224,7 +228,7 @@ class Source(ABC):
     @property
     def banded(self) -> bool:
         """Say whether `read` puts a band axis in front."""
-        return self.kind == "raster"
+        return self.kind in ("raster", "samples")
 
     @abstractmethod
     def read(self, window: Window) -> np.ndarray:
@@ -320,22 +324,26 @@ READERS: dict[str, str] = {
     ".segy": "geocnn_gui.data.segy:open_segy",
     ".seg": "geocnn_gui.data.segy:open_segy",
     ".npy": "geocnn_gui.data.array:open_array",
-    ".npz": "geocnn_gui.data.array:open_array",
+    ".npz": "geocnn_gui.data.sample_arrays:open_npz",
 }
 #: What opens any other suffix.
 ANY_RASTER = "geocnn_gui.data.raster:open_raster"
+#: What opens a folder.
+ANY_FOLDER = "geocnn_gui.data.sample_folder:open_folder"
 #: Names of the built-in examples, opened as "example:NAME".
 EXAMPLES: dict[str, str] = {
     "example:seismic": "geocnn_gui.data.synthetic:open_seismic_example",
     "example:scene": "geocnn_gui.data.synthetic:open_scene_example",
+    "example:patches": "geocnn_gui.data.textbook:open_patches",
+    "example:traces": "geocnn_gui.data.textbook:open_traces",
 }
 
 
 def open_source(path: str | Path, **choices: Any) -> Source:
-    """Open a file, or a built-in example ("example:seismic", "example:scene").
+    """Open a file, a folder with a sample set, or a built-in example (see `EXAMPLES`).
 
-    `choices` are the reader's own (for SEG-Y: `vertical="time"|"depth"`; for rasters and 2-D
-    arrays: `domain="seismic"|"imagery"`).
+    `choices` are the reader's own (for SEG-Y: `vertical="time"|"depth"`; for rasters, 2-D arrays
+    and sample sets: `domain="seismic"|"imagery"`).
 
     Raises
     ------
@@ -348,7 +356,7 @@ def open_source(path: str | Path, **choices: Any) -> Source:
     if not path.exists():
         raise UnreadableFile(f"{path} does not exist", "check the name and the folder")
     if path.is_dir():
-        raise UnreadableFile(f"{path} is a folder", "choose a file in it")
+        return _resolve(ANY_FOLDER)(path, **choices)
     if path.stat().st_size == 0:
         raise UnreadableFile(f"{path} is empty (0 bytes)", "copy or download it again")
     return _resolve(READERS.get(path.suffix.lower(), ANY_RASTER))(path, **choices)

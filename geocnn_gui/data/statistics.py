@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from geocnn_gui.data.samples import SampleSource
 from geocnn_gui.data.source import Section, Source, Window
 from geocnn_gui.errors import NoLiveData
 
@@ -124,6 +125,21 @@ def describe(source: Source) -> dict[str, Any]:
         "live_fraction": fraction,
         "exact": exact,
         "notes": list(source.notes),
+        **_sample_facts(source),
+    }
+
+
+def _sample_facts(source: Source) -> dict[str, Any]:
+    """Return what a sample set holds beside: how many samples, of which size, of each class."""
+    if (samples := source.samples) is None:
+        return {}
+    counts = np.bincount(samples.labels, minlength=256)
+    groups = None if samples.groups is None else len(np.unique(samples.groups))
+    return {
+        "samples": len(samples),
+        "sample_size": list(samples.size),
+        "sample_classes": {name: int(counts[i]) for i, name in samples.classes},
+        "records": groups,
     }
 
 
@@ -141,6 +157,8 @@ def _collect(source: Source, section: Section | None) -> _Sample:
 
 
 def _collect_anew(source: Source, section: Section | None) -> _Sample:
+    if isinstance(source, SampleSource) and section is None:
+        return _collect_samples(source)
     values, live_cells, cells = [], 0, 0
     pictures, exact = _pictures(source, section)
     for picture in pictures:
@@ -150,6 +168,13 @@ def _collect_anew(source: Source, section: Section | None) -> _Sample:
         cells += live.size
     joined = np.concatenate(values, axis=1)
     return joined, live_cells / max(1, cells), exact
+
+
+def _collect_samples(source: SampleSource) -> _Sample:
+    """Return values of the samples themselves, not of their means, and the share to be read."""
+    values = [np.zeros((len(source.bands), 0), np.float32), *source.values(EXACT_SAMPLES)]
+    live, exact = source.live_share
+    return np.concatenate(values, axis=1), live, exact
 
 
 def _pictures(source: Source, section: Section | None) -> tuple[Iterator[Picture], bool]:

@@ -1,0 +1,168 @@
+"""Patches or traces with their labels in an .npz file, as a sample set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geocnn_gui.data.array import load_member, npz_members, open_array
+from geocnn_gui.data.samples import Samples, SampleSource, named_labels
+from geocnn_gui.data.source import Band
+from geocnn_gui.errors import UnreadableFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from geocnn_gui.data.samples import Fit
+    from geocnn_gui.data.source import Domain, Source
+
+_MOST_BANDS = 16
+#: A last or middle axis this short holds the components of a trace.
+_COMPONENTS = 4
+_LABELS = ("labels", "label", "y", "classes", "class", "patch_class", "target", "targets")
+_DATA = ("patches", "traces", "images", "samples", "data", "x")
+_GROUPS = ("groups", "group", "records", "record")
+#: Whole numbers of at most so many values, patch by patch, look like labels of every pixel.
+_FEW_VALUES = 32
+
+Members = dict[str, tuple[tuple[int, ...], np.dtype]]
+
+
+class ArraySamples(Samples):
+    """Samples in an array float or whole (n, bands, rows, columns), in memory or mapped."""
+
+    def __init__(
+        self,
+        array: np.ndarray,
+        labels: np.ndarray,
+        classes: tuple[tuple[int, str], ...],
+        *,
+        groups: np.ndarray | None = None,
+        fit: Fit = "crop",
+    ) -> None:
+        self._array, self.labels, self.classes = array, labels, classes
+        self.dims = 1 if array.shape[3] == 1 else 2
+        self.size = array.shape[2], array.shape[3]
+        self.groups, self.fit = groups, fit
+        noun = "trace" if self.dims == 1 else "patch"
+        self.names = [f"{noun} {i}" for i in range(len(array))]
+
+    def read(self, index: int) -> np.ndarray:
+        """Return float32 (bands, rows, columns); infinite numbers are no data."""
+        values = self._array[index].astype(np.float32)
+        return np.where(np.isfinite(values), values, np.nan)
+
+
+def open_npz(
+    path: Path,
+    *,
+    key: str | None = None,
+    labels: str | None = None,
+    domain: Domain | None = None,
+    fit: Fit = "crop",
+) -> Source:
+    """Open an .npz file: with labels for the entries of an array a sample set, else one array.
+
+    The array is (n, length) or (n, components, length) of traces, (n, rows, columns) or
+    (n, bands, rows, columns) of patches; components or bands may also come last. Labels are n
+    whole numbers (below 0: unlabelled) or names. `key` and `labels` name them where there are
+    several; `class_names` gives the names of numbers from 0, `groups` the records. One band
+    is read as seismic, more as imagery, unless `domain` says so.
+
+    Raises
+    ------
+    UnreadableFile
+        When the file is damaged, or what is what cannot be told.
+    """
+    members = npz_members(path)
+    pick = _pick(path, members, key, labels)
+    if pick is None:
+        return open_array(path, key=key, domain=domain or "imagery")
+    source = _open(path, members, pick, domain, fit)
+    source.choices = {"key": pick[0], "labels": pick[1], "domain": source.domain, "fit": fit}
+    return source
+
+
+def _open(
+    path: Path, members: Members, pick: tuple[str, str], domain: Domain | None, fit: Fit
+) -> SampleSource:
+    data, marks = load_member(path, pick[0]), load_member(path, pick[1])
+    names = load_member(path, "class_names").ravel().astype(str) if "class_names" in members else ()
+    try:
+        ids, classes = named_labels(marks, names)
+    except ValueError as error:
+        raise UnreadableFile(f"{path}: {pick[1]} holds {error}", "choose other labels") from error
+    array = _arranged(data)
+    groups = next((g for g in _GROUPS if members.get(g, ((),))[0] == (len(data),)), None)
+    records = np.unique(load_member(path, groups), return_inverse=True)[1] if groups else None
+    samples = ArraySamples(array, ids, classes, groups=records, fit=fit)
+    bands = array.shape[1]
+    names = ("amplitude",) if bands == 1 else tuple(f"Band {i + 1}" for i in range(bands))
+    source = SampleSource(
+        samples, name=path.stem, path=path, dtype=data.dtype, bands=tuple(map(Band, names)),
+        domain=domain or ("seismic" if bands == 1 or samples.dims == 1 else "imagery"),
+    )  # fmt: skip
+    source.format = "NPZ"
+    what = "traces" if samples.dims == 1 else "patches"
+    source.notes = (f"{pick[0]} holds {len(data):,} {what}, {pick[1]} a label for each.",)
+    return source
+
+
+def _pick(
+    path: Path, members: Members, key: str | None, labels: str | None
+) -> tuple[str, str] | None:
+    """Return the names of data and labels; None where the file is no sample set."""
+    for name in (key, labels):
+        if name is not None and name not in members:
+            raise UnreadableFile(
+                f"{path} has no array named {name}", f"choose one of {', '.join(members)}"
+            )
+    marks = [
+        name for name, (shape, dtype) in members.items()
+        if len(shape) == 1 and shape[0] > 1 and (dtype.kind in "iuSU")
+        and name not in (*_GROUPS, "class_names") and (labels in (None, name))
+    ]  # fmt: skip
+    lengths = {members[name][0][0] for name in marks}
+    data = [
+        name for name, (shape, dtype) in members.items()
+        if len(shape) in (2, 3, 4) and dtype.kind in "buif" and shape[0] in lengths
+        and 0 not in shape and key in (None, name)
+    ]  # fmt: skip
+    if not data:
+        if labels is not None:
+            raise UnreadableFile(f"{path}: {labels} has no array that it labels", "choose others")
+        return None
+    if len(data) > 1:
+        data = [n for n in data if not _looks_like_labels(path, n, members)] or data
+    found = _the_one(path, data, _DATA, "key")
+    marks = [name for name in marks if members[name][0][0] == members[found][0][0]]
+    return found, _the_one(path, marks, _LABELS, "labels")
+
+
+def _the_one(path: Path, names: list[str], usual: tuple[str, ...], choice: str) -> str:
+    """Return the only one, or the first of the usual names."""
+    known = [name for name in usual if name in {n.lower() for n in names}]
+    if len(names) > 1 and not known:
+        raise UnreadableFile(
+            f"{path} holds several arrays ({', '.join(names)})",
+            f"choose one of them with {choice}=NAME",
+        )
+    return next((n for n in names if known and n.lower() == known[0]), names[0])
+
+
+def _looks_like_labels(path: Path, name: str, members: Members) -> bool:
+    if members[name][1].kind not in "bui":
+        return False
+    return len(np.unique(load_member(path, name)[:64])) <= _FEW_VALUES
+
+
+def _arranged(data: np.ndarray) -> np.ndarray:
+    """Return the samples as (n, bands, rows, columns)."""
+    if data.ndim == 2:
+        return data[:, None, :, None]
+    if data.ndim == 3:
+        if data.shape[2] <= _COMPONENTS:
+            return np.moveaxis(data, 2, 1)[..., None]
+        return data[..., None] if data.shape[1] <= _COMPONENTS else data[:, None]
+    return data if data.shape[1] <= _MOST_BANDS else np.moveaxis(data, 3, 1)

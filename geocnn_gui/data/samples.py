@@ -1,0 +1,212 @@
+"""Sample sets: patches, images or traces with one label each, as a source of 1 x n cells."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from geocnn_gui.data.source import Axis, Band, Picture, Source, Window
+from geocnn_gui.errors import UnreadableFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from geocnn_gui.data.source import Domain, Section
+
+Fit = Literal["crop", "resize"]
+#: Of more damaged samples only these are named.
+_NAMED = 5
+
+
+class Samples(ABC):
+    """What a sample set holds.
+
+    `names` one for each sample; `dims` 2 for patches and images, 1 for traces; `size` (rows,
+    columns) of a usual sample, (length, 1) of a trace; `labels` uint8 (n,), ids from 1, 0 where
+    unlabelled; `classes` (id, name) of all ids; `groups` int64 (n,), the record that each sample
+    was cut from, or None; `fit` says how a sample comes to another size: its middle ("crop"),
+    or all of it stretched ("resize"). Reading methods may be called from several threads.
+    """
+
+    names: Sequence[str]
+    dims: Literal[1, 2]
+    size: tuple[int, int]
+    labels: np.ndarray
+    classes: tuple[tuple[int, str], ...]
+    groups: np.ndarray | None = None
+    fit: Fit = "crop"
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @abstractmethod
+    def read(self, index: int) -> np.ndarray:
+        """Return a sample, float32 (bands, rows, columns), a trace (bands, length, 1).
+
+        NaN where it has no data. Raises `UnreadableFile` where it is damaged.
+        """
+
+    def read_small(self, index: int, side: int) -> np.ndarray:
+        """Return a sample decimated to at most `side` cells across, for a thumbnail."""
+        values = self.read(index)
+        down, along = (max(1, -(-n // side)) for n in values.shape[1:])
+        return values[:, ::down, ::along]
+
+    def close(self) -> None:
+        """Release what is open."""
+        return
+
+
+class SampleSource(Source):
+    """A sample set as a picture of one row: each cell is a sample, its value the sample's mean.
+
+    Of traces, whose mean says nothing, it is the root of the mean square. A sample that turns
+    out to be damaged is not live, and the notes name it.
+    """
+
+    kind = "samples"
+
+    def __init__(
+        self,
+        samples: Samples,
+        *,
+        name: str,
+        domain: Domain,
+        bands: tuple[Band, ...],
+        dtype: np.dtype | str = "float32",
+        path: Path | None = None,
+    ) -> None:
+        self.samples = samples
+        self.name, self.path, self.domain, self.bands = name, path, domain, bands
+        self.format, self.dtype = "Sample set", np.dtype(dtype)
+        self.axes = Axis("set", "", 0, 1, 1), Axis("sample", "", 0, 1, len(samples))
+        self._values = np.zeros((len(bands), len(samples)), np.float32)
+        self._known = np.zeros(len(samples), bool)
+        self._live = np.zeros(len(samples), bool)
+        self._plain_notes: tuple[str, ...] = ()
+        self._damaged: list[str] = []
+        self._lock = threading.Lock()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what was guessed, and which samples are known to be damaged."""
+        damaged = (damage_note(self._damaged),) if self._damaged else ()
+        return self._plain_notes + damaged
+
+    @notes.setter
+    def notes(self, notes: tuple[str, ...]) -> None:
+        self._plain_notes = notes
+
+    def read(self, window: Window) -> np.ndarray:
+        """Return float32 (bands, rows, columns): the mean of each sample, 0 where damaged."""
+        rows, columns = window.slices
+        self._know(range(columns.start, columns.stop))
+        return self._values[:, None, columns][:, : rows.stop - rows.start].copy()
+
+    def live(self, window: Window) -> np.ndarray:
+        """Return bool (rows, columns): False for damaged samples."""
+        rows, columns = window.slices
+        self._know(range(columns.start, columns.stop))
+        return self._live[None, columns][: rows.stop - rows.start].copy()
+
+    def read_preview(
+        self, section: Section, rows: slice, columns: slice, shape: tuple[int, int]
+    ) -> Picture:
+        """Read every so-manieth sample; those between are not touched."""
+        step = max(1, -(-(columns.stop - columns.start) // shape[1]))
+        picked = range(columns.start, columns.stop, step)
+        self._know(picked)
+        height = rows.stop - rows.start
+        values, live = (each[..., picked] for each in (self._values, self._live))
+        return Picture(values[:, None][:, :height].copy(), live[None][:height].copy())
+
+    def close(self) -> None:
+        """Release the files."""
+        self.samples.close()
+
+    def values(self, most: int) -> Iterator[np.ndarray]:
+        """Yield float32 (bands, cells) of the readable samples, evenly picked, about `most` values.
+
+        For statistics; NaN is left out.
+        """
+        cells = int(np.prod(self.samples.size)) * len(self.bands)
+        for index in evenly(len(self.samples), max(1, most // max(cells, 1))):
+            values = self._read(index)
+            if values is not None:
+                flat = values.reshape(len(values), -1)
+                yield flat[:, np.isfinite(flat).all(axis=0)]
+
+    @property
+    def live_share(self) -> tuple[float, bool]:
+        """Return the share of readable samples among those read, and whether all have been."""
+        known = int(self._known.sum())
+        return float(self._live.sum()) / max(known, 1), known == len(self._known)
+
+    def _know(self, wanted: range) -> None:
+        """Read the samples among `wanted` whose mean is not known yet."""
+        for index in wanted:
+            if not self._known[index]:
+                self._read(index)
+
+    def _read(self, index: int) -> np.ndarray | None:
+        """Read a sample and remember its mean; None where it is damaged or holds nothing."""
+        try:
+            values = self.samples.read(index)
+        except UnreadableFile:
+            values = None
+        if values is not None and not np.isfinite(values).all(axis=0).any():
+            values = None
+        with self._lock:
+            if values is None and not self._known[index]:
+                self._damaged.append(self.samples.names[index])
+            if values is not None:
+                power = 2 if self.samples.dims == 1 else 1
+                mean = np.nanmean(values.astype(np.float64) ** power, axis=(1, 2))
+                self._values[:, index] = mean ** (1 / power)
+                self._live[index] = True
+            self._known[index] = True
+        return values
+
+
+def evenly(n: int, most: int) -> list[int]:
+    """Return at most `most` of n indices, the middles of equal parts."""
+    if n <= most:
+        return list(range(n))
+    return ((np.arange(most) + 0.5) * n / most).astype(int).tolist()
+
+
+def damage_note(names: Sequence[str]) -> str:
+    """Name what is damaged and left out."""
+    shown = ", ".join(names[:_NAMED])
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"Left out, for they are damaged or empty: {shown}{more}."
+
+
+def named_labels(
+    values: np.ndarray, names: Sequence[str] = ()
+) -> tuple[np.ndarray, tuple[tuple[int, str], ...]]:
+    """Return ids uint8 and (id, name) of labels given as whole numbers or as names.
+
+    `names` are those of the numbers from 0, or of the numbers found, in order. Where 0 is among
+    the numbers ids are one above them. Negative numbers and empty names are unlabelled. Raises
+    `ValueError` above 254 classes.
+    """
+    values = np.asarray(values)
+    if values.dtype.kind in "SU":
+        texts = values.astype(str)
+        known = sorted(set(texts.tolist()) - {""})
+        values = np.array([known.index(text) if text else -1 for text in texts.tolist()])
+        names = known
+    values = values.astype(np.int64)
+    numbers = np.unique(values[values >= 0]).tolist()
+    first = int(bool(numbers) and numbers[0] == 0)
+    if len(numbers) > 254 or max(numbers, default=0) + first > 254:
+        raise ValueError("more than 254 classes")
+    found = np.where(values < 0, 0, values + first).astype(np.uint8)
+    named = dict(zip(numbers, names, strict=False)) if len(names) == len(numbers) else dict(
+        enumerate(names))  # fmt: skip
+    return found, tuple((n + first, named.get(n, f"Class {n}")[:80] or f"Class {n}") for n in numbers)
