@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtCore import QEvent, Qt
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from geocnn_gui.gui.widgets.card import button, enable, grouped, label, link
+from geocnn_gui.gui.panels.weights_line import WeightsLine
+from geocnn_gui.gui.widgets.card import button, enable, grouped, label
 from geocnn_gui.gui.widgets.choice_or_file import ChoiceOrFile
+from geocnn_gui.gui.widgets.network_box import NetworkBox, Offer
 from geocnn_gui.gui.widgets.spec_form import SpecForm
-from geocnn_gui.models.pretrained import IMAGENET, weights_path, why_no_weights
+from geocnn_gui.models.cards import CARDS, NetworkCard, card_of
 from geocnn_gui.models.spec import SPECS, ModelSpec, PretrainedSpec
 from geocnn_gui.scoring.intervals import score_words
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from geocnn_gui.gui.session import Session
     from geocnn_gui.gui.widgets.choice_or_file import Ask
     from geocnn_gui.models.weights import ModelCard
+
+_GROUPS = {"pixels": "Name each pixel", "patches": "Name the middle of a patch"}
+_OWN = "Own layers"
 
 
 class ModelPanel(QWidget):
@@ -39,13 +43,12 @@ class ModelPanel(QWidget):
         self._specs: dict[str, ModelSpec] = {
             kind: spec.model_validate({}) for kind, spec in SPECS.items()
         }
-        self._kind = QComboBox()
+        self._kind = NetworkBox(self._offers)
         self._kind.setObjectName("model_kind")
-        for kind, spec in self._specs.items():
-            self._kind.addItem(title_of(spec), kind)
         self._kind.currentIndexChanged.connect(self._on_kind)
-        self._about = label(role="muted", name="model_about", wrap=True)
+        self._about = label(name="model_about", wrap=True)
         self._size = label(role="muted", name="model_size")
+        self._facts = label(role="muted", name="model_facts", wrap=True)
         self._place = QVBoxLayout()
         self._form: SpecForm | None = None
         self._card = label(role="muted", name="model_card", wrap=True)
@@ -54,8 +57,9 @@ class ModelPanel(QWidget):
         layout.addWidget(label("Network to train", role="title"))
         layout.addWidget(self._kind)
         layout.addWidget(self._about)
-        layout.addLayout(self._place)
         layout.addWidget(self._size)
+        layout.addWidget(self._facts)
+        layout.addLayout(self._place)
         layout.addSpacing(8)
         layout.addWidget(label("MODEL IN HAND", role="heading"))
         layout.addWidget(self._card)
@@ -83,7 +87,9 @@ class ModelPanel(QWidget):
         self._place.addWidget(self._form)
         if isinstance(spec, PretrainedSpec):
             self._form.explain("weights", WeightsLine(self._session, use=self._use_weights))
-        self._about.setText((type(spec).__doc__ or "").splitlines()[0])
+        card = card_of(spec.kind)
+        self._about.setText(card.purpose)
+        self._facts.setText(_facts(card))
         self._session.set_specs(model=spec)
 
     def _show_spec(self) -> None:
@@ -112,11 +118,22 @@ class ModelPanel(QWidget):
         if isinstance(editor, ChoiceOrFile):
             editor.choose(value)
 
-    def _show_size(self) -> None:
+    def _outlets(self) -> tuple[int, int]:
+        """Return the bands and the classes of the data in hand; 3 and 2 where there are none."""
         source = self._session.source
-        bands = len(source.bands) if source is not None else 3
-        classes = max(2, len(self._session.classes))
-        self._size.setText(_words(self._session.model_spec.parameters(bands, classes)))
+        return (len(source.bands) if source is not None else 3), max(2, len(self._session.classes))
+
+    def _offers(self) -> tuple[Offer, ...]:
+        """Return all networks, group by group, with their size for the data in hand."""
+        cards = [card for name, card in CARDS.items() if name in SPECS]
+        offers = [
+            _offer(card, self._specs[card.name].parameters(*self._outlets())) for card in cards
+        ]
+        order = [*_GROUPS.values(), _OWN]
+        return tuple(sorted(offers, key=lambda offer: order.index(offer.group)))
+
+    def _show_size(self) -> None:
+        self._size.setText(_words(self._session.model_spec.parameters(*self._outlets())))
 
     def _show_card(self) -> None:
         card, path = self._session.model_card, self._session.model_path
@@ -128,65 +145,18 @@ class ModelPanel(QWidget):
         self._card.setToolTip(str(path))
 
 
-class WeightsLine(QWidget):
-    """Says whether the weights that a training begins with are here, and the ways out if not."""
-
-    def __init__(self, session: Session, *, use: Callable[[str], None]) -> None:
-        super().__init__()
-        self.setObjectName("weights")
-        self._session = session
-        self._text = label(role="caption", name="weights_line", wrap=True)
-        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._download = link(
-            f"Download ({IMAGENET.megabytes} MB)", session.start_download,
-            name="download_weights",
-        )  # fmt: skip
-        self._ways = QWidget()
-        ways = QHBoxLayout(self._ways)
-        ways.setContentsMargins(3, 2, 0, 6)
-        ways.setSpacing(16)
-        ways.addWidget(self._download)
-        ways.addWidget(link("Go without", lambda: use("none"), name="no_weights"))
-        ways.addStretch(1)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addWidget(self._text)
-        layout.addWidget(self._ways)
-        session.specs_changed.connect(self.refresh)
-        session.job_changed.connect(self.refresh)
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Look whether the weights are here."""
-        spec = self._session.model_spec
-        if not isinstance(spec, PretrainedSpec):
-            return  # another network was chosen; this line goes with its form
-        missing, published = why_no_weights(spec), spec.weights == "imagenet"
-        self._text.setText(_weights_sentence(spec, missing))
-        self._text.setProperty("role", "warning" if missing else "caption")
-        self._text.setIndent(3 if missing else -1)  # where the captions of other fields begin
-        self._text.style().polish(self._text)
-        self._ways.setVisible(bool(missing))
-        self._download.setVisible(published)
-        enable(self._download, self._session.why_not_now(), tip=IMAGENET.url)
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Look again when the user comes back, perhaps from putting the file there."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
-            self.refresh()
+def _offer(card: NetworkCard, parameters: int) -> Offer:
+    group = _OWN if card.name == "layers" else _GROUPS[card.task]
+    return Offer(
+        card.name, card.title, card.purpose, group, f"{card.least_patch} px",
+        _short(parameters), str(card.year), card.origin,
+    )  # fmt: skip
 
 
-def _weights_sentence(spec: PretrainedSpec, missing: str) -> str:
-    path = weights_path(spec)
-    if not spec.pretrained:
-        return "Learns from your labels alone; nothing is frozen."
-    if spec.weights != "imagenet":
-        return missing or f"Begins with {path}."
-    if missing:
-        return f"{missing} By hand: put {path.name} into {path.parent}."
-    return f"ImageNet weights found in {path.parent}."
+def _facts(card: NetworkCard) -> str:
+    """Say of a network what it answers for, from what size on, and whose it is."""
+    across = {1: "samples", 2: "pixels", 3: "samples"}[card.dims]
+    return f"Patches of at least {card.least_patch} {across} · {card.origin}, {card.year}"
 
 
 def _words(parameters: int) -> str:
@@ -194,6 +164,13 @@ def _words(parameters: int) -> str:
     if parameters < 1_000_000:
         return f"{grouped(round(parameters, -3))} parameters"
     return f"{parameters / 1e6:.1f} million parameters"
+
+
+def _short(parameters: int) -> str:
+    """Write a number of parameters in a narrow column: "486 k", "11.2 M"."""
+    if parameters < 1_000_000:
+        return f"{parameters / 1e3:.0f} k"
+    return f"{parameters / 1e6:.1f} M"
 
 
 def title_of(spec: ModelSpec) -> str:
