@@ -58,9 +58,15 @@ def _settings_help() -> str:
 
 @click.command(epilog=_settings_help())
 @click.option(
-    "--data", "data", nargs=2, multiple=True, required=True, metavar="FILE LABELS",
+    "--data", "data", nargs=2, multiple=True, metavar="FILE LABELS",
     help="A data file and labels of the same grid (raster, PNG, SEG-Y or .npy; 0 is "
     "unlabelled); may be given several times.",
+)  # fmt: skip
+@click.option(
+    "--samples", "sets", multiple=True, metavar="SET",
+    help="A sample set with its own labels: a folder of images with a sub-folder for each class, "
+    "an .npz of patches or traces with labels, a folder of records, example:patches or "
+    "example:traces; may be given several times.",
 )  # fmt: skip
 @click.option("--model", "kind", type=click.Choice(list(SPECS)), required=True, help="Network.")
 @click.option(
@@ -101,6 +107,7 @@ def _settings_help() -> str:
 def train(
     ctx: click.Context,
     data: tuple[tuple[str, str], ...],
+    sets: tuple[str, ...],
     kind: str,
     out: Path,
     settings: tuple[str, ...],
@@ -119,6 +126,9 @@ def train(
     A part of the labels is held out for the score; then a fresh network is fitted to all of
     them. Ctrl-C stops and keeps the best network so far; the same command with --resume goes on.
     """
+    data = (*data, *((each, each) for each in sets))
+    if not data:
+        raise click.UsageError("Missing option '--data' or '--samples'.")
     values = parse_settings(settings)
     wishes = {
         "seed": seed, "split.unit": _UNITS.get(unit or ""), "split.folds": folds,

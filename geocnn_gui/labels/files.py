@@ -13,6 +13,7 @@ from geocnn_gui.errors import BadRequest, LabelsMismatch
 from geocnn_gui.files import replacing, write_bytes
 from geocnn_gui.labels.classes import Classes, classes_for
 from geocnn_gui.labels.rasters import check_place, encode_raster, names_and_colors
+from geocnn_gui.labels.samples import own_classes, own_labels
 from geocnn_gui.labels.store import LabelSnapshot, LabelStore
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def read_label_file(path: Path, source: Source) -> LabelFile:
     """
     path = Path(path)
     with open_source(path) as label:
+        if label.samples is not None:
+            return _own_labels(label, source)
         grid = grid_on(label, source)
         is_picture = label.kind == "raster" and path.suffix.lower() not in _ARRAY_FILES
         coloured = is_picture and len(label.bands) == 3
@@ -63,6 +66,14 @@ def read_label_file(path: Path, source: Source) -> LabelFile:
     colors |= values.colors
     classes = tuple(c.model_copy(update={"color": colors.get(c.id, c.color)}) for c in found)
     return LabelFile(store.snapshot(), classes, coloured)
+
+
+def _own_labels(label: Source, source: Source) -> LabelFile:
+    """Return the labels that a sample set brings along."""
+    assert label.samples is not None
+    if label.shape != source.shape:
+        raise _wrong_size(label, source, label.shape)
+    return LabelFile(own_labels(label.samples), own_classes(label.samples))
 
 
 class Grid(Protocol):
@@ -170,9 +181,11 @@ def _check_numbers(label: Source, source: Source) -> None:
 
 def _wrong_size(label: Source, source: Source, shape: tuple[int, ...]) -> LabelsMismatch:
     """Compare the sizes in the order in which a user of the source names them."""
-    words = {"line": "traces x samples", "raster": "columns x rows"}
+    words = {
+        "line": "traces x samples", "raster": "columns x rows", "samples": "samples x sets"
+    }  # fmt: skip
     theirs, ours = tuple(shape), source.shape
-    if source.kind == "raster":
+    if source.kind in ("raster", "samples"):
         theirs, ours = theirs[::-1], ours[::-1]
     sizes = [" x ".join(map(str, numbers)) for numbers in (theirs, ours)]
     order = words.get(source.kind, "inlines x crosslines x samples")

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geocnn_gui.scoring.split import BLOCK_SIDES
+from geocnn_gui.scoring.split import BLOCK_SIDES, SAMPLE_SIDES
 from geocnn_gui.scoring.split_spec import LEAKY, UnitKind
 from geocnn_gui.scoring.units import (
     UnitSet,
     cut_blocks,
     cut_files,
     cut_polygons,
+    cut_records,
     cut_sections,
     find_patches,
     grain_of,
@@ -35,32 +36,39 @@ _PATCHES_PER_CLASS = 5
 _APART = 0.5
 _FEWEST_BLOCKS, _FEWEST_OF_SMALLEST = 10, 4
 #: So many units held out are enough for an interval of the score.
-_HELD_UNITS = 5
+HELD_UNITS = 5
 #: A class of one patch is cut into blocks only where the patch is so many blocks long.
 _BLOCKS_LONG = 3
+
+#: Units, and which of them may be held out, bool (units,).
+Cut = tuple[UnitSet, np.ndarray]
 
 _REASONS: dict[str, str] = {
     "block": "the labels lie in one picture or in few files, sections or patches",
     "section": "the labels lie on many sections",
     "polygon": "every class is labelled in separate patches",
     "file": "every class is labelled in several files",
+    "record": "samples of one record resemble each other",
     LEAKY: "as asked for",
 }
 
 
+_SAMPLES = "samples that follow each other may resemble each other"
+
+
 def cut_units(
     planes: Sequence[LabelledPlane], classes: int, spec: SplitSpec, wanted: Buffer
-) -> tuple[UnitSet, np.ndarray, str]:
-    """Return the units, which of them may be held out (bool), and why these, in words.
+) -> tuple[list[Cut], str]:
+    """Return the ways to cut them, the one to prefer first, and why these, in words.
 
-    A unit may not be where it holds a class that lies in no other, or a class of one patch too
+    A unit may not be held out where it holds a class that lies in no other, or a class of one patch too
     small to be cut: that class stays in training.
     """
     patches = find_patches(planes, grain_of(planes))
     kind, reason = spec.unit, "as asked for"
     if kind == "auto":
         kind = _choose(planes, classes, spec, (wanted, patches))
-        reason = _REASONS[kind]
+        reason = _SAMPLES if _are_samples(planes) and kind == "block" else _REASONS[kind]
     match kind:
         case "file":
             units = cut_files(planes, classes)
@@ -68,9 +76,11 @@ def cut_units(
             units = _sections(planes, classes, spec, wanted)
         case "polygon":
             units = cut_polygons(planes, classes, patches.grain)
+        case "record":
+            units = cut_records(planes, classes)
         case _:
-            return (*_blocks(planes, classes, spec, (wanted, patches), kind), reason)
-    return units, _movable(units.counts, np.zeros(classes, bool)), reason
+            return _blocks(planes, classes, spec, (wanted, patches), kind), reason
+    return [(units, _movable(units.counts, np.zeros(classes, bool)))], reason
 
 
 def recut_units(planes: Sequence[LabelledPlane], classes: int, choice: SplitChoice) -> UnitSet:
@@ -83,6 +93,8 @@ def recut_units(planes: Sequence[LabelledPlane], classes: int, choice: SplitChoi
             return cut_sections(planes, classes, choice.axis or 0, cuts)
         case "polygon":
             return cut_polygons(planes, classes, choice.side)
+        case "record":
+            return cut_records(planes, classes)
         case _:
             return cut_blocks(planes, classes, choice.side, kind=choice.unit)
 
@@ -94,9 +106,15 @@ def _choose(
     wanted, patches = measures
     if _files_do(planes, classes):
         return "file"
+    if _are_samples(planes):
+        return "record" if any(p.records is not None for p in planes) else "block"
     if _sections_do(planes, classes, spec, wanted):
         return "section"
     return "polygon" if _polygons_do(planes, classes, patches) else "block"
+
+
+def _are_samples(planes: Sequence[LabelledPlane]) -> bool:
+    return bool(planes) and all(p.samples for p in planes)
 
 
 def _present(planes: Sequence[LabelledPlane], classes: int) -> np.ndarray:
@@ -172,8 +190,8 @@ def _sections(
 def _enough_units(spec: SplitSpec) -> int:
     """Return how many units give each fold enough for all classes and for an interval."""
     if spec.folds > 1 or not spec.share:
-        return max(_FEWEST_BLOCKS, _HELD_UNITS * spec.folds)
-    return max(_FEWEST_BLOCKS, int(np.ceil(_HELD_UNITS / spec.share)))
+        return max(_FEWEST_BLOCKS, HELD_UNITS * spec.folds)
+    return max(_FEWEST_BLOCKS, int(np.ceil(HELD_UNITS / spec.share)))
 
 
 def _movable(counts: np.ndarray, small: np.ndarray) -> np.ndarray:
@@ -189,19 +207,21 @@ def _movable(counts: np.ndarray, small: np.ndarray) -> np.ndarray:
 def _blocks(
     planes: Sequence[LabelledPlane], classes: int, spec: SplitSpec,
     measures: tuple[Buffer, Patches], kind: UnitKind,
-) -> tuple[UnitSet, np.ndarray]:  # fmt: skip
-    """Cut blocks: the widest that leave enough of them and let most classes be held out.
+) -> list[Cut]:  # fmt: skip
+    """Cut blocks: first the widest that leave enough of them and let most classes be held out.
 
-    Blocks narrower than twice the buffer are the last resort.
+    Blocks narrower than twice the buffer are the last resort. After them come others of which
+    there are enough too and which let as many classes be held out.
     """
     wanted, patches = measures
     extents = _extents(planes, classes, patches)
-    best, best_rank = None, None
-    for side in BLOCK_SIDES:
+    found: list[tuple[tuple, Cut]] = []
+    sides = SAMPLE_SIDES if _are_samples(planes) else BLOCK_SIDES
+    for side in sides:
         units = cut_blocks(planes, classes, side, kind=kind)
         small = extents < _BLOCKS_LONG * side
         movable = _movable(units.counts, small)
-        fewest = _FEWEST_OF_SMALLEST if side == BLOCK_SIDES[-1] else _FEWEST_BLOCKS
+        fewest = _FEWEST_OF_SMALLEST if side == sides[-1] else _FEWEST_BLOCKS
         scored = units.counts[movable].sum(0) > 0
         rank = (
             len(units.units) >= fewest and bool(movable.any()),
@@ -210,13 +230,12 @@ def _blocks(
             len(units.units) >= _enough_units(spec),
             side if len(units.units) >= fewest else -side,
         )
-        if best_rank is None or rank > best_rank:
-            best, best_rank = (units, movable), rank
-    assert best is not None
-    units, movable = best
+        found.append((rank, (units, movable)))
+    found.sort(key=lambda each: each[0], reverse=True)
+    rank, (units, movable) = found[0]
     if len(units.units) < _FEWEST_OF_SMALLEST:
-        movable = np.zeros(len(units.units), bool)
-    return units, movable
+        return [(units, np.zeros(len(units.units), bool))]
+    return [cut for other, cut in found if other[0] == rank[0] and other[2] >= rank[2]]
 
 
 def _extents(planes: Sequence[LabelledPlane], classes: int, patches: Patches) -> np.ndarray:

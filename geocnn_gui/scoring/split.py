@@ -10,6 +10,8 @@ from geocnn_gui.data.source import Plane
 
 #: Sides of blocks tried, in cells.
 BLOCK_SIDES = (256, 192, 128, 96, 64, 48, 32, 16)
+#: ... and in samples, which may be few.
+SAMPLE_SIDES = (*BLOCK_SIDES, 8, 4, 2, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +29,15 @@ class LabelledCells:
 
 @dataclass(frozen=True, slots=True)
 class LabelledPlane:
-    """A picture of source number `source`: how it lies there, its shape, its labelled cells."""
+    """A picture of source number `source`: how it lies there, its shape, its labelled cells.
+
+    Of a sample set, whose cells are `samples`, `records` int64 (columns,) may say which of them
+    belong together.
+    """
 
     source: int
     plane: Plane
     shape: tuple[int, int]
     cells: LabelledCells
+    samples: bool = False
+    records: np.ndarray | None = None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from operator import ge
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from geocnn_gui.errors import BadRequest, NotEnoughLabels
 from geocnn_gui.scoring.buffer import MOST_LOST, Buffer, along_axes, wanted_buffer, widest_kept
-from geocnn_gui.scoring.choose_unit import cut_units, recut_units
+from geocnn_gui.scoring.choose_unit import HELD_UNITS, cut_units, recut_units
 from geocnn_gui.scoring.draw import draw_roles
 from geocnn_gui.scoring.regions import Boxes, PixelDraw, PlaneSplit, project
 from geocnn_gui.scoring.split import LabelledPlane
@@ -319,20 +320,46 @@ def plan_split(
     wanted, wanted_for = wanted_buffer(spec, reach, lengths)
     if LEAKY in (spec.unit, choice and choice.unit):
         wanted, wanted_for = (0, 0), "none around single pixels"
-    if choice is None:
-        unit_set, movable, reason = cut_units(planes, len(classes), spec, wanted)
-    else:
-        unit_set, reason = recut_units(planes, len(classes), choice), "as kept"
-        movable = np.ones(len(unit_set.units), bool)
-    plan = SplitPlan(
-        spec, tuple(classes), tuple(planes), unit_set, reason, (TRAINED,) * len(movable),
-        wanted, wanted_for,
-    )  # fmt: skip
+    elif spec.buffer == "auto" and planes and all(p.samples for p in planes):
+        wanted, wanted_for = (0, 0), "a network sees no sample from within another"
+
+    def plan_of(unit_set: UnitSet, reason: str) -> SplitPlan:
+        roles = (TRAINED,) * len(unit_set.units)
+        return SplitPlan(spec, tuple(classes), tuple(planes), unit_set, reason, roles, wanted,
+                         wanted_for)  # fmt: skip
+
     if choice is not None:
-        return _taken_up(plan, choice).ready()
-    if unit_set.kind == LEAKY:
-        return _drawn(plan).ready()
-    return replace(plan, roles=_draw(unit_set.counts, movable, spec)).ready()
+        return _taken_up(plan_of(recut_units(planes, len(classes), choice), "as kept"), choice).ready()
+    cuts, reason = cut_units(planes, len(classes), spec, wanted)
+    if cuts[0][0].kind == LEAKY:
+        return _drawn(plan_of(cuts[0][0], reason)).ready()
+    return _best(
+        replace(plan_of(units, reason), roles=_draw(units.counts, movable, spec))
+        for units, movable in cuts
+    )
+
+
+def _best(drawn: Iterator[SplitPlan]) -> SplitPlan:
+    """Return the first plan, or one that tells more of the score with no narrower a buffer.
+
+    More is told by up to `HELD_UNITS` units, then by more classes that lie in several of them.
+    Where the first holds out a single unit, which tells too little, the buffer to keep is the
+    widest of the others.
+    """
+    first = next(drawn).ready()
+    if _telling(first) == (HELD_UNITS, len(first.classes)):
+        return first
+    plans = [first, *(plan.ready() for plan in drawn)]
+    several = [plan for plan in plans if _telling(plan)[0] > 1]
+    if several and _telling(first)[0] < 2:
+        first = max(several, key=lambda plan: plan.buffer)
+    return max((p for p in plans if all(map(ge, p.buffer, first.buffer))), key=_telling)
+
+
+def _telling(plan: SplitPlan) -> tuple[int, int]:
+    """Count the units held out, as far as they matter, and the classes that several hold."""
+    held = plan.unit_set.counts[np.array(plan.roles, np.int64) >= 0]
+    return min(len(held), HELD_UNITS), int(((held > 0).sum(0) > 1).sum())
 
 
 def _draw(counts: np.ndarray, movable: np.ndarray, spec: SplitSpec) -> tuple[int, ...]:

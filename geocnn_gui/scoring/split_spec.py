@@ -9,7 +9,7 @@ from pydantic import Field
 from geocnn_gui.models.spec import ADVANCED, Spec
 
 #: What is held out as a whole; the last draws single pixels, whose neighbours it then trains on.
-UnitKind = Literal["block", "section", "polygon", "file", "pixels (leaky)"]
+UnitKind = Literal["block", "section", "polygon", "record", "file", "pixels (leaky)"]
 LEAKY: UnitKind = "pixels (leaky)"
 #: Roles of a unit that is in no fold.
 TRAINED, TEST = -1, -2
@@ -35,7 +35,7 @@ class SplitChoice(Spec):
 class SplitSpec(Spec):
     """Which labels are kept aside for the score."""
 
-    unit: Literal["auto", "block", "section", "polygon", "file", "pixels (leaky)"] = Field(
+    unit: Literal["auto", "block", "section", "polygon", "record", "file", "pixels (leaky)"] = Field(
         default="auto",
         title="Hold out by",
         description="What is kept aside as a whole; auto chooses from the labels.",

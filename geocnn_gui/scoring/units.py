@@ -121,6 +121,29 @@ def cut_sections(
     return UnitSet("section", classes, units, owners, axis=axis, cuts=cuts)
 
 
+def cut_records(planes: Sequence[LabelledPlane], classes: int) -> UnitSet:
+    """Take all samples of a record as a unit; a source without records is taken whole."""
+
+    def describe(source: int, place: tuple[int, ...]) -> tuple[str, np.ndarray]:
+        records = next(p.records for p in planes if p.source == source)
+        if records is None:
+            return f"{source}", np.array([[(0, _END)] * len(place)])
+        held = np.flatnonzero(np.diff(np.pad(records == place[1], 1).astype(np.int8)))
+        boxes = np.zeros((len(held) // 2, 2, 2), np.int64)
+        boxes[:, 0] = 0, _END
+        boxes[:, 1] = held.reshape(-1, 2)
+        return f"{source}:{place[1]}", boxes
+
+    keys = []
+    for p in planes:
+        places = [np.zeros(1, np.int64)] * p.plane.ndim
+        if p.records is not None:
+            places[1] = p.records[p.cells.columns]
+        keys.append(places)
+    units, owners = _gather(planes, classes, keys, describe)
+    return UnitSet("record", classes, units, owners)
+
+
 def section_axis(planes: Sequence[LabelledPlane]) -> int | None:
     """Return the axis with most sections; None where no source has any."""
     axes = [p.plane.section.axis for p in planes if p.plane.section.axis is not None]

@@ -13,7 +13,7 @@ from geocnn_gui.labels.classes import Classes
 from geocnn_gui.scoring.buffer import Sample, correlation_length, sample_windows
 from geocnn_gui.scoring.split import LabelledPlane
 from geocnn_gui.scoring.split_plan import plan_split
-from geocnn_gui.training.sampling import LabelledPicture
+from geocnn_gui.training.samples import picture_of
 from geocnn_gui.training.sections import Pair, labelled_sections
 from geocnn_gui.training.seen import Seen
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from geocnn_gui.scoring.regions import PlaneSplit
     from geocnn_gui.scoring.split_plan import SplitPlan
     from geocnn_gui.scoring.split_spec import SplitSpec
+    from geocnn_gui.training.sampling import LabelledPicture
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Pictures:
     def planes(self) -> list[LabelledPlane]:
         """Return where the labels of each picture lie."""
         return [
-            LabelledPlane(number, p.plane, p.shape, p.cells)
+            LabelledPlane(number, p.plane, p.shape, p.cells, p.samples, p.records)
             for number, p in zip(self.of_source, self.all, strict=True)
         ]
 
@@ -59,7 +60,8 @@ class Pictures:
     def plan(self, spec: SplitSpec, reach: int) -> SplitPlan:
         """Plan what is held out; see `scoring.split_plan.plan_split`."""
         planes, names = self.planes, [c.name for c in self.classes]
-        lengths = correlation_length(self._label_samples(planes)) if spec.buffer == "auto" else None
+        measured = spec.buffer == "auto" and not all(p.samples for p in planes)
+        lengths = correlation_length(self._label_samples(planes)) if measured else None
         return plan_split(planes, spec, names, reach, lengths=lengths, choice=spec.choice)
 
     def _label_samples(self, planes: list[LabelledPlane]) -> list[Sample]:
@@ -97,7 +99,7 @@ def open_pictures(
     for number, (pair, seen) in enumerate(zip(pairs, found.seen, strict=True)):
         for section in pair.sections or labelled_sections(pair.source, pair.labels):
             own = statistics(pair.source)
-            picture = LabelledPicture(pair.source, section, pair.labels, own, lookup)
+            picture = picture_of(pair.source, section, pair.labels, own, lookup)
             for part, numbers in picture.find_cells():
                 seen.add(picture.plane, part, numbers > 0)
                 yield Progress(0, 0, f"Reading the labels of {pair.source.name}")

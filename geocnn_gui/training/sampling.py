@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Values of sections kept in memory, all together; of further ones patches are read as needed.
 _KEPT_VALUES = 64_000_000
+#: All at once, a step takes patches of so many values.
+_AT_ONCE_VALUES = 32_000_000
 #: Of more labelled cells of a class in a source, about this many stand for all as patch centres.
 _CELLS_PER_CLASS = 200_000
 
@@ -37,6 +39,9 @@ class LabelledPicture:
     `lookup` maps a label id to its class number 1..n (0: unlabelled or not trained). `kept`
     says whether its values stay in memory. Run `find_cells` once before anything else.
     """
+
+    #: What stands for no label in patches.
+    nowhere: ClassVar[float] = 0
 
     source: Source
     section: Section
@@ -51,6 +56,9 @@ class LabelledPicture:
     def __post_init__(self) -> None:
         self.plane = self.source.plane(self.section)
         self.shape = self.source.picture_shape(self.section)
+        #: Whether each cell is a sample of its own, and which records they were cut from.
+        self.samples = False
+        self.records: np.ndarray | None = None
 
     def find_cells(self) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
         """Set `cells`, chunk by chunk; yields each with its rows and columns and class numbers."""
@@ -110,8 +118,14 @@ class LabelledPicture:
         numbers = self.training_labels(*spans)
         if any(sum(pad) for pad in pads):
             values = np.pad(values, [(0, 0), *pads], mode="symmetric")
-            numbers = np.pad(numbers, pads)
+            numbers = np.pad(numbers, pads, constant_values=self.nowhere)
         return values, numbers
+
+    def moved(self, row: int, column: int, move: tuple[int, int]) -> tuple[int, int]:
+        """Return the cell that lies `move` from another, or the nearest within the picture."""
+        along = zip((row, column), move, self.shape, strict=True)
+        row, column = (int(np.clip(at + by, 0, size - 1)) for at, by, size in along)
+        return row, column
 
     def held_windows(self, net: SegmentationNet) -> Iterator[HeldWindow]:
         """Yield the windows to predict for what is held out of this picture."""
@@ -143,6 +157,18 @@ def keep_small(pictures: list[LabelledPicture]) -> None:
         left -= size if picture.kept else 0
 
 
+def thinned_by(cells: int, pictures: list[LabelledPicture], form: tuple[int, int]) -> int:
+    """Return of how many labelled cells one is taken, where a step takes all at once."""
+    values = form[0] * form[1] * max(1, len(pictures[0].source.bands))
+    return max(1, -(-cells * values // _AT_ONCE_VALUES))
+
+
+def patches_at_once(pictures: list[LabelledPicture], form: tuple[int, int]) -> int:
+    """Return the most patches of a step that takes all at once."""
+    cells = sum(len(picture.cells.rows) for picture in pictures)
+    return -(-cells // thinned_by(cells, pictures, form))
+
+
 class PatchSampler:
     """Draw patches whose middle lies on a labelled cell; same seed, same patches."""
 
@@ -161,6 +187,7 @@ class PatchSampler:
             for i, c in enumerate(_training_cells(p) for p in pictures)
         ]
         cells = np.concatenate(table)
+        self._cells = cells[:, :3]
         self._by_class = [cells[cells[:, 3] == k, :3] for k in range(classes)]
         counts = np.array([len(c) for c in self._by_class], float)
         # The square root lies between drawing classes as they come and all alike.
@@ -177,6 +204,19 @@ class PatchSampler:
     def state(self, state: dict[str, Any]) -> None:
         self._random.bit_generator.state = state
 
+    def whole(self, form: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """Return a patch around every labelled cell, evenly thinned where they are too many."""
+        step = thinned_by(len(self._cells), self._pictures, form)
+        patches = [self._pictures[p].patch(row, column, form) for p, row, column in self._cells[::step]]
+        values, numbers = zip(*patches, strict=True)
+        return np.stack(values), np.stack(numbers)
+
+    def whole_in_words(self, form: tuple[int, int]) -> str:
+        """Say how many patches `whole` gives."""
+        step = thinned_by(len(self._cells), self._pictures, form)
+        many = f"All at once: {-(-len(self._cells) // step):,} patches in a step"
+        return f"{many}." if step == 1 else f"{many}, around every {step:,}. labelled cell."
+
     def draw(
         self, n: int, form: tuple[int, int], *, jitter: tuple[int, int]
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -191,8 +231,7 @@ class PatchSampler:
             picture, row, column = cells[self._random.integers(len(cells))]
             move_row, move_column = self._random.integers(low, high)
             picture = self._pictures[picture]
-            row = int(np.clip(row + move_row, 0, picture.shape[0] - 1))
-            column = int(np.clip(column + move_column, 0, picture.shape[1] - 1))
+            row, column = picture.moved(row, column, (move_row, move_column))
             patches.append(picture.patch(row, column, form))
         values, numbers = zip(*patches, strict=True)
         return np.stack(values), np.stack(numbers)

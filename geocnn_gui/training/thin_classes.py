@@ -45,7 +45,7 @@ def find_thin(pictures: Sequence[LabelledPicture]) -> Generator[Event, None, lis
     """Return the numbers (from 0) of the classes whose labels are narrow; values are not read."""
     tally = WidthTally()
     for picture in pictures:
-        for window in picture.labels.labelled_windows():
+        for window in () if picture.samples else picture.labels.labelled_windows():
             if (part := picture.plane.cells(window)) is None:
                 continue
             wide, core = grown(part, picture.shape, THIN_BELOW)
