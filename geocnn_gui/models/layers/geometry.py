@@ -102,6 +102,17 @@ def follow_back(steps: Sequence[Step], low: int, high: int) -> tuple[int, int]:
     return low, high
 
 
+def all_fit(steps: Sequence[Step], size: int) -> bool:
+    """Say whether data of `size` leave something at every step."""
+    for step in steps:
+        if isinstance(step, Beside) and not all(all_fit(part, size) for part in step.branches):
+            return False
+        size = step.size(size)
+        if size < 1:
+            return False
+    return True
+
+
 def receptive_field(steps: Sequence[Step]) -> int:
     """Return how many values of the data, from first to last, one output depends on at most."""
     spans = (follow_back(steps, place, place) for place in range(_phases(steps)))

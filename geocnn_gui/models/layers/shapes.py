@@ -14,6 +14,7 @@ from geocnn_gui.models.layers.geometry import (
     Step,
     Whole,
     Window,
+    all_fit,
     follow_back,
     per_axis,
     receptive_field,
@@ -79,7 +80,7 @@ class Row:
 class Data:
     """What runs between two layers: `size` along each axis, () once flattened.
 
-    `steps`: for each axis, how it came from the data. `jump`: as in `Row`, exactly; `grid`: all
+    `left`: the size that was flattened. `steps`: for each axis, how it came from the data. `jump`: as in `Row`, exactly; `grid`: all
     jumps on the way.
     """
 
@@ -88,6 +89,7 @@ class Data:
     steps: tuple[tuple[Step, ...], ...]
     jump: tuple[Fraction, ...]
     grid: frozenset[Fraction] = frozenset()
+    left: tuple[int, ...] = ()
 
     @property
     def values(self) -> int:
@@ -117,8 +119,8 @@ class Outline:
     """A list of layers as a network: its rows, the last of which is the head, and its task.
 
     `task` is None where it is neither: the head's problem says why. `stride`: sizes of pictures
-    are multiples of it; `halo`: how far around a block on that grid its logits reach. `before`
-    the head runs `last`.
+    are multiples of it; `halo`: how far around a block on that grid its logits reach; `least`:
+    the smallest size along each axis. `last` is what runs into the head.
     """
 
     rows: tuple[Row, ...]
@@ -126,6 +128,7 @@ class Outline:
     last: Data
     stride: int = 1
     halo: int = 0
+    least: tuple[int, ...] = ()
 
     @property
     def problem(self) -> str:
@@ -157,9 +160,9 @@ def outline(
     spec: LayersSpec, bands: int, classes: int, size: int | tuple[int, ...] | None = None
 ) -> Outline:
     """Return the whole network, seen on `size` (default: the patch of the spec)."""
-    sizes = per_axis(spec.patch if size is None else size, spec.dims, "size")
-    begin = Data(bands, sizes, ((),) * spec.dims, (Fraction(1),) * spec.dims)
-    rows, last = _run(spec.layers, begin, "")
+    data = begin(spec, bands, size)
+    sizes = data.size
+    rows, last = _run(spec.layers, data, "")
     task, problem = _task(spec, sizes, last)
     head = Dense(units=classes) if task != "pixels" else Convolution(channels=classes, kernel=1)
     found = _found_of(head, replace(last, size=()) if task != "pixels" else last)
@@ -168,7 +171,24 @@ def outline(
     total = sum(each.parameters for each in (*rows, row) if each.is_leaf)
     if total > MOST_PARAMETERS and not problem:
         row = replace(row, problem=f"all layers together learn {total:,} numbers, too many")
-    return Outline((*rows, row), task, last, *_reach(last if task == "pixels" else None))
+    found_rows = (*rows, row)
+    if task != "pixels":
+        return Outline(found_rows, task, last)
+    return Outline(found_rows, task, last, *_reach(last), _least(last))
+
+
+def begin(spec: LayersSpec, bands: int, size: int | tuple[int, ...] | None = None) -> Data:
+    """Return the data before the first layer (default: a patch of the spec)."""
+    sizes = per_axis(spec.patch if size is None else size, spec.dims, "size")
+    return Data(bands, sizes, ((),) * spec.dims, (Fraction(1),) * spec.dims)
+
+
+def follow(layer: Layer, data: Data) -> Data:
+    """Return what `layer` makes of `data`; raises `Impossible`."""
+    found = _found_of(layer, data)
+    if found.problem:
+        raise Impossible(found.problem)
+    return found.data
 
 
 def least_patch(spec: LayersSpec, bands: int = 1, classes: int = 2) -> int | None:
@@ -217,16 +237,26 @@ def _stride(last: Data) -> int:
     return math.lcm(1, *(jump.numerator for jump in last.grid))
 
 
-def _reach(last: Data | None) -> tuple[int, int]:
-    """Return the stride and the halo of a network that names every pixel."""
-    if last is None:
-        return 1, 0
+def _reach(last: Data) -> tuple[int, int]:
+    """Return the stride and the halo of a network that names every place."""
     stride = _stride(last)
     far = 0
     for steps in last.steps:
         low, high = follow_back(steps, 0, stride - 1)
         far = max(far, -low, high - stride + 1)
     return stride, -(-far // stride) * stride
+
+
+def _least(last: Data) -> tuple[int, ...]:
+    """Return the smallest size along each axis at which every layer has something to give.
+
+    It is twice the stride at least, so that statistics have more than one value.
+    """
+    stride = _stride(last)
+    return tuple(
+        next((n for n in range(2 * stride, size, stride) if all_fit(steps, n)), size)
+        for steps, size in zip(last.steps, last.size, strict=True)
+    )
 
 
 # ---- Layer by layer ----------------------------------------------------------------------------
@@ -271,7 +301,7 @@ def _found_of(layer: Layer, data: Data, path: str = "") -> _Found:
         case Dense():
             return _dense(layer, data)
         case Flatten():
-            return _Found(_whole(data, data.values, ()))
+            return _Found(replace(_whole(data, data.values, ()), left=data.size or data.left))
         case Normalisation():
             return _normalised(layer, data)
     if not data.size:
@@ -292,7 +322,7 @@ def _dense(layer: Dense, data: Data) -> _Found:
         raise Impossible(
             f"the data is still {sizes_in_words(data.output)}; put a flatten before it"
         )
-    made = replace(data, channels=layer.units, size=())
+    made = replace(data, channels=layer.units, size=(), left=())
     count = (data.values + 1) * layer.units
     return _Found(made, count, data.values * layer.units, count)
 
