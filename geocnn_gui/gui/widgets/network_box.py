@@ -134,10 +134,13 @@ class NetworkList(QFrame):
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Let arrow keys walk through the list while one types."""
         moves = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
-        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
-            if event.key() in moves:
-                self.tree.keyPressEvent(event)
-                return True
+        if (
+            isinstance(event, QKeyEvent)
+            and event.type() == QEvent.Type.KeyPress
+            and event.key() in moves
+        ):
+            self.tree.keyPressEvent(event)
+            return True
         return super().eventFilter(watched, event)
 
     def _fill(self) -> None:

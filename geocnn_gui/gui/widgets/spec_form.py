@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
+    QAbstractSpinBox,
     QCheckBox,
     QComboBox,
     QDoubleSpinBox,
@@ -21,6 +22,7 @@ from PySide6.QtWidgets import (
 from geocnn_gui.gui.widgets.auto_number import AutoNumber
 from geocnn_gui.gui.widgets.card import Fold, keep_from_wheel, label
 from geocnn_gui.gui.widgets.choice_or_file import ChoiceOrFile
+from geocnn_gui.gui.widgets.sizes_edit import SizesEdit
 
 if TYPE_CHECKING:
     from geocnn_gui.gui.widgets.choice_or_file import Ask
@@ -32,16 +34,22 @@ class SpecForm(QWidget):
     A field's title is its label, its description the tooltip, its bounds those of the editor.
     `json_schema_extra` may say "advanced" (folded away) or "hidden" (kept as it is), and what
     a text field offers: "choices" (value -> words); `ask_file` asks for a file. A value that the
-    spec refuses shows its reason under the form and `spec()` keeps the last good one.
+    spec refuses shows its reason under the form and `spec()` keeps the last good one. `live`:
+    numbers count while they are typed, not only once they are left.
     """
 
     changed = Signal()
 
     def __init__(
-        self, spec: BaseModel, parent: QWidget | None = None, *, ask_file: Ask | None = None
+        self,
+        spec: BaseModel,
+        parent: QWidget | None = None,
+        *,
+        ask_file: Ask | None = None,
+        live: bool = False,
     ) -> None:
         super().__init__(parent)
-        self._spec, self._ask_file = spec, ask_file
+        self._spec, self._ask_file, self._live = spec, ask_file, live
         self._editors: dict[str, QWidget] = {}
         self._captions: dict[str, tuple[QGridLayout, QWidget]] = {}
         self._complaint = QLabel(self)
@@ -91,6 +99,8 @@ class SpecForm(QWidget):
         editor = self._editor(field, getattr(self._spec, name))
         for part in (editor, *editor.findChildren(QWidget)):
             keep_from_wheel(part)
+            if isinstance(part, QAbstractSpinBox):
+                part.setKeyboardTracking(self._live)
         editor.setObjectName(f"field_{name}")
         editor.setToolTip(field.description or "")
         editor.setAccessibleDescription(field.description or "")
@@ -117,21 +127,26 @@ class SpecForm(QWidget):
         return _editor(field, value)
 
     def _take(self) -> None:
+        for name, editor in self._editors.items():
+            if isinstance(editor, SizesEdit) and (wrong := editor.complaint()):
+                self._complain(name, wrong)
+                return
         values = {name: _value(editor) for name, editor in self._editors.items()}
         try:
             spec = type(self._spec).model_validate({**self._spec.model_dump(), **values})
         except ValidationError as error:
             first = error.errors()[0]
-            title = (
-                type(self._spec).model_fields[str(first["loc"][0])].title if first["loc"] else ""
-            )
-            self._complaint.setText(f"{title}: {first['msg']}".removeprefix(": "))
-            self._complaint.show()
+            self._complain(str(first["loc"][0]) if first["loc"] else "", first["msg"])
             return
         self._complaint.hide()
         if spec != self._spec:
             self._spec = spec
             self.changed.emit()
+
+    def _complain(self, name: str, wrong: str) -> None:
+        title = type(self._spec).model_fields[name].title if name else ""
+        self._complaint.setText(f"{title}: {wrong}".removeprefix(": "))
+        self._complaint.show()
 
 
 def _form() -> QGridLayout:
@@ -154,6 +169,11 @@ def bounds(field: FieldInfo) -> tuple[float | None, float | None]:
 
 def _editor(field: FieldInfo, value: Any) -> QWidget:
     parts = get_args(field.annotation)
+    if any(get_origin(_plain(part)) is tuple for part in parts):
+        words = {
+            word: word for part in parts if get_origin(part) is Literal for word in get_args(part)
+        }
+        return SizesEdit(words | ({"window": None} if type(None) in parts else {}), value)
     if any(get_args(part) == ("auto",) for part in parts):
         number = next(part for part in parts if get_origin(part) is Annotated)
         low, high = bounds(FieldInfo.from_annotation(number))
@@ -169,10 +189,14 @@ def _editor(field: FieldInfo, value: Any) -> QWidget:
         box = QSpinBox()
         box.setRange(int(low if low is not None else -(2**31)), int(high or 2**31 - 1))
         box.setGroupSeparatorShown(True)
-        box.setKeyboardTracking(False)
         box.setValue(value)
         return box
     return _number(low, high, float(value))
+
+
+def _plain(annotation: Any) -> Any:
+    """Return a type without its bounds."""
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def _choice(options: tuple[Any, ...], value: Any) -> QComboBox:
@@ -189,14 +213,13 @@ def _number(low: float | None, high: float | None, value: float) -> QDoubleSpinB
     box.setDecimals(4 if small else 2)
     box.setSingleStep(value / 5 if small else 0.05)
     box.setRange(low if low is not None else -1e9, high if high is not None else 1e9)
-    box.setKeyboardTracking(False)
     box.setValue(value)
     return box
 
 
 def _value(editor: QWidget) -> Any:
     match editor:
-        case ChoiceOrFile() | AutoNumber():
+        case ChoiceOrFile() | AutoNumber() | SizesEdit():
             return editor.value()
         case QCheckBox():
             return editor.isChecked()
@@ -209,7 +232,7 @@ def _value(editor: QWidget) -> Any:
 
 def _when_edited(editor: QWidget, act: Any) -> None:
     match editor:
-        case ChoiceOrFile() | AutoNumber():
+        case ChoiceOrFile() | AutoNumber() | SizesEdit():
             editor.changed.connect(act)
         case QCheckBox():
             editor.toggled.connect(act)
