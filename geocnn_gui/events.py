@@ -24,7 +24,8 @@ class EpochDone:
     on all labels). `loss` is the mean training loss of the epoch; `holdout_loss` and
     `holdout_iou` (mean IoU, 0-1) are None while nothing is held out; `holdout_interval` are the
     ends of its 95 % interval, None where there is none. `fold` counts from 0; `leaky` says that
-    single pixels were held out.
+    single pixels were held out. Of a continuous target there are `holdout_rmse`, in its unit,
+    and `holdout_r2` instead of the IoU.
     """
 
     stage: str
@@ -37,6 +38,8 @@ class EpochDone:
     fold: int = 0
     folds: int = 1
     leaky: bool = False
+    holdout_rmse: float | None = None
+    holdout_r2: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,10 +87,12 @@ def plan_split(
     """
     from geocnn_gui.models.networks import build
     from geocnn_gui.training.pictures import labelled_classes, open_pictures
+    from geocnn_gui.training.values import open_target_pictures
 
-    number = len(labelled_classes(pairs, classes))
+    learns = any(pair.target is not None for pair in pairs)
+    number = 1 if learns else len(labelled_classes(pairs, classes))
     reach = build(model_spec, len(pairs[0].source.bands), number).halo
-    opening = open_pictures(pairs, classes)
+    opening = open_target_pictures(pairs) if learns else open_pictures(pairs, classes)
     while True:
         try:
             next(opening)
@@ -175,6 +177,7 @@ def _predict(
 
     from geocnn_gui.inference.device import choose_device
     from geocnn_gui.inference.predict import predict as run
+    from geocnn_gui.inference.samples import predict_samples
     from geocnn_gui.inference.store import PredictionStore, model_mark, stores_unasked
     from geocnn_gui.scoring.seen import SEEN_FILE, Seen
 
@@ -189,7 +192,10 @@ def _predict(
     )
     seen.save(folder / SEEN_FILE)
     try:
-        task = run(net, card, source, store, device=chosen, sections=sections, spec=how.spec)
+        if source.samples is not None:
+            task = predict_samples(net, card, source, store, device=chosen, spec=how.spec)
+        else:
+            task = run(net, card, source, store, device=chosen, sections=sections, spec=how.spec)
         yield from _telling_absent(task, store)
     finally:
         store.close()

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from geocnn_gui.errors import GeoCNNError, ModelMismatch
 from geocnn_gui.files import write_bytes
@@ -15,7 +15,9 @@ from geocnn_gui.labels.classes import LabelClass
 from geocnn_gui.models.ground import Ground, GroundCard
 from geocnn_gui.models.scaling import Scaling
 from geocnn_gui.models.spec import ModelSpec, Spec, shareable
+from geocnn_gui.models.target import Target
 from geocnn_gui.models.unit_scores import UnitScores
+from geocnn_gui.models.value_scores import ValueScores
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,14 +73,25 @@ class TrainingSummary(Spec):
     test_units: int = 0
     refit: bool = False
     software: str = ""
+    #: Of a continuous target, in its unit: figures on what was held out, on the test set, and on
+    #: single pixels (leaky); intervals by figure.
+    holdout_values: dict[str, float | None] = Field(default={})
+    holdout_values_interval: dict[str, tuple[float, float] | None] = Field(default={})
+    holdout_value_scores: ValueScores | None = None
+    test_values: dict[str, float | None] = Field(default={})
+    test_values_interval: dict[str, tuple[float, float] | None] = Field(default={})
+    leaky_values: dict[str, float | None] = Field(default={})
 
 
 class ModelCard(Spec):
     """What a model knows of itself; saved as JSON in its file."""
 
-    version: Literal[1] = 1
+    #: 2 where there is a target: programs that know classes alone refuse such a file.
+    version: Literal[1, 2] = 1
     spec: ModelSpec = Field(discriminator="kind")
-    classes: tuple[LabelClass, ...] = Field(min_length=2)
+    #: At least two, or none where it predicts a continuous `target`.
+    classes: tuple[LabelClass, ...] = ()
+    target: Target | None = None
     bands: tuple[str, ...] = Field(min_length=1)
     domain: Literal["seismic", "imagery"]
     scaling: Scaling
@@ -91,6 +104,24 @@ class ModelCard(Spec):
     thresholds: dict[int, float] = Field(default={})
     #: Sources it was trained on; which of their cells lies in the file: `read_grounds`.
     grounds: tuple[GroundCard, ...] = ()
+
+    @model_validator(mode="after")
+    def _either(self) -> ModelCard:
+        if self.target is None and len(self.classes) < 2:
+            raise ValueError("a model has two classes at least, or a target")
+        if self.target is not None and self.classes:
+            raise ValueError("a model has classes or a target, not both")
+        return self
+
+    @property
+    def outputs(self) -> int:
+        """Count what the network says of a pixel."""
+        return 1 if self.target is not None else len(self.classes)
+
+    @property
+    def named(self) -> tuple[LabelClass, ...]:
+        """Return the classes; of a target the one that stands for cells with a value."""
+        return self.classes if self.target is None else (self.target.as_class,)
 
 
 def save_model(
@@ -105,8 +136,18 @@ def save_model(
         packed = np.frombuffer(archive_bytes(ground.seen), np.uint8).copy()
         state[f"{_GROUND}{number}"] = torch.from_numpy(packed)
     changes = {"spec": shareable(card.spec), "grounds": tuple(g.card for g in grounds)}
+    changes["version"] = 1 if card.target is None else 2
     card = card.model_copy(update=changes)
-    write_bytes(path, save(state, metadata={_KEY: card.model_dump_json()}))
+    # What older programs do not know of is left out where it says nothing.
+    said = card.model_dump_json(exclude=_unsaid(card))
+    write_bytes(path, save(state, metadata={_KEY: said}))
+
+
+def _unsaid(card: ModelCard) -> dict[str, Any]:
+    if card.target is not None:
+        return {}
+    values = [name for name in TrainingSummary.model_fields if "value" in name]
+    return {"target": True, "training": set(values)}
 
 
 def read_card(path: Path) -> ModelCard:
@@ -122,7 +163,7 @@ def read_card(path: Path) -> ModelCard:
         raise _not_a_model(path)
     try:
         content = json.loads(data)
-        if isinstance(content, dict) and content.get("version", 1) != 1:
+        if isinstance(content, dict) and content.get("version", 1) not in (1, 2):
             raise ModelMismatch(
                 f"{path} was written by a newer version of GeoCNN", "update the program to use it"
             )
@@ -148,7 +189,7 @@ def load_model(path: Path) -> tuple[SegmentationNet, ModelCard]:
     from geocnn_gui.models.networks import build
 
     card = read_card(path)
-    net = build(card.spec, len(card.bands), len(card.classes))
+    net = build(card.spec, len(card.bands), card.outputs)
     try:
         state = load_file(path)
         net.load_state_dict({k: v for k, v in state.items() if not k.startswith(_GROUND)})

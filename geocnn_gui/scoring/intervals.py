@@ -310,12 +310,12 @@ def _interval(value: float, drawn: np.ndarray, units: int) -> Interval:
         return Interval(value=None)
     if units < FEWEST_UNITS or not len(drawn):
         return Interval(value=float(value))
-    tail = _tail(units)
+    tail = expanded_tail(units)
     low, high = np.quantile(drawn, [tail, 1 - tail])
     return Interval(value=float(value), low=min(float(low), value), high=max(float(high), value))
 
 
-def _tail(units: int) -> float:
+def expanded_tail(units: int) -> float:
     """Return the share of draws beyond either end of the interval."""
     widened = _student(units - 1) * np.sqrt(units / (units - 1))
     return _NORMAL.cdf(-float(widened))

@@ -75,6 +75,27 @@ def augment(
     return values.masked_fill(dead, 0), turned[:, 0].long()
 
 
+def turned(
+    values: Tensor, truth: Tensor, *, domain: Domain, random: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Flip a batch with its continuous target, and turn it where the domain allows.
+
+    `values` float (n, bands, h, w), `truth` float (n, h, w). Nothing else keeps the meaning of
+    every target: stretching changes what depends on frequency, gain what is an amplitude. Cells
+    move whole, so that no value is smoothed.
+    """
+    both = torch.cat([values, truth[:, None]], 1)
+    around = not CHANGES[domain].upright and both.shape[-1] == both.shape[-2]
+    flips = torch.rand(len(both), generator=random) < 0.5
+    turns = torch.randint(4, (len(both),), generator=random) if around else flips.long() * 0
+    moved = [
+        torch.rot90(each.flip(-1) if flip else each, int(turn), (-2, -1))
+        for each, flip, turn in zip(both, flips, turns, strict=True)
+    ]
+    both = torch.stack(moved)
+    return both[:, :-1].contiguous(), both[:, -1].contiguous()
+
+
 def _uniform(shape: tuple[int, ...], half: float, random: torch.Generator) -> Tensor:
     return (2 * torch.rand(shape, generator=random) - 1) * half
 

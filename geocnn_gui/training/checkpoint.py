@@ -23,6 +23,7 @@ from geocnn_gui.files import replacing
 from geocnn_gui.labels.classes import LabelClass
 from geocnn_gui.models.scaling import Scaling
 from geocnn_gui.models.spec import ModelSpec, Spec
+from geocnn_gui.models.value_scores import ValueScores
 from geocnn_gui.scoring.intervals import UnitScores
 from geocnn_gui.training.spec import TrainingSpec
 
@@ -53,6 +54,7 @@ class SourceMark(Spec):
     shape: tuple[int, ...]
     labels_digest: str
     sections: tuple[tuple[int | None, int], ...] | None = None
+    target: str = ""
 
 
 class DeviceMark(Spec):
@@ -77,6 +79,8 @@ class FitCard(Spec):
     units: UnitScores | None = None
     steps: int = 0
     finished: bool = False
+    values: ValueScores | None = None
+    lowest: float | None = None
 
 
 class FittingCard(Spec):
@@ -327,6 +331,7 @@ def mark(pair: Pair) -> SourceMark:
         name=source.name, identity=identity(source), shape=source.shape,
         labels_digest=pair.labels.digest,
         sections=None if sections is None else tuple((s.axis, s.index) for s in sections),
+        target="" if pair.target is None else pair.target.mark,
     )  # fmt: skip
 
 
@@ -342,6 +347,8 @@ def require_same_data(card: CheckpointCard, marks: Sequence[SourceMark]) -> None
             raise _other(f"{now.name} is not the data that the training began with ({then.name})")
         if now.labels_digest != then.labels_digest:
             raise _other(f"The labels of {now.name} are not those that the training began with")
+        if now.target != then.target:
+            raise _other(f"The target of {now.name} is not the one that the training began with")
         if now.sections != then.sections:
             raise _other(f"The training began with other sections of {now.name}")
 
@@ -349,7 +356,10 @@ def require_same_data(card: CheckpointCard, marks: Sequence[SourceMark]) -> None
 def require_same_specs(card: CheckpointCard, model: ModelSpec, training: TrainingSpec) -> None:
     """Make sure that a training goes on by the settings it began with; raises `BadRequest`."""
     for group, then, now in (("model", card.model, model), ("training", card.training, training)):
-        before, after = _flat(then.model_dump()), _flat(now.model_dump())
+        before, after = (
+            _flat((each.settled() if isinstance(each, TrainingSpec) else each).model_dump())
+            for each in (then, now)
+        )
         for key, value in before.items():
             if value != after.get(key):
                 raise _other(f"The training began with {group}.{key}={value}, not {after.get(key)}")

@@ -10,11 +10,15 @@ import numpy as np
 from geocnn_gui.scoring.intervals import UnitScores, pooled, score_intervals, score_words
 from geocnn_gui.scoring.split_plan import SplitPlan
 from geocnn_gui.scoring.split_spec import LEAKY
+from geocnn_gui.scoring.values import pooled as pooled_values
+from geocnn_gui.scoring.values import value_intervals
 from geocnn_gui.training.loop import Fit, Leg
+from geocnn_gui.training.values import facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from geocnn_gui.models.value_scores import ValueScores
     from geocnn_gui.scoring.intervals import ScoreIntervals
     from geocnn_gui.scoring.regions import PlaneSplit
     from geocnn_gui.scoring.split_spec import SplitSpec
@@ -105,6 +109,30 @@ class Folds:
         return pooled(found) if found else None
 
     @property
+    def values(self) -> ValueScores | None:
+        """Return the errors unit by unit, of all folds; None before the first epoch."""
+        found = [f.fit.best_values for f in self.counted if f.fit.best_values is not None]
+        return pooled_values(found) if found else None
+
+    def value_facts(self, scale: float) -> dict[str, object]:
+        """Return what the model's card says of the score of a continuous target."""
+        leaky = [f.fit.best_values for f in self.all if f.leaky and f.fit.best_values is not None]
+        said: dict[str, object] = {}
+        if leaky:
+            said["leaky_values"] = facts_of(value_intervals(leaky[0], scale=scale))[0]
+        if (scores := self.values) is None or not scores.ids:
+            return said
+        figures, ends = facts_of(value_intervals(scores, scale=scale))
+        few = scores.table.size <= _MOST_KEPT
+        return said | {
+            "holdout_values": figures, "holdout_values_interval": ends,
+            "holdout_value_scores": scores if few else None,
+            "holdout_share": self.share, "holdout_by": scores.kind,
+            "holdout_units": len(scores.ids), "holdout_folds": len(self.counted),
+            "holdout_optimistic": self.plan.capped,
+        }  # fmt: skip
+
+    @property
     def leaky_iou(self) -> float | None:
         """Return the score on single pixels, where it was asked for."""
         return next((fold.fit.best_iou for fold in self.all if fold.leaky), None)
@@ -140,5 +168,6 @@ def test_splits(plan: SplitPlan) -> list[PlaneSplit]:
 
 
 def in_words(found: ScoreIntervals) -> str:
-    """Return "0.61, 0.52-0.69 over 14 blocks"."""
-    return score_words(found.mean_iou.value, found.mean_iou.ends, found.units, found.kind)
+    """Return "0.61, 0.52-0.69 over 14 blocks", or why there is no interval."""
+    figure = score_words(found.mean_iou.value, found.mean_iou.ends, found.units, found.kind)
+    return figure + (f" ({found.why_no_interval})" if found.why_no_interval else "")

@@ -110,6 +110,15 @@ def held_shares(
         yield HeldPart(numbers, known, logits.softmax(0).numpy(), core)
 
 
+def held_logits(
+    net: SegmentationNet, pictures: list[LabelledPicture], room: Room
+) -> Iterator[Note | tuple[LabelledPicture, _Spans, torch.Tensor]]:
+    """Yield the pictures and parts that `score_holdout` scores with their logits, and its notes."""
+    for picture, rows, columns in _parts(net, pictures):
+        logits = yield from _logits(net, picture, (rows, columns), room)
+        yield picture, (rows, columns), logits
+
+
 def mean_iou(confusion: np.ndarray) -> float:
     """Return the mean IoU over the classes in the truth."""
     union = confusion.sum(0) + confusion.sum(1) - np.diag(confusion)

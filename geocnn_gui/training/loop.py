@@ -6,7 +6,7 @@ import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -18,13 +18,23 @@ from geocnn_gui.events import EpochDone, Event, Note, Progress
 from geocnn_gui.inference.memory import is_out_of_memory, let_go
 from geocnn_gui.models.networks import SegmentationNet, build, build_for_training
 from geocnn_gui.models.spec import ModelSpec
+from geocnn_gui.models.target import Target
+from geocnn_gui.models.value_scores import ValueScores
 from geocnn_gui.scoring.intervals import UnitScores, score_intervals
 from geocnn_gui.training.checkpoint import FitCard, FittingCard, Stage
 from geocnn_gui.training.holdout import HeldScore, score_holdout
+from geocnn_gui.training.recipe import (
+    after_epoch,
+    make_optimizer,
+    make_schedule,
+    restore_schedule,
+    schedule_state,
+)
 from geocnn_gui.training.room import Room
 from geocnn_gui.training.sampling import LabelledPicture, PatchSampler
 from geocnn_gui.training.spec import TrainingSpec
 from geocnn_gui.training.step import take_step
+from geocnn_gui.training.values import score_values, take_score
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -32,6 +42,7 @@ if TYPE_CHECKING:
     from geocnn_gui.inference.device import Device
     from geocnn_gui.training.checkpoint import Checkpoint
 
+S = TypeVar("S")
 #: Weights are averaged over about this many last steps: a steadier network than the last one.
 _EMA_STEPS = 50
 #: Held-out scores closer than this are called equal; of equal epochs the latest is taken.
@@ -50,6 +61,8 @@ class Fit:
     best_units: UnitScores | None = None
     steps: int = 0
     finished: bool = False
+    best_values: ValueScores | None = None
+    lowest: float | None = None
 
     @property
     def card(self) -> FitCard:
@@ -59,6 +72,7 @@ class Fit:
             best_epoch=self.best_epoch, best_iou=self.best_iou, top_iou=self.top_iou,
             confusion=None if confusion is None else tuple(map(tuple, confusion.tolist())),
             units=self.best_units, steps=self.steps, finished=self.finished,
+            values=self.best_values, lowest=self.lowest,
         )  # fmt: skip
 
     @classmethod
@@ -67,7 +81,7 @@ class Fit:
         confusion = None if card.confusion is None else np.array(card.confusion, np.int64)
         return cls(
             best_state, card.best_epoch, card.best_iou, card.top_iou, confusion, card.units,
-            card.steps, card.finished,
+            card.steps, card.finished, card.values, card.lowest,
         )  # fmt: skip
 
 
@@ -115,6 +129,7 @@ class Task:
     classes: int
     room: Room
     keep: Callable[[Fitting, EpochDone], Note | None]
+    target: Target | None = None
 
 
 class Fitting:
@@ -131,19 +146,15 @@ class Fitting:
         self.net = make(task.model_spec, task.bands, task.classes)
         self.device = task.room.device
         self.device.place(self.net)
-        self.averaged = AveragedModel(self.net, avg_fn=_average, use_buffers=True)
+        self.averaged = AveragedModel(
+            self.net, avg_fn=_average if spec.average else _follow, use_buffers=True
+        )
         self.sampler = PatchSampler(
             task.pictures, classes=task.classes, balance=spec.balance, seed=spec.seed
         )
-        groups = self.net.parameter_groups(spec.learning_rate)
-        # Fused: weights are changed in place, so that memory cannot end halfway through them.
-        self.optimizer = torch.optim.AdamW(
-            groups, lr=spec.learning_rate, weight_decay=1e-2, fused=True
-        )
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, [group["lr"] for group in groups],
-            total_steps=epochs * spec.steps_per_epoch + 1, pct_start=0.15, final_div_factor=100,
-        )  # fmt: skip
+        self.optimizer = make_optimizer(spec, self.net.parameter_groups(spec.rate))
+        self.schedule = make_schedule(spec, self.optimizer, epochs * spec.steps)
+        self.whole: tuple[Tensor, Tensor] | None = None  # all patches, where all go at once
         self.weights: list[Tensor] = []  # of the classes, one for each step of this epoch
         if start is not None:
             self._restore(start)
@@ -181,10 +192,9 @@ class Fitting:
     def card(self) -> FittingCard:
         """Return what drives the steps beside tensors."""
         groups = self.optimizer.state_dict()["param_groups"]
-        schedule = self.schedule.state_dict()
         return FittingCard(
             groups=tuple(groups), sampler=self.sampler.state,
-            schedule={key: schedule[key] for key in ("last_epoch", "_step_count", "_last_lr")},
+            schedule=schedule_state(self.schedule),
         )  # fmt: skip
 
     def _restore(self, start: Checkpoint) -> None:
@@ -196,7 +206,7 @@ class Fitting:
             self.optimizer.load_state_dict(
                 {"state": self._moments(start), "param_groups": list(card.groups)}
             )
-            self.schedule.load_state_dict(card.schedule)
+            restore_schedule(self.schedule, card.schedule)
             self.sampler.state = card.sampler
             random = start.part("random")
             self.random.set_state(random["augment"])
@@ -233,11 +243,14 @@ def fit(task: Task, leg: Leg, *, result: Fit, start: Checkpoint | None = None) -
     """
     spec, stage, epochs = task.training, leg.stage, leg.epochs
     fitting = yield from _begin(task, epochs, start)
-    clock = _Clock(leg, epochs * spec.steps_per_epoch)
-    clock.begin(fitting.epoch * spec.steps_per_epoch)
+    clock = _Clock(leg, epochs * spec.steps)
+    clock.begin(fitting.epoch * spec.steps)
+    if not spec.batch:
+        yield Note(fitting.sampler.whole_in_words(fitting.net.form))
     while fitting.epoch < epochs:
         epoch = fitting.epoch + 1
-        if stage == "holdout" and fitting.epoch - result.best_epoch >= spec.patience:
+        waited = fitting.epoch - result.best_epoch
+        if stage == "holdout" and 0 < spec.patience <= waited:
             yield Note(
                 f"Stopped after epoch {fitting.epoch}: no better since epoch {result.best_epoch}."
             )
@@ -245,7 +258,7 @@ def fit(task: Task, leg: Leg, *, result: Fit, start: Checkpoint | None = None) -
         losses = []
         fitting.weights.clear()
         fitting.net.train()
-        for _ in range(spec.steps_per_epoch):
+        for _ in range(spec.steps):
             losses.append((yield from take_step(task, fitting)))
             result.steps += 1
             yield clock.progress(f"{leg.words}: epoch {epoch} of {epochs}")
@@ -272,6 +285,11 @@ def _average(averaged: Tensor, current: Tensor, steps: Tensor | int) -> Tensor:
     if averaged.is_floating_point():
         return averaged.lerp_(current, share)  # in place: memory cannot end halfway
     return averaged + ((current - averaged) * share).to(averaged.dtype)
+
+
+def _follow(averaged: Tensor, current: Tensor, steps: Tensor | int) -> Tensor:
+    """Take the current weights in the place of an average."""
+    return averaged.copy_(current)
 
 
 class _Clock:
@@ -308,11 +326,17 @@ def _close_epoch(
     )  # fmt: skip
     if leg.stage == "holdout":
         net.eval()
-        scoring = score_holdout(net, task.pictures, task.room, task.classes)
-        score = yield from _told(scoring, clock, f"Scoring epoch {epoch}")
-        done = _scored(done, leg, score, net, result)
+        text = f"Scoring epoch {epoch}"
+        if task.target is not None:
+            score = yield from _told(score_values(net, task.pictures, task.room), clock, text)
+            done = take_score(done, leg, score, task.target, kept=(result, net))
+        else:
+            scoring = score_holdout(net, task.pictures, task.room, task.classes)
+            score = yield from _told(scoring, clock, text)
+            done = _scored(done, leg, score, net, result)
     else:
         result.best_epoch, result.best_state = epoch, copy.deepcopy(net.state_dict())
+    after_epoch(fitting.schedule, done.loss)
     fitting.move(task.room.device)  # scoring may have gone elsewhere
     fitting.epoch = epoch
     note = task.keep(fitting, done)
@@ -339,8 +363,8 @@ def _scored(
 
 
 def _told(
-    scoring: Generator[Note | None, None, HeldScore], clock: _Clock, text: str
-) -> Generator[Event, None, HeldScore]:
+    scoring: Generator[Note | None, None, S], clock: _Clock, text: str
+) -> Generator[Event, None, S]:
     """Yield progress after each part of a scoring; return its result."""
     while True:
         try:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from geocnn_gui.models.scaling import Scaling, default_mode
 from geocnn_gui.models.spec import ModelSpec
 from geocnn_gui.models.weights import CardSpacing, ModelCard, TrainingSummary, save_model
 from geocnn_gui.scoring.intervals import score_intervals
+from geocnn_gui.scoring.values import value_intervals
 from geocnn_gui.training.checkpoint import (
     Checkpoint,
     CheckpointCard,
@@ -36,19 +37,24 @@ from geocnn_gui.training.holdout import score_holdout
 from geocnn_gui.training.loop import Fit, Fitting, Leg, Task, fit
 from geocnn_gui.training.pictures import count_labels, open_pictures
 from geocnn_gui.training.room import Room
-from geocnn_gui.training.sampling import keep_small
+from geocnn_gui.training.sampling import keep_small, patches_at_once
 from geocnn_gui.training.sections import Pair
 from geocnn_gui.training.spec import TrainingSpec
 from geocnn_gui.training.telling import tell_balance, tell_never_predicted
 from geocnn_gui.training.thin_classes import ThinClass, find_thin, score_thin, tell_thin
+from geocnn_gui.training.values import facts_of, open_target_pictures, score_values
+from geocnn_gui.training.values import in_words as value_words
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from geocnn_gui.models.base import SegmentationNet
+    from geocnn_gui.models.target import Target
     from geocnn_gui.scoring.intervals import ScoreIntervals
+    from geocnn_gui.scoring.values import ValueIntervals
     from geocnn_gui.training.checkpoint import Stage
-    from geocnn_gui.training.holdout import HeldScore
+
+S = TypeVar("S")
 
 
 @dataclass(frozen=True)
@@ -114,6 +120,8 @@ class _Run:
         self._refit = Fit()
         self._folds: Folds | None = None
         self._test: ScoreIntervals | None = None
+        self._test_values: ValueIntervals | None = None
+        self._target: Target | None = None
         self._thin: list[ThinClass] = []
         self._began = time.monotonic()
         self._keeper = Keeper(order.checkpoint)
@@ -128,9 +136,13 @@ class _Run:
         else:
             self._take_up(self._start)
             yield Note(f"Training goes on after {self._start.card.reached}.")
-        self._pictures = yield from open_pictures(
-            self._pairs, self._classes, self._scaling.for_source
-        )
+        if any(pair.target is not None for pair in self._pairs):
+            self._pictures = yield from open_target_pictures(self._pairs, self._scaling.for_source)
+            self._target = self._pictures.learned
+        else:
+            self._pictures = yield from open_pictures(
+                self._pairs, self._classes, self._scaling.for_source
+            )
         keep_small(self._pictures.all)
         self._classes = self._pictures.classes
         task = self._task()
@@ -172,6 +184,8 @@ class _Run:
 
     def _score_thin(self, folds: Folds) -> Iterator[Event]:
         """Say how classes came off in the held-out runs, thin ones at every threshold."""
+        if self._target is not None:
+            return
         counts = [f.fit.best_confusion for f in folds.counted if f.fit.best_confusion is not None]
         if counts and (note := tell_never_predicted(self._classes, np.sum(counts, axis=0))):
             yield note
@@ -208,11 +222,24 @@ class _Run:
         self._room.device.place(net)
         net.eval()
         self._pictures.split_by(test_splits(plan))
+        ids = [unit.id for unit in plan.units]
+        if self._target is not None:
+            yield from self._score_test_values(net, self._target, ids)
+            return
         scoring = score_holdout(net, self._pictures.all, self._room, len(self._classes))
         score = yield from _drawn(scoring, "Scoring the test set")
-        ids = [unit.id for unit in plan.units]
         self._test = score_intervals(score.units.scores(plan.unit, ids))
         yield Note(f"Test set, never trained on: mean IoU {in_words(self._test)}.")
+
+    def _score_test_values(
+        self, net: SegmentationNet, target: Target, ids: Sequence[str]
+    ) -> Iterator[Event]:
+        assert self._folds is not None
+        scoring = score_values(net, self._pictures.all, self._room)
+        score = yield from _drawn(scoring, "Scoring the test set")
+        scores = score.units.scores(self._folds.plan.unit, ids)
+        self._test_values = value_intervals(scores, scale=target.scale)
+        yield Note(f"Test set, never trained on: {value_words(self._test_values, target)}.")
 
     def _take_up(self, start: Checkpoint) -> None:
         """Go back to what a checkpoint says."""
@@ -248,13 +275,21 @@ class _Run:
 
     def _balance(self, fitting: Fitting) -> Note | None:
         """Say after the first epoch of all what balancing the classes came to."""
-        if not self._training.balance or len(self._log) > 1:
+        if not self._training.balance or len(self._log) > 1 or self._target is not None:
             return None
         weights = [each.numpy() for each in fitting.weights]
         sampler = fitting.sampler
         return tell_balance(self._classes, sampler.counts, sampler.shares, weights)
 
     def _tell_score(self, folds: Folds, *, refit: bool) -> Iterator[Event]:
+        after = "now a fresh network is fitted to all labels for as long." if refit else (
+            "this network is kept.")  # fmt: skip
+        if self._target is not None:
+            if (values := folds.values) is not None:
+                found = value_intervals(values, scale=self._target.scale)
+                said = value_words(found, self._target)
+                yield Note(f"Held out: {said}, after {folds.epochs} epochs; {after}")
+            return
         scores = folds.scores
         if folds.leaky_iou is not None:
             yield Note(
@@ -263,8 +298,6 @@ class _Run:
             )
         if scores is None:
             return
-        after = "now a fresh network is fitted to all labels for as long." if refit else (
-            "this network is kept.")  # fmt: skip
         yield Note(
             f"Held-out mean IoU {in_words(score_intervals(scores))}, "
             f"after {folds.epochs} epochs; {after}"
@@ -277,17 +310,25 @@ class _Run:
         return Task(
             pictures=self._pictures.all, model_spec=self._order.model_spec, training=self._training,
             domain=source.domain, bands=bands, classes=classes,
-            room=self._room, keep=self._keep,
+            room=self._room, keep=self._keep, target=self._target,
         )  # fmt: skip
 
     def _make_room(self, bands: int, classes: int) -> Room:
         """Return the device with its fast paths, or those that the training began with."""
         self._probe = build(self._order.model_spec, bands, classes)
+        batch, exact = self._training.batch, self._training.precision == "float32"
+        if not batch:
+            batch = patches_at_once(self._pictures.all, self._probe.form)
         if self._start is not None and self._start.card.device.kind == self._device.kind:
             then = self._start.card.device
             device = replace(self._device, channels_last=then.channels_last, bf16=then.bf16)
-            return Room(device, self._training.batch, patches=then.patches)
-        return Room(training_device(self._device), self._training.batch)
+            return Room(device, batch, patches=then.patches, exact=exact)
+        device = training_device(self._device)
+        if self._target is not None:  # three digits of bfloat16 would do for classes only
+            device = replace(device, bf16=False)
+        if self._training.precision != "auto":
+            device = replace(device, bf16=not exact)
+        return Room(device, batch, exact=exact)
 
     def save_best(self) -> None:
         """Save the finished network, or the best so far of a training that was stopped."""
@@ -318,7 +359,7 @@ class _Run:
         folds = self._folds
         if folds is None or not folds.finished:
             return False
-        tested = self._test is not None or not folds.plan.tests
+        tested = bool(self._test or self._test_values) or not folds.plan.tests
         alone = len(folds.counted) == 1 and not self._training.refit
         return tested and (self._refit.finished or alone)
 
@@ -341,6 +382,13 @@ class _Run:
             for n, (m, seen) in enumerate(zip(self._marks, self._pictures.seen, strict=True))
         )  # fmt: skip
 
+    def _cells(self) -> dict[int, int]:
+        """Count the labelled cells of each class, or those with a value to learn."""
+        if self._target is None:
+            return count_labels(self._pairs)
+        own = {number: p.labels for number, p in zip(self._pictures.of_source, self._pictures.all, strict=True)}
+        return {1: sum(labels.counts.get(1, 0) for labels in own.values())}
+
     def _seconds(self) -> float:
         return round(time.monotonic() - self._began, 1)
 
@@ -348,7 +396,8 @@ class _Run:
         source = self._pairs[0].source
         axes = [p.section.axis for p in self._pictures.all if p.section.axis is not None]
         return ModelCard(
-            spec=self._order.model_spec, classes=self._classes,
+            spec=self._order.model_spec, target=self._target,
+            classes=() if self._target is not None else self._classes,
             bands=tuple(band.name for band in source.bands), domain=source.domain,
             scaling=self._scaling,
             spacing=CardSpacing(
@@ -369,17 +418,24 @@ class _Run:
             "test_iou": test.mean_iou.value, "test_interval": test.mean_iou.ends,
             "test_units": test.units,
         }  # fmt: skip
+        if (values := self._test_values) is not None:
+            tested = dict(zip(("test_values", "test_values_interval"), facts_of(values), strict=True))
+            tested["test_units"] = values.units
+        scored = (
+            folds.facts([c.id for c in self._classes])
+            if self._target is None else folds.value_facts(self._target.scale)
+        )  # fmt: skip
         return TrainingSummary(
             data=tuple(pair.source.name for pair in self._pairs),
             labels_digest=tuple(mark.labels_digest for mark in self._marks),
-            labelled_cells=count_labels(self._pairs), seed=self._training.seed,
-            steps=best.best_epoch * self._training.steps_per_epoch,
+            labelled_cells=self._cells(), seed=self._training.seed,
+            steps=best.best_epoch * self._training.steps,
             seconds=self._seconds(), device=self._device.description,
             stopped_early=not finished, refit=self._refit.finished,
             holdout_f1_tolerant={
                 self._classes[t.number].id: t.best.f1 if t.best else 0.0 for t in self._thin
             },
-            software=f"GeoCNN {__version__}", **folds.facts([c.id for c in self._classes]), **tested,
+            software=f"GeoCNN {__version__}", **scored, **tested,
         )  # fmt: skip
 
 
@@ -400,7 +456,9 @@ def _scaling(pairs: Sequence[Pair], training: TrainingSpec) -> Scaling:
     per_source = [estimate_statistics(pair.source) for pair in pairs]
     mode = training.scaling
     if mode == "auto":
-        mode = default_mode(pairs[0].source.domain)
+        # Values in a unit mean the same everywhere, which those scaled by each survey do not.
+        learns = any(pair.target is not None for pair in pairs)
+        mode = "stored" if learns else default_mode(pairs[0].source.domain)
     statistics = tuple(_pool(bands) for bands in zip(*per_source, strict=True))
     return Scaling(mode=mode, statistics=statistics)
 
@@ -417,8 +475,8 @@ def _pool(bands: tuple[BandStatistics, ...]) -> BandStatistics:
 
 
 def _drawn(
-    scoring: Generator[Note | None, None, HeldScore], text: str
-) -> Generator[Event, None, HeldScore]:
+    scoring: Generator[Note | None, None, S], text: str
+) -> Generator[Event, None, S]:
     """Yield progress after each part of a scoring; return its result."""
     while True:
         try:

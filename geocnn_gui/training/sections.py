@@ -8,6 +8,7 @@ import numpy as np
 
 from geocnn_gui.data.source import Section, Source
 from geocnn_gui.labels.store import LabelSnapshot
+from geocnn_gui.labels.targets import TargetValues
 
 _MOST_SECTIONS = 64
 _MOST_CELLS = 500_000
@@ -15,11 +16,16 @@ _MOST_CELLS = 500_000
 
 @dataclass(frozen=True)
 class Pair:
-    """A source and labels on its grid; `sections` None means those that hold the labels."""
+    """A source and labels on its grid; `sections` None means those that hold the labels.
+
+    With a `target` its values are learned instead of classes: where labels are painted, whatever
+    their class, and everywhere where there are none.
+    """
 
     source: Source
     labels: LabelSnapshot
     sections: tuple[Section, ...] | None = None
+    target: TargetValues | None = None
 
 
 def labelled_sections(source: Source, labels: LabelSnapshot) -> tuple[Section, ...]:
