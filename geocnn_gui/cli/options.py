@@ -11,6 +11,8 @@ import click
 from pydantic import ValidationError
 
 from geocnn_gui.data.source import Section, open_source
+from geocnn_gui.models.layers.files import layers_from
+from geocnn_gui.models.layers.spec import LayersSpec
 from geocnn_gui.models.spec import Spec
 
 if TYPE_CHECKING:
@@ -87,14 +89,27 @@ def make_spec(kind: type[S], group: str, values: dict[str, Any]) -> S:
             near = difflib.get_close_matches(key, fields, 1)
             hint = f"did you mean {group}.{near[0]}?" if near else f"known: {', '.join(fields)}."
             raise click.BadParameter(f"{group}.{key} is unknown; {hint}", param_hint="--set")
+    begin: dict[str, Any] = {}
+    if issubclass(kind, LayersSpec) and "layers" in values:
+        values = dict(values)
+        begin = layers_from(values.pop("layers")).model_dump()
     try:
-        return kind(**_nested(values))
+        return kind(**{**begin, **_nested(values)})
     except ValidationError as error:
-        where = [str(part) for part in error.errors()[0]["loc"]]
-        key = ".".join(where[:2]) if ".".join(where[:2]) in fields else where[0]
         raise click.BadParameter(
-            f"{group}.{key} must be {fields[key]}, not {values[key]!r}.", param_hint="--set"
+            _complaint(error, group, fields, values), param_hint="--set"
         ) from error
+
+
+def _complaint(
+    error: ValidationError, group: str, fields: dict[str, str], values: dict[str, Any]
+) -> str:
+    first = error.errors()[0]
+    where = [str(part) for part in first["loc"]]
+    if not where:  # values that do not go together
+        return f"{group}: {first['msg'].removeprefix('Value error, ')}."
+    key = ".".join(where[:2]) if ".".join(where[:2]) in fields else where[0]
+    return f"{group}.{key} must be {fields[key]}, not {values[key]!r}."
 
 
 def settable(kind: type[Spec]) -> dict[str, str]:
@@ -103,7 +118,8 @@ def settable(kind: type[Spec]) -> dict[str, str]:
     Those of a spec within it are named with a dot: "split.share".
     """
     properties = kind.model_json_schema()["properties"]
-    found = {key: _allowed(p) for key, p in properties.items() if not p.get("hidden")}
+    shown = {k: p for k, p in properties.items() if not p.get("hidden") or "accepts" in p}
+    found = {key: _allowed(p) for key, p in shown.items()}
     for key, within in _specs_in(kind).items():
         found.update({f"{key}.{name}": text for name, text in settable(within).items()})
     return found
@@ -117,7 +133,10 @@ def _specs_in(kind: type[Spec]) -> dict[str, type[Spec]]:
 def default_of(kind: type[Spec], key: str) -> Any:
     """Return the default of a field, or of "split.share" within it."""
     name, _, rest = key.partition(".")
-    default = kind.model_fields[name].get_default()
+    field = kind.model_fields[name]
+    if isinstance(field.json_schema_extra, dict) and "stands" in field.json_schema_extra:
+        return field.json_schema_extra["stands"]
+    default = field.get_default()
     return getattr(default, rest) if rest else default
 
 
@@ -134,6 +153,8 @@ def _nested(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _allowed(schema: dict[str, Any]) -> str:
+    if "accepts" in schema:
+        return schema["accepts"]
     if "anyOf" in schema:
         return " or ".join(_allowed(each) for each in schema["anyOf"])
     if "const" in schema:
@@ -143,7 +164,7 @@ def _allowed(schema: dict[str, Any]) -> str:
     if schema.get("type") == "boolean":
         return "true or false"
     if schema.get("type") == "string":
-        return schema.get("accepts", "a text")
+        return "a text"
     text = "a whole number" if schema.get("type") == "integer" else "a number"
     if "exclusiveMinimum" in schema:
         text += f" above {schema['exclusiveMinimum']:g}"

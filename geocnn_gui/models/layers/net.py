@@ -93,7 +93,7 @@ class LayersNet(SegmentationNet):
                 groups.append([number])
         found = [
             Stage(
-                f"layers.{group[0]}", title_of(self._layers[group[0]]),
+                f"layers.{group[0]}", title_of(self._layers[group[0]], self.dims),
                 tuple(self.layers[number] for number in group),
             )
             for group in groups

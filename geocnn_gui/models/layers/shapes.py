@@ -273,7 +273,10 @@ def _run(layers: Sequence[Layer], data: Data, prefix: str) -> tuple[list[Row], D
             found, problem = _Found(data), str(error)
         if problem:
             found = _Found(data, rows=found.rows)
-        rows += [_row(path, title_of(layer), found, problem, block=bool(found.rows)), *found.rows]
+        rows += [
+            _row(path, title_of(layer, len(data.steps)), found, problem, block=bool(found.rows)),
+            *found.rows,
+        ]
         data = found.data
     return rows, data
 

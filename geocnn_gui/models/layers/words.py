@@ -34,17 +34,17 @@ def sizes_in_words(sizes: Sequence[int]) -> str:
     return " x ".join(map(str, sizes))
 
 
-def title_of(layer: Layer) -> str:
-    """Say in a few words what a layer is."""
+def title_of(layer: Layer, dims: int = 2) -> str:
+    """Say in a few words what a layer is, on data with `dims` axes."""
     match layer:
         case Convolution() | TransposedConvolution():
-            return _convolution(layer)
+            return _convolution(layer, dims)
         case Pool():
             stride = (
                 "" if layer.stride in (None, layer.window) else f", stride {_sizes(layer.stride)}"
             )
             padding = "" if layer.padding == "valid" else f", padding {_sizes(layer.padding)}"
-            return f"{_POOLING[layer.take]} pooling {_sizes(layer.window)}{stride}{padding}"
+            return f"{_POOLING[layer.take]} pooling {_sizes(layer.window, dims)}{stride}{padding}"
         case GlobalPool():
             return f"Global {_POOLING[layer.take].lower()} pooling"
         case Activation():
@@ -65,7 +65,7 @@ def title_of(layer: Layer) -> str:
             return "Flatten"
 
 
-def _convolution(layer: Convolution | TransposedConvolution) -> str:
+def _convolution(layer: Convolution | TransposedConvolution, dims: int) -> str:
     parts = [f"{layer.channels} kernels"]
     for name, value in (("stride", layer.stride), ("dilation", layer.dilation)):
         if value != 1:
@@ -76,8 +76,9 @@ def _convolution(layer: Convolution | TransposedConvolution) -> str:
         layer.padding if isinstance(layer.padding, str) else f"padding {_sizes(layer.padding)}"
     )
     name = "Convolution" if isinstance(layer, Convolution) else "Transposed convolution"
-    return f"{name} {_sizes(layer.kernel)}, {', '.join(parts)}"
+    return f"{name} {_sizes(layer.kernel, dims)}, {', '.join(parts)}"
 
 
-def _sizes(value: int | str | tuple[int, ...] | None) -> str:
+def _sizes(value: int | str | tuple[int, ...] | None, dims: int = 1) -> str:
+    value = (value,) * dims if isinstance(value, int) else value
     return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
