@@ -188,8 +188,9 @@ def _predict(
     if probabilities is None:
         probabilities = stores_unasked(source, card.classes)
     store = PredictionStore.create(
-        folder, source, card.classes, model=model_mark(model), probabilities=probabilities
-    )
+        folder, source, card.named, model=model_mark(model),
+        probabilities=probabilities and card.target is None, target=card.target,
+    )  # fmt: skip
     seen.save(folder / SEEN_FILE)
     try:
         if source.samples is not None:

@@ -88,8 +88,15 @@ class Engine:
     """
 
     def __init__(
-        self, net: SegmentationNet, device: Device, spec: PredictionSpec, plan: Plan
+        self,
+        net: SegmentationNet,
+        device: Device,
+        spec: PredictionSpec,
+        plan: Plan,
+        *,
+        answer: Callable[[Sequence[Tensor]], Tensor] | None = None,
     ) -> None:
+        self._answer = answer or shares_of
         self.net, self.device, self.spec = net, device, spec
         self.notes: list[Note] = []
         self.tried = False
@@ -192,7 +199,7 @@ class Engine:
             width = pictures.shape[-1]
             mirrored = slice(width - columns.stop, width - columns.start)
             logits.append(self._logits(pictures.flip(-1), rows, mirrored).flip(-1))
-        return [shares_of([part[i] for part in logits]) for i in range(len(looks))]
+        return [self._answer([part[i] for part in logits]) for i in range(len(looks))]
 
     def _logits(self, pictures: Tensor, rows: slice, columns: slice) -> Tensor:
         device = self.device
@@ -262,6 +269,12 @@ def shares_of(logits: Sequence[Tensor]) -> Tensor:
         # Plane after plane in memory: over classes side by side softmax is 25 times slower.
         planes = [part.float().contiguous().softmax(0) for part in logits]
         return planes[0] if len(planes) == 1 else torch.stack(planes).mean(0)
+
+
+def values_of(logits: Sequence[Tensor]) -> Tensor:
+    """Return the mean output (1, h, w) of (1, h, w) outputs, float32."""
+    with torch.inference_mode():
+        return torch.stack([part.float() for part in logits]).mean(0)
 
 
 def likeliest(shares: Tensor) -> tuple[np.ndarray, np.ndarray]:

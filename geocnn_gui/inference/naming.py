@@ -27,7 +27,7 @@ class Naming:
     @classmethod
     def of(cls, card: ModelCard, spec: PredictionSpec) -> Naming:
         """Return how a model names cells in the manner of `spec`."""
-        ids = [c.id for c in card.classes]
+        ids = [c.id for c in card.named]
         kept = [
             (ids.index(i), t) for i, t in sorted(card.thresholds.items()) if i in card.thin
         ] if spec.thresholds else []  # fmt: skip

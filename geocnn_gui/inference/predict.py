@@ -15,7 +15,7 @@ from geocnn_gui.data.source import Section, Source
 from geocnn_gui.events import Event, Note, Progress, TileDone
 from geocnn_gui.inference.blending import Blender
 from geocnn_gui.inference.cost import Costs
-from geocnn_gui.inference.engine import Engine, Look, Reader
+from geocnn_gui.inference.engine import Engine, Look, Reader, values_of
 from geocnn_gui.inference.folding import folded
 from geocnn_gui.inference.journal import Record
 from geocnn_gui.inference.memory import NotEnoughMemory, budget, in_words
@@ -23,6 +23,7 @@ from geocnn_gui.inference.naming import Naming, tell_naming
 from geocnn_gui.inference.plan import Plan, make_plan
 from geocnn_gui.inference.spec import PredictionSpec
 from geocnn_gui.inference.store import PredictionStore
+from geocnn_gui.models.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -52,6 +53,16 @@ def settings_of(source: Source, spec: PredictionSpec) -> dict[str, Any]:
     return {"data": identity_of(source), **spec.model_dump(exclude={"memory"})}
 
 
+def exact_for(card: ModelCard, spec: PredictionSpec) -> PredictionSpec:
+    """Return `spec` for a model: values need float32 where bfloat16 is not asked for.
+
+    What is tried for classes, whether the same one is likeliest, says nothing of values.
+    """
+    if card.target is None or spec.precision != "auto":
+        return spec
+    return spec.model_copy(update={"precision": "float32"})
+
+
 def predict(
     net: SegmentationNet,
     card: ModelCard,
@@ -75,7 +86,7 @@ def predict(
     NotEnoughMemory, CannotWrite
         When the smallest step does not fit, or the disk is full; what is done is kept.
     """
-    spec = spec or PredictionSpec()
+    spec = exact_for(card, spec or PredictionSpec())
     net = folded(net)
     wanted = sections_of(source, card) if sections is None else list(sections)
     room = budget(device, spec)
@@ -91,9 +102,9 @@ def predict(
     journal = out.begin(settings, record, tiling=plan.word)
     try:
         if record.count < record.total:
-            engine = Engine(net, device, spec, plan)
+            engine = Engine(net, device, spec, plan, answer=values_of if card.target else None)
             reader = Reader(source, card.scaling.for_source(source), net.stride)
-            writer = _Writer(source, out, Naming.of(card, spec))
+            writer = _writer(source, out, card, spec)
             yield from _Task(engine, reader, journal, cutter, writer).run()
     finally:
         journal.sync()
@@ -163,6 +174,30 @@ class _Writer:
     def done(self, section: Section, tile: Tile) -> TileDone:
         window = self.source.plane(section).window(tile.rows, tile.columns)
         return TileDone(window.offset, window.size)
+
+
+@dataclass(frozen=True, slots=True)
+class _ValueWriter(_Writer):
+    """Writes outputs into a store of values, in the unit of the target."""
+
+    target: Target
+
+    def write(self, section: Section, tile: Tile, shares: Tensor | None, live: np.ndarray) -> None:
+        if shares is None:
+            return
+        plane = self.source.plane(section)
+        values = shares[0].cpu().numpy() * np.float32(self.target.scale)
+        values = np.where(live, values + np.float32(self.target.mean), np.float32(np.nan))
+        self.out.write_values(plane.window(tile.rows, tile.columns), plane.array(values))
+
+
+def _writer(
+    source: Source, out: PredictionStore, card: ModelCard, spec: PredictionSpec
+) -> _Writer:
+    naming = Naming.of(card, spec)
+    if card.target is None:
+        return _Writer(source, out, naming)
+    return _ValueWriter(source, out, naming, card.target)
 
 
 #: A tile of a section and its number there.

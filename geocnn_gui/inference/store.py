@@ -1,5 +1,7 @@
 """A prediction on disk: classes, confidence and, where asked for, each class's probability.
 
+Of a continuous target: its values, and 1 for a class where there is one.
+
 Three C-ordered arrays in a folder, filled tile by tile. Confidence is stored in steps of 1/255,
 probabilities in steps of 1/65535; there the likeliest class is never level with another, so that
 it is the one in the array of classes.
@@ -24,6 +26,7 @@ from geocnn_gui.errors import BadRequest, UnreadableFile, writing
 from geocnn_gui.files import write_bytes
 from geocnn_gui.inference.journal import JOURNAL, Journal, Record, read_record
 from geocnn_gui.labels.classes import LabelClass
+from geocnn_gui.models.target import Target
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,8 +35,8 @@ if TYPE_CHECKING:
     from geocnn_gui.labels.classes import Classes
 
 _CARD, _CLASSES, _CONFIDENCE = "card.json", "classes.npy", "confidence.npy"
-_PROBABILITIES = "probabilities.npy"
-_FILES = (_CLASSES, _CONFIDENCE, _PROBABILITIES, JOURNAL)
+_PROBABILITIES, _VALUES = "probabilities.npy", "values.npy"
+_FILES = (_CLASSES, _CONFIDENCE, _PROBABILITIES, _VALUES, JOURNAL)
 _LEVELS = 65535
 #: Up to so many cells times classes, 200 MB, a 2-D source's probabilities are stored unasked.
 _UNASKED = 100_000_000
@@ -65,12 +68,13 @@ class _Card(BaseModel):
     complete: bool = False
     tiling: str = ""  # "exact" or "blended"
     arrays: tuple[_Array, ...] = ()  # stores of version 0.1.0 do not say
+    target: Target | None = None  # what the values are; `classes` then has one that stands for it
 
     @property
     def subject(self) -> tuple[object, ...]:
         """Return what must be the same for cells of two tasks to stand in one store."""
         model = self.model.rpartition(" ")[2]  # the same under any file name
-        return self.shape, self.classes, self.data, model
+        return self.shape, self.classes, self.data, model, self.target
 
 
 class PredictionStore:
@@ -85,9 +89,12 @@ class PredictionStore:
         self._card = card
         self._shown: Classes = ()
         mode = "r+" if writable else "r"
-        self._classes, self._confidence = (
-            _load(folder / name, card.shape, "|u1", mode) for name in (_CLASSES, _CONFIDENCE)
-        )
+        self._classes = _load(folder / _CLASSES, card.shape, "|u1", mode)
+        self._confidence = self._values = None
+        if card.target is None:
+            self._confidence = _load(folder / _CONFIDENCE, card.shape, "|u1", mode)
+        else:
+            self._values = _load(folder / _VALUES, card.shape, "<f4", mode)
         self._probabilities: np.ndarray | None = None
         if (folder / _PROBABILITIES).exists():
             whole = (len(card.classes), *card.shape)
@@ -102,22 +109,25 @@ class PredictionStore:
         *,
         model: str = "",
         probabilities: bool = False,
+        target: Target | None = None,
     ) -> PredictionStore:
         """Open a prediction of `source` for writing; raises `CannotWrite`.
 
         What `folder` already holds is kept where it is a prediction of the same source by the
         same `model`, so that section after section can be added; otherwise it is replaced.
         With `probabilities` the store has room for them; one that already has keeps them. Cells
-        that were predicted without have none.
+        that were predicted without have none. With a `target` it holds values.
         """
         card = _Card(
             shape=source.shape, classes=classes, source=source.name, data=data_mark(source),
-            model=model,
+            model=model, target=target,
         )  # fmt: skip
         old = _read_card(folder)
         kept = bool(model) and old is not None and old.subject == card.subject
         probabilities |= kept and (folder / _PROBABILITIES).exists()
-        card = card.model_copy(update={"arrays": _arrays(source, probabilities=probabilities)})
+        arrays = _arrays(source, probabilities=probabilities) if target is None else _value_arrays(
+            source, target)  # fmt: skip
+        card = card.model_copy(update={"arrays": arrays})
         if kept:
             with suppress(OSError, ValueError):
                 return cls._of(folder, card)
@@ -192,6 +202,11 @@ class PredictionStore:
         return self._probabilities is not None
 
     @property
+    def target(self) -> Target | None:
+        """Return what the values are, None where there are classes."""
+        return self._card.target
+
+    @property
     def tiling(self) -> str:
         """Return "exact", or "blended" where tiles overlap, "" where it was not said."""
         return self._card.tiling
@@ -206,8 +221,26 @@ class PredictionStore:
         return np.array(self._classes[window.slices])
 
     def read_confidence(self, window: Window) -> np.ndarray:
-        """Return confidence float32 0..1 (*window.size), a copy."""
+        """Return confidence float32 0..1 (*window.size), a copy; of values 1 where there is one."""
+        if self._confidence is None:
+            return (self._classes[window.slices] > 0).astype(np.float32)
         return self._confidence[window.slices].astype(np.float32) / np.float32(255)
+
+    def read_values(self, window: Window) -> np.ndarray:
+        """Return values float32 (*window.size) in the target's unit, NaN where not predicted.
+
+        Raises
+        ------
+        BadRequest
+            When this is a prediction of classes.
+        """
+        if self._values is None:
+            raise BadRequest(
+                f"The prediction in {self.folder} holds classes and no values",
+                "predict with a model of a continuous value",
+            )
+        known = self._classes[window.slices] > 0
+        return np.where(known, self._values[window.slices], np.float32(np.nan))
 
     def read_probabilities(self, window: Window) -> np.ndarray:
         """Return probabilities float32 0..1 (classes, *window.size), NaN where not predicted.
@@ -238,6 +271,7 @@ class PredictionStore:
 
         `probabilities` (classes, *window.size), 0..1, are stored where the store has them.
         """
+        assert self._confidence is not None
         arrays = [(_CLASSES, self._classes), (_CONFIDENCE, self._confidence)]
         with writing(self.folder):
             for name, array in arrays:
@@ -251,6 +285,15 @@ class PredictionStore:
         self._classes[window.slices] = classes
         levels = np.rint(np.clip(confidence, 0, 1) * 255).astype(np.uint8)
         self._confidence[window.slices] = np.where(classes == 0, 0, levels)
+
+    def write_values(self, window: Window, values: np.ndarray) -> None:
+        """Store values (*window.size), NaN where there are none; raises `CannotWrite`."""
+        assert self._values is not None
+        with writing(self.folder):
+            _reserve(self.folder / _CLASSES, self._classes, window)
+            _reserve(self.folder / _VALUES, self._values, window)
+        self._values[window.slices] = values
+        self._classes[window.slices] = np.isfinite(values)
 
     def _levels(self, classes: np.ndarray, shares: np.ndarray) -> np.ndarray:
         """Return probabilities as uint16 of 1/65535; that of the cell's class stands alone.
@@ -289,7 +332,7 @@ class PredictionStore:
     def flush(self) -> None:
         """Make the cells last that have been written; raises `CannotWrite`."""
         with writing(self.folder):
-            for array in (self._classes, self._confidence, self._probabilities):
+            for array in (self._classes, self._confidence, self._probabilities, self._values):
                 if isinstance(array, np.memmap):
                     array.flush()
 
@@ -301,7 +344,7 @@ class PredictionStore:
 
     def close(self) -> None:
         """Release the files."""
-        del self._classes, self._confidence, self._probabilities
+        del self._classes, self._confidence, self._probabilities, self._values
 
     def _write_card(self) -> None:
         write_bytes(self.folder / _CARD, self._card.model_dump_json(indent=1).encode())
@@ -400,6 +443,14 @@ def _arrays(source: Source, *, probabilities: bool) -> tuple[_Array, ...]:
         ),
     )  # fmt: skip
     return arrays if probabilities else arrays[:2]
+
+
+def _value_arrays(source: Source, target: Target) -> tuple[_Array, ...]:
+    axes = tuple(axis.name for axis in source.axes)
+    return (
+        _Array(file=_CLASSES, axes=axes, dtype="|u1", meaning="1 where there is a value"),
+        _Array(file=_VALUES, axes=axes, dtype="<f4", meaning=target.title),
+    )
 
 
 def _load(path: Path, shape: tuple[int, ...], dtype: str, mode: Literal["r", "r+"]) -> np.ndarray:

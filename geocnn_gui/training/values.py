@@ -12,9 +12,10 @@ from geocnn_gui.data.source import Section
 from geocnn_gui.errors import BadRequest, NotEnoughLabels
 from geocnn_gui.events import Note, Progress
 from geocnn_gui.labels.store import LabelStore
+from geocnn_gui.labels.targets import TargetValues
 from geocnn_gui.models.target import Target
 from geocnn_gui.scoring.buffer import Sample, sample_windows
-from geocnn_gui.scoring.values import UnitSums, figures, value_intervals
+from geocnn_gui.scoring.values import UnitSums, figures
 from geocnn_gui.training.holdout import held_logits
 from geocnn_gui.training.pictures import Pictures
 from geocnn_gui.training.sampling import LabelledPicture
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from geocnn_gui.data.statistics import BandStatistics
     from geocnn_gui.events import EpochDone
     from geocnn_gui.labels.store import LabelSnapshot
-    from geocnn_gui.labels.targets import TargetValues
     from geocnn_gui.models.base import SegmentationNet
     from geocnn_gui.scoring.split import LabelledPlane
     from geocnn_gui.scoring.split_plan import SplitPlan
@@ -258,7 +258,7 @@ def take_score(
 ) -> EpochDone:  # fmt: skip
     """Keep the weights where their error is the lowest or near it; return the epoch's score."""
     result, net = kept
-    mae, rmse, r2, _ = figures(score.units.total).tolist()
+    _, rmse, r2, _ = figures(score.units.total).tolist()
     lowest = rmse if result.lowest is None else min(result.lowest, rmse)
     result.lowest = lowest
     if rmse <= lowest * (1 + _EQUAL):
