@@ -1,4 +1,4 @@
-"""Networks on encoders that others have trained: ResNet-18 for patches, and in a U-Net."""
+"""What networks on encoders that others have trained have in common, and how weights get in."""
 
 from __future__ import annotations
 
@@ -7,27 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from geocnn_gui.errors import ModelMismatch
-from geocnn_gui.models.base import SegmentationNet
+from geocnn_gui.models.base import SegmentationNet, Stage
 from geocnn_gui.models.pretrained import read_weights, weights_path
-from geocnn_gui.models.vision import segmentation_models, torchvision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from geocnn_gui.models.spec import PretrainedSpec, ResNetSpec, ResUNetSpec
+    from geocnn_gui.models.spec import PretrainedSpec
 
-#: The encoder's modules from the data upwards; the first `_EARLY` are its early half.
-_STAGES = ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
-_EARLY = 4
-_FIRST, _COUNTER = "conv1.weight", "num_batches_tracked"
+_COUNTER = "num_batches_tracked"
 #: What others put before the names of an encoder, and how they call what comes after it.
 _WRAPPED = re.compile(r"^(module\.|model\.|backbone\.)+")
-_HEADS = ("fc.", "head.", "classifier.", "segmentation_head.", "ground.")
-#: Patches that go through the network together, in pixels.
-_CHUNK_PIXELS = 2**18
+_HEADS = ("head.", "segmentation_head.", "ground.")
 
 
 class PretrainedNet(SegmentationNet):
@@ -38,10 +31,29 @@ class PretrainedNet(SegmentationNet):
     """
 
     encoder: nn.Module
+    #: Beginnings of names in weights files that the encoder leaves out.
+    unused: tuple[str, ...] = ()
 
     def __init__(self, spec: PretrainedSpec) -> None:
         super().__init__()
         self._spec = spec
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Return the stages of the encoder, from the data upwards, then what comes after it."""
+        after = [part for part in ("decoder", "head") if hasattr(self, part)]
+        return (
+            *self.encoder_stages(),
+            *(Stage(name, name.capitalize(), (getattr(self, name),)) for name in after),
+        )
+
+    def encoder_stages(self) -> tuple[Stage, ...]:
+        """Return the stages of the encoder; what is frozen is the first so many of them."""
+        known = dict(self.encoder.named_modules())
+        stages = [
+            Stage(part.name, part.title, tuple(known[p] for p in part.paths if p in known))
+            for part in self._spec.backbone.parts
+        ]
+        return tuple(stage for stage in stages if stage.modules)
 
     def parameter_groups(self, rate: float) -> list[dict[str, Any]]:
         """Return the pretrained parameters that learn, at the lower rate, and the fresh ones."""
@@ -64,144 +76,31 @@ class PretrainedNet(SegmentationNet):
             part.requires_grad_(False)
 
     def _frozen(self) -> Iterator[nn.Module]:
-        if not self._spec.pretrained:
-            return
-        stages = {"nothing": 0, "early": _EARLY, "encoder": len(_STAGES)}[self._spec.freeze]
-        for name in _STAGES[:stages]:
-            yield getattr(self.encoder, name)
+        for stage in self.encoder_stages()[: self._spec.frozen_stages]:
+            yield from stage.modules
 
 
-class ResNet(PretrainedNet):
-    """ResNet-18 (He and others 2016) names the middle of a patch; a picture is asked in steps.
-
-    The picture is seen at every `step`-th pixel of its rows and columns, each with the patch
-    around it (reflected beyond the edges); the logits between are bilinear.
-    """
-
-    def __init__(self, spec: ResNetSpec, bands: int, classes: int) -> None:
-        super().__init__(spec)
-        self.patch = spec.patch
-        self.stride = self._step = spec.step
-        half = spec.patch // 2
-        self.halo = -(-(half + spec.step) // spec.step) * spec.step
-        self.core = 16 * spec.step
-        net = torchvision().models.resnet18(weights=None)
-        net.conv1 = _first_layer(net.conv1, bands)
-        net.fc = nn.Identity()
-        self.encoder = net
-        self.dropout = nn.Dropout(spec.dropout)
-        self.head = nn.Conv2d(512, classes, 1)
-        self._freeze()
-
-    def training_logits(self, patches: Tensor) -> Tensor:
-        """Map patches (n, bands, patch, patch) to logits of their middles (n, classes, 1, 1)."""
-        return self.head(self.dropout(self.encoder(patches))[:, :, None, None])
-
-    def training_labels(self, labels: Tensor) -> Tensor:
-        """Return the labels of the middles, (n, 1, 1)."""
-        middle = self.patch // 2
-        return labels[:, middle : middle + 1, middle : middle + 1]
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Map float (n, bands, h, w) to logits (n, classes, h, w); edges see reflected data."""
-        height, width = pictures.shape[-2:]
-        return self.logits_in(pictures, slice(0, height), slice(0, width))
-
-    def logits_in(self, pictures: Tensor, rows: slice, columns: slice) -> Tensor:
-        """Return the logits of a part of pictures; nothing is computed for the rest."""
-        half, step = self.patch // 2, self._step
-        grid, spans = [], []
-        for span in (rows, columns):
-            first, last = span.start // step, -(-span.stop // step)
-            grid.append(last - first + 1)
-            spans.append((first * step - half, last * step + half))
-        seen = pictures
-        for axis, (start, stop) in zip((2, 3), spans, strict=True):
-            places = _reflected(start, stop, pictures.shape[axis]).to(pictures.device)
-            seen = seen.index_select(axis, places)
-        logits = torch.stack([self._ask(picture, step) for picture in seen])
-        size = [(n - 1) * step + 1 for n in grid]
-        dense = functional.interpolate(
-            logits.float(), size=size, mode="bilinear", align_corners=True
-        )
-        top, left = rows.start % step, columns.start % step
-        return dense[:, :, top : top + rows.stop - rows.start,
-                     left : left + columns.stop - columns.start]  # fmt: skip
-
-    def _ask(self, picture: Tensor, step: int) -> Tensor:
-        """Map (bands, h, w) to logits (classes, rows, columns) of the patches `step` apart."""
-        patches = picture.unfold(1, self.patch, step).unfold(2, self.patch, step)
-        rows, columns = patches.shape[1:3]
-        places = torch.arange(rows * columns, device=picture.device)
-        chunk = max(1, _CHUNK_PIXELS // self.patch**2)
-        answers = [
-            self.training_logits(patches[:, some // columns, some % columns].transpose(0, 1))
-            for some in places.split(chunk)
-        ]
-        return torch.cat(answers)[:, :, 0, 0].T.reshape(-1, rows, columns)
-
-
-class ResUNet(PretrainedNet):
-    """U-Net of segmentation-models-pytorch with a ResNet-18 as encoder."""
-
-    def __init__(self, spec: ResUNetSpec, bands: int, classes: int) -> None:
-        super().__init__(spec)
-        self.stride, self.patch = 32, 128
-        self.jitter = self.patch // 3
-        self.halo = _halo()
-        self.core = 1024
-        net = segmentation_models().Unet(
-            "resnet18", encoder_weights=None, in_channels=bands, classes=classes
-        )
-        self.encoder, self.decoder = net.encoder, net.decoder
-        self.head = net.segmentation_head[0]
-        self._freeze()
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Map float (n, bands, h, w) to logits (n, classes, h, w)."""
-        return self.head(self.decoder(self.encoder(pictures)))
-
-
-def _first_layer(layer: nn.Conv2d, bands: int) -> nn.Conv2d:
+def first_layer(layer: nn.Conv2d, bands: int) -> nn.Conv2d:
     """Return a fresh first layer like `layer` for `bands`."""
     if bands == layer.in_channels:
         return layer
-    made = nn.Conv2d(bands, layer.out_channels, 7, stride=2, padding=3, bias=False)
+    assert isinstance(layer.padding, tuple)
+    made = nn.Conv2d(
+        bands, layer.out_channels, _pair(layer.kernel_size), stride=_pair(layer.stride),
+        padding=_pair(layer.padding), bias=layer.bias is not None,
+    )  # fmt: skip
     nn.init.kaiming_normal_(made.weight, mode="fan_out", nonlinearity="relu")
     return made
 
 
-def _reflected(start: int, stop: int, size: int) -> Tensor:
-    """Return indices 0 .. size - 1 of the places start .. stop - 1, reflected at both edges."""
-    places = torch.arange(start, stop)
-    if size == 1:
-        return torch.zeros_like(places)
-    places = places.remainder(2 * (size - 1))
-    return torch.minimum(places, 2 * (size - 1) - places)
-
-
-def _halo() -> int:
-    """Follow the pixels 0 .. 31 back through the network to all that they depend on.
-
-    Decoder: the head's 3x3 convolution, then five levels of two 3x3 convolutions after a doubling.
-    Encoder: four stages of four 3x3 convolutions, of which the first of three halves the
-    picture; before them a pooling by 3x3 and a convolution by 7x7, each of which halves it.
-    """
-    low, high = -1, 32
-    for _ in range(5):
-        low, high = (low - 2) // 2, (high + 2) // 2
-    for stage in range(4):
-        low, high = low - 3, high + 3
-        low, high = (low - 1, high + 1) if stage == 3 else (2 * low - 1, 2 * high + 1)
-    low, high = 2 * low - 1, 2 * high + 1
-    low, high = 2 * low - 3, 2 * high + 3
-    return -(-max(-low, high - 31) // 32) * 32
+def _pair(numbers: tuple[int, ...]) -> tuple[int, int]:
+    return numbers[0], numbers[1]
 
 
 def load_pretrained(net: PretrainedNet, spec: PretrainedSpec) -> None:
     """Put the weights that `spec` names into `net`, all of the encoder or nothing.
 
-    The file may hold a ResNet-18 as torchvision names its parts, with or without "module." or
+    The file may hold the encoder as torchvision names its parts, with or without "module." or
     "encoder." before them, or a model of this program. A decoder and a head are taken where all
     of it fits, and stay fresh otherwise. Published weights expect bands of mean 0 and deviation
     1; robust deviations from the median (`models.scaling`) are close to that.
@@ -214,16 +113,17 @@ def load_pretrained(net: PretrainedNet, spec: PretrainedSpec) -> None:
     if not spec.pretrained:
         return
     path, title = weights_path(spec), type(spec).model_fields["kind"].title or spec.weights
-    parts = _sort(read_weights(spec))
-    wanted = net.encoder.state_dict()
-    first = parts["encoder"].get(_FIRST)
+    known = spec.backbone
+    parts = _sort(read_weights(spec), (*known.extra, *net.unused), known.deviation, known.first)
+    wanted, name = net.encoder.state_dict(), f"{known.first}.weight"
+    first = parts["encoder"].get(name)
     if first is not None and first.ndim == 4:
-        parts["encoder"][_FIRST] = adapt_bands(first, wanted[_FIRST].shape[1])
+        parts["encoder"][name] = adapt_bands(first, wanted[name].shape[1])
     if misfits := _misfits(parts["encoder"], wanted):
         more = f", and {len(misfits) - 1} more" if len(misfits) > 1 else ""
         raise ModelMismatch(
             f"{path} does not fit {title}: {misfits[0]}{more}",
-            "choose weights of a ResNet-18, or none",
+            f"choose weights of {known.title}, or none",
         )
     for name in ("encoder", "decoder", "head"):
         module = getattr(net, name, None)
@@ -249,16 +149,27 @@ def adapt_bands(kernels: Tensor, bands: int) -> Tensor:
     return made
 
 
-def _sort(found: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    """Return the tensors of a file by the part of a network that they belong to."""
+def _sort(
+    found: Mapping[str, Tensor], extra: tuple[str, ...], deviation: float, first: str
+) -> dict[str, dict[str, Tensor]]:
+    """Return the tensors of a file by the part of a network that they belong to.
+
+    Those whose names begin with `extra` are left out of the encoder. Published kernels of the
+    `first` layer that expect another deviation than 1 are made to fit.
+    """
     plain = {_WRAPPED.sub("", name): value for name, value in found.items()}
     parts: dict[str, dict[str, Tensor]] = {"encoder": {}, "decoder": {}, "head": {}}
     for name, value in plain.items():
         part, _, rest = name.partition(".")
         if part in parts:
             parts[part][rest] = value
-    if not parts["encoder"]:
-        parts["encoder"] = {k: v for k, v in plain.items() if not k.startswith(_HEADS)}
+    encoder = parts["encoder"]
+    if not encoder:
+        encoder = {k: v for k, v in plain.items() if not k.startswith(_HEADS)}
+        kernels = encoder.get(f"{first}.weight")
+        if deviation != 1 and kernels is not None and kernels.is_floating_point():
+            encoder[f"{first}.weight"] = kernels.float() * deviation
+    parts["encoder"] = {k: v for k, v in encoder.items() if not k.startswith(extra)}
     return parts
 
 

@@ -26,7 +26,8 @@ class SegmentationNet(nn.Module):
     `patch`: side of the pictures it is trained on. `jitter`: how far from its middle the label
     that a training patch was drawn for may lie.
     `dims`: 2 for pictures; 1 where traces (columns of a picture) are seen one by one; 3 for
-    volumes, which `forward` takes as (n, bands, depth, h, w).
+    volumes, which `forward` takes as (n, bands, depth, h, w). `finite`: whether nothing beyond the
+    halo reaches a block; else tiles differ from the whole, and are blended.
     """
 
     halo: int
@@ -35,6 +36,7 @@ class SegmentationNet(nn.Module):
     core: int = 512
     jitter: int = 0
     dims: int = 2
+    finite: bool = True
 
     @property
     def form(self) -> tuple[int, int]:
@@ -67,3 +69,12 @@ class SegmentationNet(nn.Module):
     def training_labels(self, labels: Tensor) -> Tensor:
         """Return the part of labels (n, side, side) that belongs to `training_logits`."""
         return labels
+
+
+class PatchNet(SegmentationNet):
+    """What names the middle of a patch: only the label there enters the loss."""
+
+    def training_labels(self, labels: Tensor) -> Tensor:
+        """Return the labels of the middles, (n, 1, 1)."""
+        middle = self.patch // 2
+        return labels[:, middle : middle + 1, middle : middle + 1]

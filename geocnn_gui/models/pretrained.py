@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING, Any
 from geocnn_gui.errors import CannotWrite, ModelMismatch, writing
 from geocnn_gui.events import Event, Note, Progress
 from geocnn_gui.files import replacing
-from geocnn_gui.models.spec import PretrainedSpec, Spec
+from geocnn_gui.models.architectures.spec import PretrainedSpec
+from geocnn_gui.models.architectures.table import BACKBONES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from http.client import HTTPResponse
 
     from torch import Tensor
+
+    from geocnn_gui.models.spec_base import Spec
 
 #: Seconds without an answer after which a download fails.
 _TIMEOUT = 20
@@ -50,8 +53,13 @@ class Published:
         return f"{(os.environ.get('GEOCNN_WEIGHTS_URL') or _URL).rstrip('/')}/{self.name}"
 
 
-#: ResNet18_Weights.IMAGENET1K_V1 of torchvision.
-IMAGENET = Published("resnet18-f37072fd.pth", 45)
+#: Name of a network -> its weights IMAGENET1K_V1 of torchvision.
+PUBLISHED = {name: Published(known.file, known.megabytes) for name, known in BACKBONES.items()}
+
+
+def published(spec: PretrainedSpec) -> Published:
+    """Return the ImageNet weights of the encoder of `spec`."""
+    return PUBLISHED[spec.backbone.name]
 
 
 def checkpoints_folder() -> Path:
@@ -63,7 +71,7 @@ def checkpoints_folder() -> Path:
 
 def weights_path(spec: PretrainedSpec) -> Path:
     """Return the file that holds the weights of `spec`, there or not."""
-    return IMAGENET.path if spec.weights == "imagenet" else Path(spec.weights).expanduser()
+    return published(spec).path if spec.weights == "imagenet" else Path(spec.weights).expanduser()
 
 
 def why_no_weights(spec: Spec) -> str:
@@ -97,7 +105,7 @@ def fetch_weights(spec: Spec) -> Iterator[Event]:
         raise ModelMismatch(
             f"{weights_path(spec)} does not exist", "check the name and the folder of the weights"
         )
-    yield from download(IMAGENET)
+    yield from download(published(spec))
 
 
 def download(what: Published) -> Iterator[Event]:
@@ -183,7 +191,7 @@ def read_weights(spec: PretrainedSpec) -> Mapping[str, Tensor]:
     path = weights_path(spec)
     if not path.is_file():
         raise _missing(spec, path)
-    if spec.weights == "imagenet" and not _is_whole(path, IMAGENET):
+    if spec.weights == "imagenet" and not _is_whole(path, published(spec)):
         raise ModelMismatch(
             f"{path} is damaged: its checksum is not the one in its name",
             "delete it and download it again",
@@ -199,7 +207,7 @@ def read_weights(spec: PretrainedSpec) -> Mapping[str, Tensor]:
 
 def _missing(spec: PretrainedSpec, path: Path) -> ModelMismatch:
     if spec.weights == "imagenet":
-        return _not_here(IMAGENET)
+        return _not_here(published(spec))
     return ModelMismatch(f"{path} does not exist", "check the name and the folder of the weights")
 
 

@@ -65,7 +65,7 @@ def test_that_training_waits_for_the_weights_and_says_why(panel, opened, paint, 
 
 def test_that_weights_put_into_the_cache_are_found(panel, cache):
     cache.mkdir(parents=True)
-    (cache / pretrained.IMAGENET.name).write_bytes(b"weights")
+    (cache / pretrained.PUBLISHED["resnet18"].name).write_bytes(b"weights")
     panel.findChild(QWidget, "weights").refresh()
     assert text(panel, "weights_line") == f"ImageNet weights found in {cache}."
     assert not panel.findChild(QPushButton, "download_weights").isVisible()

@@ -34,7 +34,7 @@ def shelf(resnet18, tmp_path_factory):
 def cache(tmp_path, monkeypatch, shelf):
     """An empty cache of torch, where the published file belongs."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr(pretrained, "IMAGENET", Published(shelf.name, 23))
+    monkeypatch.setitem(pretrained.PUBLISHED, "resnet18", Published(shelf.name, 23))
     return tmp_path / "torch" / "hub" / "checkpoints"
 
 

@@ -38,7 +38,7 @@ def test_that_the_cache_is_where_torch_keeps_it(monkeypatch, tmp_path):
 
 def test_that_the_weights_are_those_that_torchvision_names():
     url = torchvision().models.ResNet18_Weights.IMAGENET1K_V1.url
-    assert pretrained.IMAGENET.url == url
+    assert pretrained.PUBLISHED["resnet18"].url == url
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -185,7 +185,7 @@ def test_that_a_stopped_download_leaves_nothing(cache, server):
 
 def test_that_what_is_not_the_published_file_is_not_kept(cache, server, shelf, monkeypatch):
     other = pretrained.Published("resnet18-00000000.pth", 1)
-    monkeypatch.setattr(pretrained, "IMAGENET", other)
+    monkeypatch.setitem(pretrained.PUBLISHED, "resnet18", other)
     (shelf.parent / other.name).write_bytes(b"<html>sign in</html>")
     with pytest.raises(ModelMismatch, match="what arrived is not that file"):
         list(fetch_weights(ResNetSpec()))

@@ -8,7 +8,7 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from geocnn_gui.gui.widgets.card import enable, label, link
-from geocnn_gui.models.pretrained import IMAGENET, weights_path, why_no_weights
+from geocnn_gui.models.pretrained import published, weights_path, why_no_weights
 from geocnn_gui.models.spec import PretrainedSpec
 
 if TYPE_CHECKING:
@@ -26,10 +26,7 @@ class WeightsLine(QWidget):
         self._session = session
         self._text = label(role="caption", name="weights_line", wrap=True)
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._download = link(
-            f"Download ({IMAGENET.megabytes} MB)", session.start_download,
-            name="download_weights",
-        )  # fmt: skip
+        self._download = link("Download", session.start_download, name="download_weights")
         self._ways = QWidget()
         ways = QHBoxLayout(self._ways)
         ways.setContentsMargins(3, 2, 0, 6)
@@ -51,14 +48,15 @@ class WeightsLine(QWidget):
         spec = self._session.model_spec
         if not isinstance(spec, PretrainedSpec):
             return  # another network was chosen; this line goes with its form
-        missing, published = why_no_weights(spec), spec.weights == "imagenet"
+        missing, file = why_no_weights(spec), published(spec)
         self._text.setText(_weights_sentence(spec, missing))
         self._text.setProperty("role", "warning" if missing else "caption")
         self._text.setIndent(3 if missing else -1)  # where the captions of other fields begin
         self._text.style().polish(self._text)
         self._ways.setVisible(bool(missing))
-        self._download.setVisible(published)
-        enable(self._download, self._session.why_not_now(), tip=IMAGENET.url)
+        self._download.setVisible(spec.weights == "imagenet")
+        self._download.setText(f"Download ({file.megabytes} MB)")
+        enable(self._download, self._session.why_not_now(), tip=file.url)
 
     def changeEvent(self, event: QEvent) -> None:
         """Look again when the user comes back, perhaps from putting the file there."""

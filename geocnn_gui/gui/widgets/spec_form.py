@@ -123,7 +123,8 @@ class SpecForm(QWidget):
         choices = extra.get("choices")
         if isinstance(choices, dict):
             words = {key: str(text) for key, text in choices.items()}
-            return ChoiceOrFile(words, value, ask=self._ask_file)
+            ask = None if extra.get("words_only") else self._ask_file
+            return ChoiceOrFile(words, value, ask=ask)
         return _editor(field, value)
 
     def _take(self) -> None:

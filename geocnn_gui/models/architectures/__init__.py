@@ -1,0 +1,1 @@
+"""Published architectures: their torch-free facts and specs, and the networks."""
