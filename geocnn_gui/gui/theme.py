@@ -58,6 +58,7 @@ QLabel[role="title"] { font-weight: 600; }
 QLabel[role="muted"] { color: $muted; }
 QLabel[role="caption"] { color: $muted; font-size: 8pt; padding-bottom: 4px; }
 QLabel[role="warning"] { color: $warning; }
+QLabel[role="error"] { color: $error; }
 QLabel[role="figure"] { font-weight: 600; }
 QMenuBar { background: $window; padding: 2px 4px; }
 QMenuBar::item { padding: 4px 9px; border-radius: 4px; background: transparent; }
