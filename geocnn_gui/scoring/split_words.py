@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from geocnn_gui.scoring.buffer import MOST_LOST
+from geocnn_gui.scoring.choose_unit import HELD_UNITS
 from geocnn_gui.scoring.split_spec import LEAKY
 
 if TYPE_CHECKING:
@@ -41,9 +42,22 @@ def split_warnings(plan: SplitPlan) -> tuple[str, ...]:
     if plan.folds and plan.unknown:
         names = ", ".join(plan.classes[k] for k in plan.unknown)
         found.append(f"{names}: labelled in too few places to hold any out; its score is unknown.")
+    if plan.unit != LEAKY and (few := _too_few(plan)):
+        found.append(few)
     if plan.missing:
         found.append(f"Of the kept split {_units(plan.missing)} without labels left out.")
     return tuple(found)
+
+
+def _too_few(plan: SplitPlan) -> str:
+    """Say that the score comes from very few units, and what more folds would do about it."""
+    held = sum(role >= 0 for role in plan.roles)
+    if not 0 < held < HELD_UNITS:
+        return ""
+    said = f"Only {_units(held)} held out: the score may be far off"
+    if plan.folds == 1 and len(plan.units) > held:
+        return f"{said}. With {HELD_UNITS} folds it would come from up to {len(plan.units)} units."
+    return f"{said}."
 
 
 def _how_much(plan: SplitPlan) -> str:

@@ -16,8 +16,9 @@ from labelled_planes import (
 
 from geocnn_gui.errors import BadRequest, NotEnoughLabels
 from geocnn_gui.scoring.draw import draw_roles
-from geocnn_gui.scoring.split_plan import SplitPlan, plan_split
+from geocnn_gui.scoring.split_plan import SplitPlan, _draw, plan_split
 from geocnn_gui.scoring.split_spec import LEAKY, TEST, TRAINED, SplitChoice, SplitSpec
+from geocnn_gui.scoring.units import cut_blocks
 
 KINDS = ["auto", "block", "polygon", "file", "section", LEAKY]
 
@@ -397,3 +398,49 @@ def test_that_an_empty_picture_among_others_is_nobodys_trouble() -> None:
     for kind in KINDS:
         plan = plan_of(planes, classes=2, unit=kind)
         assert plan.parts(None).total.sum() == len(planes[0].cells.rows)
+
+
+def layers() -> np.ndarray:
+    """Labels of a section: two layers across it, below them two that meet halfway."""
+    labels = np.ones((340, 950), np.uint8)
+    labels[120:200] = 2
+    labels[200:300, :380] = 3
+    labels[200:300, 380:] = 4
+    return labels
+
+
+def test_that_layers_of_one_section_are_all_scored_by_several_blocks() -> None:
+    plan = plan_split([a_raster(layers())], SplitSpec(), "ABCD", 96, lengths=(34, 400))
+    held = plan.unit_set.counts[np.array(plan.roles) >= 0]
+    assert len(held) >= 5
+    assert not plan.unknown
+    assert max(plan.buffer) > 48
+
+
+def test_that_more_blocks_do_not_make_the_buffer_narrower() -> None:
+    labels = layers()
+    labels[:20:2, ::5], labels[320:, ::7] = 3, 4  # in several patches, so that wide blocks do too
+    planes, spec = [a_raster(labels)], SplitSpec()
+    plan = plan_split(planes, spec, "ABCD", 96, lengths=(34, 400))
+    units = cut_blocks(planes, 4, 192)
+    roles = _draw(units.counts, np.ones(len(units.units), bool), spec)
+    kept = SplitChoice(unit="block", side=192, roles={
+        u.id: r for u, r in zip(units.units, roles, strict=True) if r >= 0
+    })  # fmt: skip
+    few = plan_split(planes, spec, "ABCD", 96, lengths=(34, 400), choice=kept)
+    assert max(plan.buffer) >= max(few.buffer)
+    assert sum(role >= 0 for role in plan.roles) >= sum(role >= 0 for role in few.roles)
+
+
+def test_that_few_units_held_out_are_told_and_folds_are_proposed() -> None:
+    labels = np.ones((100, 400), np.uint8)
+    labels[:, 200:] = 2
+    planes = [a_raster(labels)]
+    kept = SplitChoice(unit="block", side=50, roles={"0:0-0": 0, "0:0-200": 0, "0:50-350": 0})
+    plan = plan_split(planes, SplitSpec(), "AB", 4, lengths=(60, 60), choice=kept)
+    assert plan.warnings[-1] == (
+        "Only 3 units held out: the score may be far off. "
+        "With 5 folds it would come from up to 16 units."
+    )
+    folds = plan_split(planes, SplitSpec(folds=5), "AB", 4, lengths=(60, 60))
+    assert not any("Only" in sentence for sentence in folds.warnings)
