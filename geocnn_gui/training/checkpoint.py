@@ -360,7 +360,7 @@ def require_same_specs(card: CheckpointCard, model: ModelSpec, training: Trainin
             _flat((each.settled() if isinstance(each, TrainingSpec) else each).model_dump())
             for each in (then, now)
         )
-        for key, value in before.items():
+        for key, value in sorted(before.items(), key=lambda each: each[0] != "kind"):
             if value != after.get(key):
                 raise _other(f"The training began with {group}.{key}={value}, not {after.get(key)}")
 

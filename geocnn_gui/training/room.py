@@ -27,11 +27,14 @@ class Room:
 
     `device` is where it runs. `patches` of a step go through together; where they are fewer than
     a batch, gradients add up to those of the whole batch. `cells` is the most of one scoring
-    pass, None while no pass was too much.
+    pass, None while no pass was too much. `exact`: it stays in float32.
     """
 
-    def __init__(self, device: Device, batch: int, *, patches: int = 0) -> None:
+    def __init__(
+        self, device: Device, batch: int, *, patches: int = 0, exact: bool = False
+    ) -> None:
         self.device = device
+        self.exact = exact
         self.batch = batch
         self.patches = min(patches, batch) or batch
         self.cells: int | None = None
@@ -80,7 +83,7 @@ class Room:
     def elsewhere(self, what: str, cause: BaseException) -> Note:
         """Take bfloat16, then the processor, instead; raises `NotEnoughMemory` after that."""
         device = self.device
-        if not device.bf16 and has_bf16(device):
+        if not self.exact and not device.bf16 and has_bf16(device):
             self.device = replace(device, bf16=True)
             return Note("Out of memory: it goes on in bfloat16, which takes half.")
         if device.kind == "cuda":

@@ -14,11 +14,11 @@ from geocnn_gui.events import Note
 from geocnn_gui.labels.store import LabelSnapshot
 from geocnn_gui.models.spec import UNetSpec
 from geocnn_gui.models.weights import read_card
+from geocnn_gui.training.losses import MOST_WEIGHT, share_of
 from geocnn_gui.training.run import Order, train
 from geocnn_gui.training.sampling import LabelledPicture, PatchSampler
 from geocnn_gui.training.sections import Pair
 from geocnn_gui.training.spec import TrainingSpec
-from geocnn_gui.training.step import MOST_WEIGHT, share_of
 
 if TYPE_CHECKING:
     from pathlib import Path
