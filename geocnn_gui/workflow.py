@@ -192,11 +192,12 @@ def _predict(
         probabilities=probabilities and card.target is None, target=card.target,
     )  # fmt: skip
     seen.save(folder / SEEN_FILE)
+    view = card.scaling.view(source)
     try:
         if source.samples is not None:
-            task = predict_samples(net, card, source, store, device=chosen, spec=how.spec)
+            task = predict_samples(net, card, view, store, device=chosen, spec=how.spec)
         else:
-            task = run(net, card, source, store, device=chosen, sections=sections, spec=how.spec)
+            task = run(net, card, view, store, device=chosen, sections=sections, spec=how.spec)
         yield from _telling_absent(task, store)
     finally:
         store.close()
@@ -247,7 +248,8 @@ def check_tiling(
     from geocnn_gui.inference.device import choose_device
 
     net, card = load_model(model)
-    yield from run(net, card, source, section, device=choose_device(device), spec=spec)
+    view = card.scaling.view(source)
+    yield from run(net, card, view, section, device=choose_device(device), spec=spec)
 
 
 def predict_to_file(
@@ -267,14 +269,21 @@ def predict_to_file(
     stopped, killed or failed stays in `working_folder(out)`, from where it goes on if `how` says
     so; otherwise it is removed. Raises as `predict`, and `BadRequest` where a name does not suit.
     """
+    from geocnn_gui.models.weights import read_card
+
     how, written = how or Manner(), False
+    if (confidence or probabilities) and read_card(model).target is not None:
+        raise BadRequest(
+            f"{model.name} predicts values, which have no confidence or probabilities",
+            "leave them out",
+        )
     beside = outputs_beside(source, out, confidence, probabilities)
     for path in (out, *beside.values()):
         check_destination(path, inputs=(model,))
     folder = make_folder(out, resume=how.resume)
     try:
         with naming(out):
-            wanted = probabilities is not None
+            wanted = probabilities is not None or source.samples is not None
             yield from _predict(model, source, folder, sections, how, probabilities=wanted)
         yield from write_maps(folder, source, out, beside)
         written = True

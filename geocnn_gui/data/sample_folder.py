@@ -13,7 +13,7 @@ import rasterio
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
-from geocnn_gui.data.samples import Samples, SampleSource, damage_note, evenly
+from geocnn_gui.data.samples import IMAGES, Samples, SampleSource, damage_note, evenly
 from geocnn_gui.data.source import Band
 from geocnn_gui.errors import UnreadableFile
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from geocnn_gui.data.samples import Fit
     from geocnn_gui.data.source import Domain
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _MOST_FILES = 1_000_000
 #: Larger images are read smaller: what is learned from has a patch's size in any case.
 _MOST_SIDE = 2048
@@ -92,7 +91,7 @@ def _images(folder: Path) -> Iterator[Path]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
             file = Path(place, name)
-            if file.suffix.lower() in SUFFIXES and _is_plain(file):
+            if file.suffix.lower() in IMAGES and _is_plain(file):
                 yield file
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from abc import ABC, abstractmethod
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from geocnn_gui.data.source import Domain, Section
 
 Fit = Literal["crop", "resize"]
+#: Endings of images, in lower case.
+IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+#: So many names in a folder are looked at to see whether it holds samples.
+_LOOKED_AT = 2000
 #: Of more damaged samples only these are named.
 _NAMED = 5
 
@@ -170,6 +176,27 @@ class SampleSource(Source):
                 self._live[index] = True
             self._known[index] = True
         return values
+
+
+def holds_samples(path: Path) -> bool:
+    """Say from its first names whether a folder may hold images by class, or .npz records."""
+    for name, is_folder in _names(path):
+        if name.startswith((".", "_")):
+            continue
+        inner = _names(path / name) if is_folder else ()
+        if any(each.lower().endswith(IMAGES) for each, _ in inner):
+            return True
+        if not is_folder and name.lower().endswith(".npz"):
+            return True
+    return False
+
+
+def _names(path: Path) -> list[tuple[str, bool]]:
+    try:
+        with os.scandir(path) as entries:
+            return [(each.name, each.is_dir()) for each in islice(entries, _LOOKED_AT)]
+    except OSError:
+        return []
 
 
 def evenly(n: int, most: int) -> list[int]:

@@ -14,7 +14,7 @@ from geocnn_gui.errors import BadRequest
 from geocnn_gui.events import Event, Progress, Saved
 from geocnn_gui.export.class_map import ClassMap, OneProbability
 from geocnn_gui.export.figure import FigureSpec
-from geocnn_gui.export.layers import Layer, Prediction, What
+from geocnn_gui.export.layers import Layer, Prediction, What, target_of
 from geocnn_gui.export.segy import Samples
 from geocnn_gui.files import replacing
 from geocnn_gui.labels.classes import Classes
@@ -22,7 +22,8 @@ from geocnn_gui.labels.store import LabelSnapshot
 
 #: What can be exported; "probability" is that of one class.
 Kind = Literal[
-    "classes", "confidence", "probabilities", "probability", "polygons", "figure", "labels", "model"
+    "classes", "confidence", "probabilities", "probability", "values", "polygons", "figure",
+    "labels", "model",
 ]
 _CHUNK = 2**24
 
@@ -33,8 +34,14 @@ def _segy(source: Source) -> str:
 
 
 def _flat(source: Source) -> str:
+    if source.samples is not None:
+        return f"{source.name} is a sample set and no map"
     flat = len(source.shape) == 2
     return "" if flat else f"{source.name} is a cube and would have to be a picture"
+
+
+def _set(source: Source) -> str:
+    return "" if source.samples is not None else f"{source.name} is no sample set"
 
 
 def _always(source: Source) -> str:
@@ -73,13 +80,18 @@ _ARRAY = Format(
     "NumPy", (".npy",), "Python: a plain array, in the data's order",
     _always, "geocnn_gui.export.array:export_array",
 )  # fmt: skip
-_MAPS = (_SEGY, _TIFF, _ARRAY)
+_TABLE = Format(
+    "Table", (".csv",), "Spreadsheets: a row for each sample",
+    _set, "geocnn_gui.export.sample_table:export_table",
+)  # fmt: skip
+_MAPS = (_SEGY, _TIFF, _TABLE, _ARRAY)
 #: Kind -> formats, the most natural first.
 FORMATS: dict[Kind, tuple[Format, ...]] = {
     "classes": _MAPS,
     "confidence": _MAPS,
     "probabilities": (_TIFF, _ARRAY),
     "probability": (_SEGY, _ARRAY),
+    "values": (_SEGY, _TIFF, _ARRAY),
     "polygons": (
         Format("GeoPackage", (".gpkg",), "QGIS, ArcGIS: with style, class and area"),
         Format("GeoJSON", (".geojson",), "The web: longitude and latitude"),
@@ -99,7 +111,7 @@ FORMATS: dict[Kind, tuple[Format, ...]] = {
 }
 _NOUNS: dict[Kind, str] = {
     "classes": "class map", "confidence": "confidence", "probabilities": "probabilities",
-    "probability": "probability", "polygons": "polygons", "figure": "figure",
+    "probability": "probability", "values": "values", "polygons": "polygons", "figure": "figure",
     "labels": "labels", "model": "model",
 }  # fmt: skip
 
@@ -173,6 +185,8 @@ def _check_material(kind: Kind, material: Material, section: Section | None) -> 
         return
     if prediction is None:
         raise BadRequest("There is no prediction to write", "predict first")
+    if kind == "values" or target_of(prediction) is not None:
+        Layer(prediction, "values" if kind == "values" else "classes", material.classes)
     if kind in ("probabilities", "probability"):
         Layer(prediction, "probabilities", material.classes)
     if kind == "confidence" and isinstance(prediction, ClassMap) and not prediction.has_confidence:
@@ -267,7 +281,7 @@ def _write_map(order: Order, material: Material) -> Iterator[Event]:
     options = {"samples": order.samples} if row is _SEGY else {}
     yield from _run(row, Layer(prediction, _LAYERS[what], material.classes), material.source,
                     order.out, **options)  # fmt: skip
-    yield Saved(order.out, "prediction" if what == "classes" else what)
+    yield Saved(order.out, "prediction" if what in ("classes", "values") else what)
 
 
 def _run(row: Format, layer: Layer, source: Source, out: Path, **options: Any) -> Iterator[Event]:
@@ -316,7 +330,7 @@ def _write_model(order: Order, material: Material) -> Iterator[Event]:
 
 _LAYERS: dict[Kind, What] = {
     "classes": "classes", "confidence": "confidence", "probabilities": "probabilities",
-    "probability": "confidence",
+    "probability": "confidence", "values": "values",
 }  # fmt: skip
 _WRITE: dict[Kind, Callable[[Order, Material], Iterator[Event]]] = {
     "polygons": _write_polygons, "figure": _write_figure, "labels": _write_labels,
@@ -329,9 +343,9 @@ def export_prediction(
 ) -> Iterator[Event]:
     """Write one of the arrays of a prediction in the format that `out` names.
 
-    The last event is `Saved(out, ...)`: "prediction", "confidence" or "probabilities". Raises
+    The last event is `Saved(out, ...)`: "prediction", "confidence" ... Raises
     as `export`.
     """
     row = _format(source, out, what)
     yield from _run(row, Layer(prediction, what, classes), source, out)
-    yield Saved(out, "prediction" if what == "classes" else what)
+    yield Saved(out, "prediction" if what in ("classes", "values") else what)

@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from geocnn_gui.data.samples import holds_samples
 from geocnn_gui.data.source import Source, Window, open_source
 from geocnn_gui.errors import GeoCNNError
 from geocnn_gui.labels.book import LabelBook, pending_edits
 from geocnn_gui.labels.classes import LabelClass, new_class
 from geocnn_gui.labels.edit import LabelEdit
+from geocnn_gui.labels.files import LabelFile
+from geocnn_gui.labels.samples import own_classes, own_labels
 from geocnn_gui.project.home import is_example
 from geocnn_gui.project.homes import entry_for
 from geocnn_gui.project.project import Project, SourceEntry
@@ -28,7 +31,8 @@ class Opened:
 
     `problem` says why there is none; `recovered` counts the edits that a session which ended
     badly left in the journals; `before` is where a file that has moved was, else "";
-    `back` says that it had been removed and is in the project again.
+    `back` says that it had been removed and is in the project again; `own` are the labels that
+    a sample set new to the project brings along.
     """
 
     project: Project
@@ -39,6 +43,7 @@ class Opened:
     recovered: int = 0
     before: str = ""
     back: bool = False
+    own: LabelFile | None = None
 
     def close(self) -> None:
         """Let go of all of it."""
@@ -60,8 +65,10 @@ class Elsewhere(GeoCNNError):
 
 
 def is_project(path: str) -> bool:
-    """Say whether a path is that of a project: a folder, or a project.json."""
-    return not is_example(path) and (Path(path).is_dir() or Path(path).name == "project.json")
+    """Say whether a path is that of a project: a folder without samples, or a project.json."""
+    if is_example(path) or not Path(path).is_dir():
+        return not is_example(path) and Path(path).name == "project.json"
+    return (Path(path) / "project.json").exists() or not holds_samples(Path(path))
 
 
 def open_work(path: str) -> Opened:
@@ -76,9 +83,10 @@ def open_work(path: str) -> Opened:
         source = undo.enter_context(open_source(path))  # before a folder is made for it
         project = undo.enter_context(Project.for_source(path, or_read=True))
         recovered = _recovered(project)
-        entry, before, back = entry_for(project, path), "", False
+        entry, before, back, fresh = entry_for(project, path), "", False, not project.classes
         if entry is None:
             entry, back = _add(project, path)
+            fresh = not back
         elif entry.path != path:
             entry, before = _relink(project, entry, path), entry.path
         remember(project.folder, name=project.name, source=path)
@@ -93,9 +101,17 @@ def open_work(path: str) -> Opened:
         if not project.classes and not project.read_only:
             _start(project, entry, source, labels)
         undo.pop_all()
+    own = _own(source, labels) if fresh and not project.read_only else None
     return Opened(
-        project, entry, source, labels, recovered=recovered, before=before, back=back
+        project, entry, source, labels, recovered=recovered, before=before, back=back, own=own
     )  # fmt: skip
+
+
+def _own(source: Source, labels: LabelBook) -> LabelFile | None:
+    """Return the labels that a sample set brings along, where nothing is labelled yet."""
+    if source.samples is None or not source.samples.labels.any() or labels.store.counts:
+        return None
+    return LabelFile(own_labels(source.samples), own_classes(source.samples))
 
 
 def _add(project: Project, path: str) -> tuple[SourceEntry, bool]:
@@ -152,7 +168,9 @@ def _recovered(project: Project) -> int:
 def place(project: Project, path: str, source: Source) -> Opened:
     """Put an open source into a project that is open; raises as `open_work`."""
     entry, back = _add(project, path)
-    return Opened(project, entry, source, _labels(project, entry, source), back=back)
+    labels = _labels(project, entry, source)
+    own = None if back or project.read_only else _own(source, labels)
+    return Opened(project, entry, source, labels, back=back, own=own)
 
 
 def show_again(project: Project, entry: SourceEntry, source: Source) -> Opened:
@@ -215,6 +233,9 @@ def _first_classes() -> Classes:
 
 def _start(project: Project, entry: SourceEntry, source: Source, labels: LabelBook) -> None:
     """Give a new project two classes; an example its own and strokes, so that one click trains."""
+    if source.samples is not None:
+        project.set_classes(own_classes(source.samples) or _first_classes())
+        return
     if not is_example(entry.path):
         project.set_classes(_first_classes())
         return

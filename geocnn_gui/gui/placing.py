@@ -187,6 +187,8 @@ class Placing(Showing):
                       " goes on.")  # fmt: skip
         if opened.back and opened.entry is not None:
             self.tell(f"{opened.entry.name} had been removed: it is back, with its labels.")
+        if opened.own is not None and opened.entry is not None:
+            self._take_labels(opened.own, opened.entry.name)
         if opened.recovered:
             self._recovered = opened.project, opened.recovered
         if opened.source is not None:  # a question about its file comes first

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from geocnn_gui.data.standardised import standardised
 from geocnn_gui.data.statistics import BandStatistics, estimate_statistics
 from geocnn_gui.models.spec import Spec
 
@@ -16,19 +17,37 @@ if TYPE_CHECKING:
 LIMIT = 5.0
 
 
+Mode = Literal["survey", "stored", "trace", "none"]
+
+
 class Scaling(Spec):
     """`survey`: by each source's own statistics; `stored`: by the training data's.
 
-    Amplitude units of seismic are arbitrary and differ between surveys, so `survey` is its
-    rule; calibrated imagery means the same value everywhere, so `stored` is.
+    `trace`: each trace by itself, over `window` cells around each (`data.standardised`); `none`:
+    values as they are, which then lie within `LIMIT`. Amplitude units of seismic are arbitrary
+    and differ between surveys, so `survey` is its rule, and from record to record, so `trace`
+    is that of sets of traces; calibrated imagery means the same value everywhere, so `stored` is.
     """
 
-    mode: Literal["survey", "stored"]
+    mode: Mode
     statistics: tuple[BandStatistics, ...]
+    window: int = 0
+
+    def view(self, source: Source) -> Source:
+        """Return what is read instead of `source`: itself, or its traces standardised."""
+        return standardised(source, self.window) if self.mode == "trace" else source
 
     def for_source(self, source: Source) -> tuple[BandStatistics, ...]:
         """Return the statistics by which pictures of `source` are scaled, one per band."""
         return estimate_statistics(source) if self.mode == "survey" else self.statistics
+
+
+def plain_statistics(bands: int) -> tuple[BandStatistics, ...]:
+    """Return statistics that leave values as they are."""
+    same = BandStatistics(
+        median=0, scale=1, low=-LIMIT, high=LIMIT, minimum=-LIMIT, maximum=LIMIT, exact=False
+    )
+    return (same,) * bands
 
 
 def default_mode(domain: Domain) -> Literal["survey", "stored"]:

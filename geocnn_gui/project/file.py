@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from geocnn_gui.data.identity import fingerprint_of
+from geocnn_gui.data.identity import fingerprint_of, size_of
 from geocnn_gui.errors import UnreadableFile
 from geocnn_gui.files import write_bytes
 from geocnn_gui.labels.classes import Classes
@@ -76,7 +76,7 @@ class StoredSource(BaseModel):
             ) from error
         return cls(
             id=entry_id, name=path.name, path=str(path), relative=_relative(path, folder),
-            choices=choices, size=status.st_size, modified=status.st_mtime_ns,
+            choices=choices, size=size_of(path), modified=status.st_mtime_ns,
             fingerprint=fingerprint,
         )  # fmt: skip
 
@@ -91,7 +91,7 @@ class StoredSource(BaseModel):
         places = [Path(self.path)]
         if self.relative is not None:
             places.insert(0, Path(os.path.normpath(folder / self.relative)))
-        there = [place for place in places if place.is_file()]
+        there = [place for place in places if place.is_file() or place.is_dir()]
         for place in there:
             if self.is_at(place):
                 return str(place), "there"
@@ -100,10 +100,10 @@ class StoredSource(BaseModel):
     def is_at(self, place: Path) -> bool:
         """Say whether the file at `place` is the one that was added."""
         try:
-            status = place.stat()
-            if (status.st_size, status.st_mtime_ns) == (self.size, self.modified):
+            size, modified = size_of(place), place.stat().st_mtime_ns
+            if not place.is_dir() and (size, modified) == (self.size, self.modified):
                 return True
-            return status.st_size == self.size and fingerprint_of(place) == self.fingerprint
+            return size == self.size and fingerprint_of(place) == self.fingerprint
         except OSError:
             return False
 

@@ -59,7 +59,8 @@ def judge_thin(
     *, wish: ThinWish, seen: LabelSnapshot | None = None, shares: Shares | None = None,
 ) -> Generator[Event, None, dict[str, Any]]:  # fmt: skip
     """Return the fields of an `Evaluation` that change: scores, subsets, curves, thresholds."""
-    measured = yield from thin_classes(truth)
+    row = len(truth.shape) == 2 and truth.shape[0] == 1  # of samples, which have no width
+    measured = frozenset() if row else (yield from thin_classes(truth))
     present = {c.id for c in whole.classes if c.support}
     thin = ((measured | wish.always) - wish.never) & present
     if not thin:

@@ -14,6 +14,7 @@ from geocnn_gui.scoring.buffer import Sample, correlation_length, sample_windows
 from geocnn_gui.scoring.split import LabelledPlane
 from geocnn_gui.scoring.split_plan import plan_split
 from geocnn_gui.training.samples import picture_of
+from geocnn_gui.training.sampling import LabelledPicture
 from geocnn_gui.training.sections import Pair, labelled_sections
 from geocnn_gui.training.seen import Seen
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from geocnn_gui.scoring.regions import PlaneSplit
     from geocnn_gui.scoring.split_plan import SplitPlan
     from geocnn_gui.scoring.split_spec import SplitSpec
-    from geocnn_gui.training.sampling import LabelledPicture
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from geocnn_gui.inference.device import Device, training_device
 from geocnn_gui.labels.classes import Classes
 from geocnn_gui.models.ground import Ground, GroundCard
 from geocnn_gui.models.networks import build
-from geocnn_gui.models.scaling import Scaling, default_mode
+from geocnn_gui.models.scaling import Scaling, default_mode, plain_statistics
 from geocnn_gui.models.spec import ModelSpec
 from geocnn_gui.models.weights import CardSpacing, ModelCard, TrainingSummary, save_model
 from geocnn_gui.scoring.intervals import score_intervals
@@ -37,6 +37,7 @@ from geocnn_gui.training.holdout import score_holdout
 from geocnn_gui.training.loop import Fit, Fitting, Leg, Task, fit
 from geocnn_gui.training.pictures import count_labels, open_pictures
 from geocnn_gui.training.room import Room
+from geocnn_gui.training.samples import require_small, sample_notes, trace_lengths
 from geocnn_gui.training.sampling import keep_small, patches_at_once
 from geocnn_gui.training.sections import Pair
 from geocnn_gui.training.spec import TrainingSpec
@@ -55,6 +56,10 @@ if TYPE_CHECKING:
     from geocnn_gui.training.checkpoint import Stage
 
 S = TypeVar("S")
+
+
+#: Cells of a trace around each by which it is standardised, where no sample says how many.
+_TRACE_WINDOW = 256
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,8 @@ class _Run:
         else:
             self._take_up(self._start)
             yield Note(f"Training goes on after {self._start.card.reached}.")
+        view = self._scaling.view
+        self._pairs = [replace(pair, source=view(pair.source)) for pair in self._pairs]
         if any(pair.target is not None for pair in self._pairs):
             self._pictures = yield from open_target_pictures(self._pairs, self._scaling.for_source)
             self._target = self._pictures.learned
@@ -147,6 +154,8 @@ class _Run:
         self._classes = self._pictures.classes
         task = self._task()
         yield Note(f"Training on {self._room.device.description}.")
+        for text in sample_notes(self._pictures.all, self._probe.form):
+            yield Note(text)
         yield self._room.plan(self._probe, len(self._pairs[0].source.bands))
         self._folds = yield from self._hold_out()
         refit = self._training.refit or len(self._folds.counted) != 1
@@ -453,13 +462,21 @@ def _check(pairs: Sequence[Pair]) -> None:
 
 
 def _scaling(pairs: Sequence[Pair], training: TrainingSpec) -> Scaling:
-    per_source = [estimate_statistics(pair.source) for pair in pairs]
+    sources = [pair.source for pair in pairs]
+    per_source = [estimate_statistics(source) for source in sources]
     mode = training.scaling
+    if mode == "auto" and trace_lengths(sources):
+        mode = "trace"
     if mode == "auto":
         # Values in a unit mean the same everywhere, which those scaled by each survey do not.
         learns = any(pair.target is not None for pair in pairs)
         mode = "stored" if learns else default_mode(pairs[0].source.domain)
     statistics = tuple(_pool(bands) for bands in zip(*per_source, strict=True))
+    if mode in ("trace", "none"):
+        if mode == "none":
+            require_small(sources, statistics)
+        plain = plain_statistics(len(statistics))
+        return Scaling(mode=mode, statistics=plain, window=trace_lengths(sources) or _TRACE_WINDOW)
     return Scaling(mode=mode, statistics=statistics)
 
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from geocnn_gui.errors import BadRequest
 from geocnn_gui.models.sample_form import form_note, log_shares, sample_input
+from geocnn_gui.models.scaling import LIMIT
 from geocnn_gui.training.sampling import LabelledPicture
 
 if TYPE_CHECKING:
@@ -110,3 +112,22 @@ def sample_notes(pictures: Sequence[LabelledPicture], form: tuple[int, int]) -> 
     sets = [p.source.samples for p in pictures]
     notes = [form_note(each, form) for each in sets if each is not None]
     return [text for text in dict.fromkeys(notes) if text]
+
+
+def trace_lengths(sources: Sequence[Source]) -> int:
+    """Return the length of the traces where all sources are sets of traces, else 0."""
+    sets = [source.samples for source in sources]
+    if not all(each is not None and each.dims == 1 for each in sets):
+        return 0
+    return max(each.size[0] for each in sets if each is not None)
+
+
+def require_small(sources: Sequence[Source], statistics: tuple[BandStatistics, ...]) -> None:
+    """Raise `BadRequest` where values are too large to be learned from as they are."""
+    low, high = min(s.minimum for s in statistics), max(s.maximum for s in statistics)
+    if max(-low, high) > LIMIT:
+        names = ", ".join(source.name for source in sources)
+        raise BadRequest(
+            f"{names} holds values from {low:g} to {high:g}, too large to be learned from as they are",
+            "choose another scaling than none",
+        )

@@ -119,9 +119,10 @@ class TrainingSpec(Spec):
         title="Balance classes",
         description="Rare classes are drawn more often and weigh more.",
     )
-    scaling: Literal["auto", "survey", "stored"] = Field(
+    scaling: Literal["auto", "survey", "stored", "trace", "none"] = Field(
         default="auto", title="Scaling",
-        description="survey: by each source's own statistics; stored: by the training data's.",
+        description="survey: by each source's own statistics; stored: by the training data's; "
+        "trace: each trace by itself; none: values as they are.",
         json_schema_extra=ADVANCED,
     )  # fmt: skip
     split: SplitSpec = Field(

@@ -194,6 +194,7 @@ def describe_card(card: ModelCard) -> str:
         if said.test_iou is not None:
             parts.append(f"test set {score_words(said.test_iou, said.test_interval)}")
     rules = {"survey": "scales by each survey's own statistics",
-             "stored": "scales by its training data's statistics"}  # fmt: skip
+             "stored": "scales by its training data's statistics",
+             "trace": "standardises each trace", "none": "takes values as they are"}  # fmt: skip
     parts.append(rules[card.scaling.mode])
     return " · ".join(parts)

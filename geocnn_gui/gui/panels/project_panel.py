@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _ID = Qt.ItemDataRole.UserRole
 _REMOVED = _ID + 1
 _PUT_BACK = "Click to put it back into the project, with its labels"
-_ICONS = {"line": "seismic", "cube": "cube", "raster": "raster"}
+_ICONS = {"line": "seismic", "cube": "cube", "raster": "raster", "samples": "samples"}
 #: Layer -> its name in the tree.
 _LAYERS = {"classes": "Prediction", "confidence": "Confidence", "labels": "Labels"}
 
