@@ -78,8 +78,8 @@ class LayerTree(QTreeWidget):
             self._decorate(item, row)
         self.expandAll()
         self._span_problems(rows)
+        self.pick(chosen)  # no news: a form that is typed into stays as it is
         self.blockSignals(False)
-        self.pick(chosen)
 
     def pick(self, path: str) -> None:
         """Choose the row called `path`; where there is none, that before it."""

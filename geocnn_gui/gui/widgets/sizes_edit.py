@@ -11,6 +11,9 @@ from PySide6.QtWidgets import QComboBox
 #: How several numbers are set apart: "3 x 5", "3, 5", "3 5".
 _BETWEEN = re.compile(r"[\s,;x×]+")
 
+#: Sizes that are offered beside the words.
+_USUAL = ("1", "2", "3", "5", "7")
+
 
 class SizesEdit(QComboBox):
     """Takes "3", "3 x 5" or one of `words`; `changed` tells of every other text while one types.
@@ -28,7 +31,7 @@ class SizesEdit(QComboBox):
         self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(6)
-        self.addItems(list(words))
+        self.addItems([*words, *_USUAL])
         self.setCompleter(None)  # type: ignore[arg-type]
         self.setEditText(self._text(value))
         self.editTextChanged.connect(lambda _: self.changed.emit())
