@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 #: Libraries take room beside the features: copies in their own layout, buffers, holes between
 #: what was freed. Seen: 1.1 to 3.4 times that of the features.
 _SPARE = 3.5
+_CONVS = (functional.conv1d, functional.conv2d, functional.conv3d)
+_TRANSPOSED = (
+    functional.conv_transpose1d, functional.conv_transpose2d, functional.conv_transpose3d,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +87,8 @@ class _Watch(TorchFunctionMode):
         for leaf in tree_leaves(result):
             if isinstance(leaf, Tensor):
                 self._follow(leaf.untyped_storage())
-        if func in (functional.conv2d, functional.conv_transpose2d):
-            places = result if func is functional.conv2d else args[0]
+        if func in _CONVS or func in _TRANSPOSED:
+            places = result if func in _CONVS else args[0]
             self.operations += 2 * (places.numel() // places.shape[1]) * args[1].numel()
         return result
 

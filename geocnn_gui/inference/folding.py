@@ -14,19 +14,25 @@ if TYPE_CHECKING:
 
     from geocnn_gui.models.networks import SegmentationNet
 
+_CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
 
 def folded(net: SegmentationNet) -> SegmentationNet:
     """Return a copy of `net` in eval mode without the batch norms that follow a convolution.
 
     Pairs are found where they stand next to each other in a sequence, and where a module calls
-    them `conv1` and `bn1` as ResNets do.
+    them `conv1` and `bn1` as ResNets do. A convolution may be the last of a sequence.
     """
     made = copy.deepcopy(net).eval()
     for parent in list(made.modules()):
         for conv, norm in list(_pairs(parent)):
-            one, other = getattr(parent, conv), getattr(parent, norm)
-            if isinstance(one, nn.Conv2d) and isinstance(other, nn.BatchNorm2d):
-                setattr(parent, conv, fuse_conv_bn_eval(one, other))
+            holder, last = parent, conv
+            while isinstance(inner := getattr(holder, last), nn.Sequential) and len(inner):
+                holder, last = inner, str(len(inner) - 1)
+            one, other = getattr(holder, last), getattr(parent, norm)
+            if isinstance(one, _CONVS) and isinstance(other, _NORMS):
+                setattr(holder, last, fuse_conv_bn_eval(one, other))
                 setattr(parent, norm, nn.Identity())
     return made
 

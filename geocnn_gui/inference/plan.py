@@ -64,16 +64,15 @@ def make_plan(
 
     Tiles are as large as memory and the patience of a Stop allow. Where exact ones would then
     take twice the work of one pass over the whole, they are blended, unless `spec` insists.
+    Those of a network that sees the whole picture (not `finite`) can only be blended.
     """
     exact = Plan(core=net.core, overlap=net.halo)
     while not _fits(net, costs, shape, exact, room, kind) and exact.core > net.stride:
         exact = exact.model_copy(update={"core": max(net.stride, exact.core // 2)})
     plan = exact
-    if spec.tiling == "blended" or (
-        spec.tiling == "auto" and _work(net, costs, shape, exact) > _WORTH
-    ):
+    insisted = spec.tiling == "blended" or not net.finite
+    if insisted or (spec.tiling == "auto" and _work(net, costs, shape, exact) > _WORTH):
         blended = _blended(net, costs, shape, room, kind)
-        insisted = spec.tiling == "blended"
         cheaper = _work(net, costs, shape, blended) < _work(net, costs, shape, exact)
         plan = blended if insisted or cheaper else exact
     return plan.model_copy(update={"batch": _batch(net, costs, shape, plan, room, kind)})

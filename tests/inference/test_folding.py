@@ -6,18 +6,19 @@ from torch import nn
 
 from geocnn_gui.inference.folding import folded
 from geocnn_gui.models.networks import build
-from geocnn_gui.models.spec import SPECS
+from tests.models.small_specs import NAMES, data_for, small
 
 
-@pytest.mark.parametrize("kind", SPECS)
+@pytest.mark.parametrize("kind", NAMES)
 def test_that_a_folded_network_answers_the_same_without_its_batch_norms(kind):
     torch.manual_seed(0)
-    net = build(SPECS[kind](), 2, 3)
+    net = build(small(kind), 2, 3)
     with torch.no_grad():  # statistics other than 0 and 1
-        net.train()(torch.randn(2, 2, 64, 64))
+        net.train()(data_for(net, 2, 64 if net.dims < 3 else 16, 64))
     net.eval()
     made = folded(net)
-    picture = torch.randn(1, 2, 64, 64)
+    picture = data_for(net, 2, 64 if net.dims < 3 else 16, 64, n=1)
     with torch.inference_mode():
         torch.testing.assert_close(made(picture), net(picture), atol=1e-4, rtol=1e-4)
-    assert not any(isinstance(part, nn.BatchNorm2d) for part in made.modules())
+    norms = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+    assert not any(isinstance(part, norms) for part in made.modules())
