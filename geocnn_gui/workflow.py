@@ -22,6 +22,7 @@ from geocnn_gui.inference.map_files import (
 )
 from geocnn_gui.inference.spec import PredictionSpec
 from geocnn_gui.inference.store import progress_in
+from geocnn_gui.inspection.spec import Wish, check_report_name
 from geocnn_gui.training.sections import Pair
 
 if TYPE_CHECKING:
@@ -31,16 +32,19 @@ if TYPE_CHECKING:
     from geocnn_gui.data.source import Section, Source
     from geocnn_gui.export.table import Material, Order
     from geocnn_gui.inference.store import PredictionStore
+    from geocnn_gui.inspection.report import Report
+    from geocnn_gui.inspection.spec import Place
     from geocnn_gui.labels.classes import Classes
     from geocnn_gui.models.spec import ModelSpec
     from geocnn_gui.scoring.evaluation import Evaluation
     from geocnn_gui.scoring.judge_thin import ThinWish
     from geocnn_gui.scoring.split_plan import SplitPlan
     from geocnn_gui.scoring.split_spec import SplitSpec
+    from geocnn_gui.scoring.value_evaluation import ValueEvaluation
     from geocnn_gui.training.spec import TrainingSpec
 
-__all__ = ["DeviceWish", "Manner", "Pair", "check_destination", "check_tiling", "evaluate", "export",
-           "material_in", "plan_split", "predict", "predict_to_file", "resume", "train", "working_folder", "write_partial"]  # fmt: skip
+__all__ = ["DeviceWish", "Manner", "Pair", "check_destination", "check_tiling", "evaluate", "evaluate_values", "export",
+           "inspect", "material_in", "plan_split", "predict", "predict_to_file", "resume", "train", "working_folder", "write_partial"]  # fmt: skip
 
 DeviceWish = Literal["auto", "cpu", "cuda"]
 
@@ -417,6 +421,29 @@ def check_destination(path: Path, *, inputs: tuple[Path, ...] = ()) -> None:
             raise PermissionError(13, "no permission")
 
 
+def inspect(
+    model: Path, source: Source, place: Place, *, wish: Wish | None = None, out: Path | None = None
+) -> Generator[Event, None, Report]:
+    """Look inside a model at a place, write what is seen to `out` (.npz or .png), and return it.
+
+    Raises
+    ------
+    ModelMismatch, NoLiveData, BadRequest, CannotWrite
+        When the model does not fit, there is no such place, layer or class, or the disk is full.
+    """
+    if out is not None:
+        check_report_name(out)
+        check_destination(out, inputs=(model,))
+    from geocnn_gui.inspection.report import make_report, save_report
+    from geocnn_gui.inspection.subject import Subject
+
+    report = yield from make_report(Subject.open(model, source), place, wish or Wish())
+    if out is not None:
+        save_report(report, out)
+        yield Saved(out, "inspection")
+    return report
+
+
 def evaluate(
     prediction: Path,
     labels: Path,
@@ -451,3 +478,19 @@ def evaluate(
             for event in export_prediction(error_map, source, ERROR_CLASSES, errors):
                 yield Saved(errors, "error map") if isinstance(event, Saved) else event
     return evaluation
+
+
+def evaluate_values(
+    prediction: Path, target: str | Path, *, band: int | None = None
+) -> Generator[Event, None, ValueEvaluation]:
+    """Compare a map of values with true ones of the same grid, both as files.
+
+    `band` of the target counts from 0. Raises as `scoring.value_evaluation.evaluate_values`, and
+    `UnreadableFile`.
+    """
+    from geocnn_gui.scoring.value_evaluation import evaluate_values as run
+
+    with ExitStack() as files:
+        found = files.enter_context(open_source(prediction))
+        truth = files.enter_context(open_source(target))
+        return (yield from run(found, truth, band=band))

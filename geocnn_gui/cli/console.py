@@ -181,6 +181,9 @@ def _epoch(event: EpochDone) -> str:
     elif event.folds > 1:
         stage = f"Fold {event.fold + 1} of {event.folds}"
     text = f"{stage}, epoch {event.epoch} of {event.epochs}: loss {event.loss:.3f}"
+    if event.holdout_rmse is not None:
+        r2 = "" if event.holdout_r2 is None else f", R2 {event.holdout_r2:.3f}"
+        return f"{text}, held-out RMSE {event.holdout_rmse:.4g}{r2}"
     if event.holdout_iou is None:
         return text
     ends = event.holdout_interval

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import click
 
@@ -11,6 +11,7 @@ from geocnn_gui import workflow
 from geocnn_gui.cli.app import STOPPED
 from geocnn_gui.cli.console import follow, print_json
 from geocnn_gui.cli.options import json_option
+from geocnn_gui.cli.targets import table_of
 from geocnn_gui.scoring.judge_thin import ThinWish
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from geocnn_gui.events import Event
     from geocnn_gui.scoring.evaluation import Evaluation
     from geocnn_gui.scoring.metrics import Scores
+    from geocnn_gui.scoring.value_evaluation import ValueEvaluation
 
 _FIGURES = {
     "mean_iou": "Mean IoU",
@@ -31,14 +33,22 @@ _FIGURES = {
 _SUBSETS = {"held_out": "Held out", "trained": "Trained on", "new": "New"}
 _PATH = click.Path(path_type=Path)
 Matrix = Literal["counts", "rows", "columns"]
+T = TypeVar("T")
 
 
 @click.command()
 @click.argument("prediction", type=_PATH)
 @click.option(
-    "--labels", type=_PATH, required=True,
-    help="The truth: raster, PNG, SEG-Y or .npy of the same grid; 0 is unlabelled.",
+    "--labels", type=_PATH,
+    help="The true classes: raster, PNG, SEG-Y or .npy of the same grid; 0 is unlabelled.",
 )  # fmt: skip
+@click.option(
+    "--target", metavar="FILE",
+    help="The true values, of a map of values: raster, SEG-Y or .npy of the same grid.",
+)  # fmt: skip
+@click.option(
+    "--target-band", type=click.IntRange(1, 10_000), help="Band of the target, from 1."
+)
 @click.option(
     "--errors",
     type=_PATH,
@@ -71,7 +81,9 @@ Matrix = Literal["counts", "rows", "columns"]
 def evaluate(
     ctx: click.Context,
     prediction: Path,
-    labels: Path,
+    labels: Path | None,
+    target: str | None,
+    target_band: int | None,
     errors: Path | None,
     matrix: Matrix | None,
     tolerance: int,
@@ -85,8 +97,17 @@ def evaluate(
     Unlabelled cells enter nothing; labelled cells without a prediction count as wrong. Cells
     that the model was trained on, that it held out and that are new to it are scored apart
     where the file beside PREDICTION (.seen.npz) tells them. Classes whose labels are narrow
-    (faults) also get an F1 that forgives lines a little aside.
+    (faults) also get an F1 that forgives lines a little aside. A map of values is compared
+    with a --target instead: MAE, RMSE, R2, PSNR.
     """
+    if target is not None:
+        if labels or errors or matrix or probabilities:
+            raise click.UsageError("--labels and what goes with classes has no use with --target.")
+        band = None if target_band is None else target_band - 1
+        _evaluate_values(ctx, workflow.evaluate_values(prediction, target, band=band), as_json)
+        return
+    if labels is None:
+        raise click.UsageError("Missing option '--labels' (of classes) or '--target' (of values).")
     wish = ThinWish(tolerance, frozenset(thin), frozenset(not_thin))
     found: list[Evaluation] = []
     outcome = follow(
@@ -116,7 +137,28 @@ def evaluate(
         click.echo(f"\n{sentence}")
 
 
-def _keeping(task: Generator[Event, None, Evaluation], found: list[Evaluation]) -> Generator[Event]:
+def _evaluate_values(
+    ctx: click.Context, task: Generator[Event, None, ValueEvaluation], as_json: bool
+) -> None:
+    found: list[ValueEvaluation] = []
+    if follow(_keeping(task, found)).stopped:
+        click.echo("geocnn: stopped; nothing is written.", err=True)
+        ctx.exit(STOPPED)
+    (evaluation,) = found
+    if as_json:
+        print_json({**evaluation.figures.model_dump(), **evaluation.model_dump(exclude={"figures"})})
+        return
+    parts = {"All": evaluation.figures}
+    parts |= {_SUBSETS[part]: figures for part, figures in evaluation.subsets.items()}
+    titles = ["", *parts] if evaluation.subsets else ["", ""]
+    _print_table(titles, table_of(parts, evaluation.unit))
+    if missing := evaluation.figures.missing:
+        click.echo(f"\n{missing:,} cells with a true value have no prediction and do not count.")
+    for sentence in (*evaluation.warnings, *evaluation.notes):
+        click.echo(f"\n{sentence}")
+
+
+def _keeping(task: Generator[Event, None, T], found: list[T]) -> Generator[Event]:
     found.append((yield from task))
 
 

@@ -36,7 +36,8 @@ _OUTPUT = click.Path(path_type=Path)
 @click.argument("file")
 @click.option(
     "--out", type=_OUTPUT,
-    help="Class map to write: .tif, .sgy (a copy of the SEG-Y with other samples) or .npy.",
+    help="Map of classes or values to write: .tif, .sgy (a copy of the SEG-Y with other samples) "
+    "or .npy.",
 )  # fmt: skip
 @click.option("--confidence", type=_OUTPUT, help="Confidence, 0 to 1, to write as well.")
 @click.option(
@@ -91,9 +92,9 @@ def predict(
     as_json: bool,
     **manner: Any,
 ) -> None:
-    """Predict the classes of FILE with MODEL.
+    """Predict the classes or values of FILE with MODEL.
 
-    Cells without live data are 0. A small file beside it (.seen.npz) says which cells the model
+    Cells without live data are 0, of values NaN. A small file beside it (.seen.npz) says which cells the model
     was trained on. Ctrl-C stops; what is predicted by then is kept for --resume.
     """
     card = read_card(model)
@@ -132,6 +133,7 @@ def predict(
             "seen": str(seen_path(out)),
             "model": str(model),
             "source": file,
+            "target": None if card.target is None else card.target.model_dump(),
             "classes": [{"id": c.id, "name": c.name, "color": c.color} for c in card.classes],
             "seconds": outcome.seconds,
             "notes": outcome.notes,

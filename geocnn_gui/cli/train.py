@@ -24,9 +24,18 @@ from geocnn_gui.cli.options import (
     resolve_sections,
     settable,
 )
+from geocnn_gui.cli.targets import (
+    DataCommand,
+    check_targets,
+    open_target,
+    result_of,
+    target_options,
+    words_of,
+)
 from geocnn_gui.errors import BadRequest
 from geocnn_gui.labels.files import read_label_file
 from geocnn_gui.labels.matching import merge_classes, renumber
+from geocnn_gui.labels.store import LabelSnapshot
 from geocnn_gui.models.spec import SPECS
 from geocnn_gui.models.weights import ModelCard, TrainingSummary, read_card
 from geocnn_gui.scoring.intervals import score_words
@@ -56,7 +65,7 @@ def _settings_help() -> str:
     return "\b\nSettings (--set KEY=VALUE) and their defaults:\n" + "\n".join(lines)
 
 
-@click.command(epilog=_settings_help())
+@click.command(cls=DataCommand, epilog=_settings_help())
 @click.option(
     "--data", "data", nargs=2, multiple=True, metavar="FILE LABELS",
     help="A data file and labels of the same grid (raster, PNG, SEG-Y or .npy; 0 is "
@@ -68,6 +77,7 @@ def _settings_help() -> str:
     "an .npz of patches or traces with labels, a folder of records, example:patches or "
     "example:traces; may be given several times.",
 )  # fmt: skip
+@target_options
 @click.option("--model", "kind", type=click.Choice(list(SPECS)), required=True, help="Network.")
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, metavar="MODEL",
@@ -120,6 +130,7 @@ def train(
     domain: Domain | None,
     device: DeviceWish,
     as_json: bool,
+    **wish: Any,
 ) -> None:
     """Train a network on labelled data and save it.
 
@@ -129,6 +140,7 @@ def train(
     data = (*data, *((each, each) for each in sets))
     if not data:
         raise click.UsageError("Missing option '--data' or '--samples'.")
+    check_targets(data, sets, wish)
     values = parse_settings(settings)
     wishes = {
         "seed": seed, "split.unit": _UNITS.get(unit or ""), "split.folds": folds,
@@ -137,7 +149,7 @@ def train(
     values["training"].update({k: str(v) for k, v in wishes.items() if v is not None})
     model_spec = make_spec(SPECS[kind], "model", values["model"])
     training_spec = make_spec(TrainingSpec, "training", values["training"])
-    workflow.check_destination(out, inputs=tuple(Path(p) for pair in data for p in pair))
+    workflow.check_destination(out, inputs=_inputs(data, wish))
     checkpoint, before = out.with_name(f"{out.name}.checkpoint"), _stamp(out)
     begun = _begun(checkpoint, model_spec, training_spec) if resume else None
     if not resume and checkpoint.exists():
@@ -146,7 +158,7 @@ def train(
             "(--resume would have gone on with it).", err=True,
         )  # fmt: skip
     with ExitStack() as files:
-        pairs, classes = _open(data, sections, files, domain=domain)
+        pairs, classes = _open(data, sections, files, domain=domain, wish=wish)
         outcome = follow(
             workflow.resume(checkpoint, pairs, out=out, device=device)
             if resume
@@ -179,15 +191,25 @@ def _open(
     files: ExitStack,
     *,
     domain: Domain | None = None,
+    wish: dict[str, Any],
 ) -> tuple[list[workflow.Pair], Classes]:
     pairs, classes = [], ()
-    for file, labels in data:
+    for number, (file, labels) in enumerate(data):
         source = files.enter_context(open_as(file, domain))
+        target, chosen = open_target(number, wish, source, files), resolve_sections(ranges, source)
+        if not labels:
+            unlabelled = LabelSnapshot(source.shape)
+            pairs.append(workflow.Pair(source, unlabelled, chosen, target))
+            continue
         found = read_label_file(Path(labels), source)
         classes, table = merge_classes(classes, found.classes, by_color=found.coloured)
         snapshot = renumber(found.snapshot, table)
-        pairs.append(workflow.Pair(source, snapshot, resolve_sections(ranges, source)))
+        pairs.append(workflow.Pair(source, snapshot, chosen, target))
     return pairs, tuple(sorted(classes, key=lambda c: c.id))
+
+
+def _inputs(data: tuple[tuple[str, str], ...], wish: dict[str, Any]) -> tuple[Path, ...]:
+    return tuple(Path(p) for p in (*(p for pair in data for p in pair), *wish["targets"]) if p)
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
@@ -214,8 +236,10 @@ def _report(
     if as_json:
         print_json(_result(outcome, card, out, begun))
         return
+    said = card.training
+    score = _score_of(said) if card.target is None else words_of(card.target, said)
     click.echo(
-        f"{out}: {_score_of(card.training)}, {card.training.steps:,} steps, {outcome.seconds:.0f} s"
+        f"{out}: {score}, {card.training.steps:,} steps, {outcome.seconds:.0f} s"
     )
 
 
@@ -241,6 +265,7 @@ def _result(
     training = card.training
     return {
         "model": str(out),
+        **({} if card.target is None else result_of(card.target, training)),
         "holdout_iou": training.holdout_iou,
         "holdout_iou_interval": training.holdout_interval,
         "holdout_class_iou": training.holdout_class_iou,

@@ -1,4 +1,4 @@
-"""What can be exported of a prediction: classes, confidence or probabilities, block by block."""
+"""What can be exported of a prediction: classes, confidence, probabilities, values; by blocks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from geocnn_gui.labels.classes import Classes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-What = Literal["classes", "confidence", "probabilities"]
+    from geocnn_gui.models.target import Target
+
+What = Literal["classes", "confidence", "probabilities", "values"]
 _BLOCK_CELLS = 2**22
 
 
@@ -55,11 +57,30 @@ class ModelPrediction(Prediction, Protocol):
         ...
 
 
+@runtime_checkable
+class ValuePrediction(Prediction, Protocol):
+    """What a model of a continuous target leaves: `inference.store.PredictionStore` has it."""
+
+    @property
+    def target(self) -> Target | None:
+        """Return what the values are, None where there are classes."""
+        ...
+
+    def read_values(self, window: Window) -> np.ndarray:
+        """Return values float32 (*window.size) in the target's unit, NaN where not predicted."""
+        ...
+
+
+def target_of(prediction: Prediction | None) -> Target | None:
+    """Return what the values of a prediction are, None where it holds classes."""
+    return prediction.target if isinstance(prediction, ValuePrediction) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """One of the arrays of a prediction, in the source's array order.
 
-    0 is no prediction, NaN where it is probabilities. Raises `BadRequest` where the prediction
+    0 is no prediction, NaN where it is probabilities or values. Raises `BadRequest` where the prediction
     was made without probabilities.
     """
 
@@ -74,6 +95,16 @@ class Layer:
                 "This prediction holds the likeliest class of each cell only",
                 "predict again with probabilities",
             )
+        if (self.what == "values") != (self.target is not None):
+            kinds = ("values", "classes") if self.target is not None else ("classes", "values")
+            raise BadRequest(
+                f"This prediction holds {kinds[0]} and no {kinds[1]}", f"export its {kinds[0]}"
+            )
+
+    @property
+    def target(self) -> Target | None:
+        """Return what values are, None where it is no layer of values."""
+        return target_of(self.prediction)
 
     @property
     def model(self) -> str:
@@ -97,6 +128,8 @@ class Layer:
             return self.prediction.read_classes(window)
         if self.what == "probabilities" and isinstance(self.prediction, ModelPrediction):
             return self.prediction.read_probabilities(window)
+        if self.what == "values" and isinstance(self.prediction, ValuePrediction):
+            return self.prediction.read_values(window)
         return self.prediction.read_confidence(window)
 
 

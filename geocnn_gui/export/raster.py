@@ -26,10 +26,13 @@ if TYPE_CHECKING:
     from geocnn_gui.data.source import Source
 
 _ARRAYS = ("NPY", "NPZ")
+#: What marks cells without a prediction by NaN; all else by 0.
+_NAN = ("probabilities", "values")
 _REDUCE = {
     "classes": overviews.mode_of_four,
     "confidence": overviews.mean_of_four_but_0,
     "probabilities": overviews.mean_of_four,
+    "values": overviews.mean_of_four,
 }
 
 
@@ -38,7 +41,7 @@ def export_raster(layer: Layer, source: Source, out: Path) -> Iterator[Event]:
 
     Classes are uint8 with palette, names and attribute table, 0 nodata; confidence is float32,
     0 nodata; probabilities are a float32 band for each class and one of confidence, their
-    highest, NaN nodata. CRS, affine or control points are the source's; a seismic line becomes
+    highest, NaN nodata; values are float32 with their name and unit, NaN nodata. CRS, affine or control points are the source's; a seismic line becomes
     a picture with samples down and traces to the right, without CRS. A long raster gets
     overviews. What was written is read back before it takes its name, together with
     `.aux.xml` and `.qml`; a style that this program did not write stays.
@@ -92,6 +95,8 @@ class _Picture:
         """Return the names of the bands."""
         if self.layer.what == "probabilities":
             return (*(styles.clean(c.name) for c in self.layer.classes), "confidence")
+        if self.layer.target is not None:
+            return (styles.clean(self.layer.target.name),)
         return ("class",) if self.layer.what == "classes" else ("confidence",)
 
     @property
@@ -117,7 +122,7 @@ class _Picture:
         if self.layer.what == "classes":
             self._counts[:] += np.bincount(block.ravel(), minlength=256)
         for tally, values in zip(self._tallies, block, strict=True):
-            nan = self.layer.what == "probabilities"
+            nan = self.layer.what in _NAN
             tally.add(values, ~np.isnan(values) if nan else values != 0)
 
     def companions(self) -> tuple[bytes, bytes]:
@@ -126,6 +131,9 @@ class _Picture:
             classes = self.layer.classes
             notes = styles.class_notes(classes, self._counts, self._tallies[0])
             return notes, styles.class_style(classes)
+        if self.layer.what == "values":
+            (tally,) = self._tallies
+            return styles.float_notes(self._tallies), styles.value_style(tally)
         return styles.float_notes(self._tallies), styles.confidence_style(len(self.bands))
 
 
@@ -133,7 +141,7 @@ def _profile(layer: Layer, bands: int, source: Source) -> dict[str, Any]:
     height, width = source.picture_shape(Section())
     profile: dict[str, Any] = {
         "driver": "GTiff", "dtype": layer.dtype, "count": bands, "height": height, "width": width,
-        "nodata": np.nan if layer.what == "probabilities" else 0, "tiled": True,
+        "nodata": np.nan if layer.what in _NAN else 0, "tiled": True,
         "blockxsize": TILE, "blockysize": TILE, "interleave": "band", "compress": "deflate",
         "bigtiff": "if_safer",
     }  # fmt: skip
@@ -198,6 +206,8 @@ def _describe(file: Any, picture: _Picture) -> None:
     file.update_tags(**{key: styles.clean(value) for key, value in tags.items() if value})
     for number, name in enumerate(picture.bands, 1):
         file.set_band_description(number, name)
+    if layer.target is not None and layer.target.unit:
+        file.set_band_unit(1, styles.clean(layer.target.unit))
     if layer.what != "classes":
         return
     file.update_tags(1, **{f"CLASS_{c.id}": styles.clean(c.name) for c in layer.classes})

@@ -38,7 +38,8 @@ def export_segy(
 
     Samples keep the file's own number format where that is 1, 2, 3, 5 or 8; otherwise, and with
     `samples="int8"`, the format code in the binary header changes with them, and nothing else.
-    Shares (0..1) become whole percent where samples are integers. Traces that are not in the
+    Shares (0..1) become whole percent where samples are integers; values are floats always, and 0
+    where there is none. Traces that are not in the
     source's grid and cells without a prediction are 0. The file takes its name after it was
     opened again and compared, samples with the prediction and all else with the source.
 
@@ -53,6 +54,10 @@ def export_segy(
     if not isinstance(source, SegySource) or source.path is None:
         raise BadRequest(f"{source.name} is no SEG-Y file", "export it as .tif or .npy")
     code = INT8 if samples == "int8" else source.header.code
+    if layer.what == "values" and code not in (IBM, IEEE):
+        if samples == "int8":
+            raise BadRequest("Values do not fit into 8-bit samples", "leave the format as it is")
+        code = IEEE
     clone = _Clone(layer, source, code if code in _WIDELY_READ else IEEE)
     _check_range(clone)
     yield from _notes(clone, out)
@@ -85,7 +90,7 @@ class _Clone:
     @property
     def percent(self) -> bool:
         """Say whether shares become whole percent."""
-        return self.layer.what != "classes" and self.code not in (IBM, IEEE)
+        return self.layer.what not in ("classes", "values") and self.code not in (IBM, IEEE)
 
     @property
     def trace_bytes(self) -> int:
@@ -105,6 +110,8 @@ class _Clone:
     def values(self, window: Window) -> np.ndarray:
         """Return what should stand in the file's samples (*window.size), as plain numbers."""
         values = self.layer.read(window)
+        if self.layer.what == "values":
+            return np.nan_to_num(values, nan=0.0)
         return np.rint(values * 100) if self.percent else values
 
     def numbers(self, window: Window) -> np.ndarray:
@@ -125,10 +132,13 @@ def _notes(clone: _Clone, out: Path) -> Iterator[Note]:
     theirs, ours = FORMAT_NAMES[clone.header.code], FORMAT_NAMES[clone.code]
     if clone.code != clone.header.code:
         why = "" if clone.code == INT8 else f", for few programs read {theirs}s"
+        why = ", for values are no whole numbers" if clone.layer.what == "values" else why
         yield Note(
             f"{out.name} holds {ours}s (format {clone.code}) where {clone.path.name} holds "
             f"{theirs}s (format {clone.header.code}){why}; all else in its headers is the same."
         )
+    if clone.layer.what == "values":
+        yield Note(f"{out.name} holds 0 where nothing is predicted: SEG-Y knows no other sign.")
     if clone.percent:
         yield Note(f"{out.name} holds whole percent, because its samples are integers.")
 

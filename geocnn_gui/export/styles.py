@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import unicodedata
 import xml.etree.ElementTree as ElementTree
 from typing import TYPE_CHECKING
@@ -129,19 +130,38 @@ def class_style(classes: Classes) -> bytes:
 
 def confidence_style(band: int) -> bytes:
     """Return `.qml` that draws one band from 0 to 1 in the colours of confidence."""
+    return _ramp_style(band, 0, 1)
+
+
+def value_style(tally: Tally) -> bytes:
+    """Return `.qml` that draws values within two and a half deviations of their mean."""
+    if not tally.count:
+        return _ramp_style(1, 0, 1)
+    wide = 2.5 * tally.deviation or 1.0
+    return _ramp_style(1, max(tally.low, tally.mean - wide), min(tally.high, tally.mean + wide))
+
+
+def _ramp_style(band: int, low: float, high: float) -> bytes:
     root, renderer = _style_root("singlebandpseudocolor", band=band)
-    renderer.set("classificationMin", "0")
-    renderer.set("classificationMax", "1")
+    low, high = (float(f"{value:.6g}") for value in (low, high))
+    renderer.set("classificationMin", f"{low:g}")
+    renderer.set("classificationMax", f"{high:g}")
     shader = ElementTree.SubElement(
-        ElementTree.SubElement(renderer, "rastershader"), "colorrampshader", minimumValue="0",
-        maximumValue="1", colorRampType="INTERPOLATED", classificationMode="1", clip="0",
+        ElementTree.SubElement(renderer, "rastershader"), "colorrampshader", minimumValue=f"{low:g}",
+        maximumValue=f"{high:g}", colorRampType="INTERPOLATED", classificationMode="1", clip="0",
     )  # fmt: skip
     for number, color in enumerate(_CONFIDENCE_COLORS):
-        value = number / (len(_CONFIDENCE_COLORS) - 1)
+        value = low + (high - low) * number / (len(_CONFIDENCE_COLORS) - 1)
         ElementTree.SubElement(
-            shader, "item", value=f"{value:g}", label=f"{value:.2f}", color=color, alpha="255"
+            shader, "item", value=f"{value:g}", label=_label(value, high - low), color=color, alpha="255"
         )
     return style_bytes(root)
+
+
+def _label(value: float, span: float) -> str:
+    """Return a number with two decimals, or as many as show a hundredth of the span."""
+    digits = 2 if not span or 1 <= span < 100 else max(0, 2 - math.floor(math.log10(span)))
+    return f"{value:.{digits}f}"
 
 
 def _style_root(renderer: str, *, band: int) -> tuple[ElementTree.Element, ElementTree.Element]:

@@ -94,8 +94,9 @@ def _write_map(store: PredictionStore, source: Source, out: Path) -> Generator[E
     done = store.folder / "done"
     shutil.rmtree(done, ignore_errors=True)  # of an earlier try
     done.mkdir()
+    what = "classes" if store.target is None else "values"
     with naming(out, done / out.name):
-        for event in export_prediction(store, source, store.classes, done / out.name):
+        for event in export_prediction(store, source, store.classes, done / out.name, what):
             if not isinstance(event, Saved):
                 yield event
         seen = seen_for(store, source, done / out.name)
