@@ -90,7 +90,7 @@ def make_schedule(spec: TrainingSpec, optimizer: Optimizer, steps: int) -> LRSch
             cycle_momentum=spec.optimizer == "adamw",
         )  # fmt: skip
     if spec.schedule == "plateau":
-        return lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=_PLATEAU)
+        return lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=_PLATEAU, eps=0)
     factors: dict[str, Callable[[int], float]] = {
         "constant": lambda _: 1.0,
         "step": lambda step: 0.1 ** ((2 * step >= steps) + (4 * step >= 3 * steps)),

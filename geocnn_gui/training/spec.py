@@ -44,7 +44,7 @@ class TrainingSpec(Spec):
         default=28,
         title="Steps per epoch",
         description="Batches in a round.",
-        json_schema_extra=ADVANCED,
+        json_schema_extra={"advanced": True, "unless": {"batch": [0]}},
     )
     batch: Annotated[int, Field(ge=0, le=1024)] = Field(
         default=16, title="Batch",
@@ -61,7 +61,7 @@ class TrainingSpec(Spec):
     learning_rate: Auto[Annotated[float, Field(gt=0, le=10)]] = Field(
         default="auto", title="Learning rate",
         description="Of fresh weights, at its peak; auto takes what is usual for the optimiser.",
-        json_schema_extra=ADVANCED,
+        json_schema_extra={"advanced": True, "usual": "rate"},
     )  # fmt: skip
     momentum: Annotated[float, Field(ge=0, le=0.999)] = Field(
         default=0.9, title="Momentum", description="Share of the last change that is kept.",
@@ -76,7 +76,7 @@ class TrainingSpec(Spec):
     weight_decay: Auto[Annotated[float, Field(ge=0, le=1)]] = Field(
         default="auto", title="Weight decay",
         description="Pull of the weights towards 0; auto: 0.01 with AdamW, else none.",
-        json_schema_extra=ADVANCED,
+        json_schema_extra={"advanced": True, "usual": "decay"},
     )  # fmt: skip
     clip: Annotated[float, Field(ge=0, le=1000)] = Field(
         default=1.0, title="Clip", description="Longest gradient of a step; 0 clips nothing.",

@@ -116,3 +116,33 @@ def test_that_every_spec_has_a_form_that_answers_its_defaults(qtbot, spec_class)
         if not (field.json_schema_extra or {}).get("hidden")
     ]
     assert all(form.editor(name).toolTip() for name in shown)
+
+
+def test_that_fields_of_a_recipe_show_where_they_apply(qtbot):
+    form = SpecForm(TrainingSpec())
+    qtbot.addWidget(form)
+    form.show()
+    form.findChild(QAbstractButton, "advanced").click()
+    momentum, optimizer = form.editor("momentum"), form.editor("optimizer")
+    assert not momentum.isVisible()
+    optimizer.setCurrentIndex(optimizer.findText("SGD with momentum"))
+    assert momentum.isVisible()
+    assert form.spec().optimizer == "momentum"
+    form.editor("batch").setValue(0)
+    assert form.editor("batch").text() == "All at once"
+    assert not form.editor("steps_per_epoch").isVisible()
+
+
+def test_that_auto_shows_the_rate_that_it_stands_for_and_small_ones_can_be_typed(qtbot):
+    form = SpecForm(TrainingSpec())
+    qtbot.addWidget(form)
+    rate, optimizer = form.editor("learning_rate"), form.editor("optimizer")
+    assert (rate.value(), rate.number.text()) == ("auto", "0.003")
+    optimizer.setCurrentIndex(optimizer.findText("SGD"))
+    assert (rate.value(), rate.number.text()) == ("auto", "0.01")
+    rate.auto.click()
+    rate.number.lineEdit().setText("3e-7")
+    rate.number.interpretText()
+    assert form.spec().learning_rate == pytest.approx(3e-7)
+    rate.number.stepBy(1)
+    assert form.spec().learning_rate == pytest.approx(3.75e-7)

@@ -25,6 +25,8 @@ from geocnn_gui.gui.widgets.choice_or_file import ChoiceOrFile
 from geocnn_gui.gui.widgets.sizes_edit import SizesEdit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from geocnn_gui.gui.widgets.choice_or_file import Ask
 
 
@@ -33,9 +35,11 @@ class SpecForm(QWidget):
 
     A field's title is its label, its description the tooltip, its bounds those of the editor.
     `json_schema_extra` may say "advanced" (folded away) or "hidden" (kept as it is), and what
-    a text field offers: "choices" (value -> words); `ask_file` asks for a file. A value that the
-    spec refuses shows its reason under the form and `spec()` keeps the last good one. `live`:
-    numbers count while they are typed, not only once they are left.
+    a text field offers: "choices" (value -> words); `ask_file` asks for a file. "words" name the
+    choices of a Literal, "zero" the number 0; "usual" is the property that says what "auto" stands
+    for; with "when" or "unless" ({field: values}) a field shows only where the others say so. A
+    value that the spec refuses shows its reason under the form and `spec()` keeps the last good
+    one. `live`: numbers count while they are typed, not only once they are left.
     """
 
     changed = Signal()
@@ -52,6 +56,7 @@ class SpecForm(QWidget):
         self._spec, self._ask_file, self._live = spec, ask_file, live
         self._editors: dict[str, QWidget] = {}
         self._captions: dict[str, tuple[QGridLayout, QWidget]] = {}
+        self._rows: dict[str, tuple[QWidget, QWidget]] = {}
         self._complaint = QLabel(self)
         self._complaint.setObjectName("spec_complaint")
         self._complaint.setProperty("role", "warning")
@@ -61,7 +66,7 @@ class SpecForm(QWidget):
         folded = QWidget(self)
         folded.setLayout(advanced)
         for name, field in type(spec).model_fields.items():
-            extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+            extra = _extra(field)
             if not extra.get("hidden"):
                 self._add(name, field, (plain, advanced), advanced=bool(extra.get("advanced")))
         layout = QVBoxLayout(self)
@@ -75,6 +80,7 @@ class SpecForm(QWidget):
         else:
             folded.deleteLater()
         layout.addWidget(self._complaint)
+        self._fit_rows()
 
     def spec(self) -> BaseModel:
         """Return the spec as it stands in the form."""
@@ -117,9 +123,26 @@ class SpecForm(QWidget):
             form.addWidget(caption, row + 1, 0, 1, 2)
             self._captions[name] = form, caption
         self._editors[name] = editor
+        self._rows[name] = title, editor
+
+    def _fit_rows(self) -> None:
+        """Show the fields that apply, and what stands behind "auto"."""
+        for name, (title, editor) in self._rows.items():
+            extra = _extra(type(self._spec).model_fields[name])
+            usual = extra.get("usual")
+            if "when" in extra or "unless" in extra:
+                applies = self._holds(extra.get("when", {}), all)
+                applies = applies and not self._holds(extra.get("unless", {}), any)
+                title.setVisible(applies)
+                editor.setVisible(applies)
+            if usual and isinstance(editor, AutoNumber):
+                editor.show_usual(getattr(self._spec, usual))
+
+    def _holds(self, rules: dict[str, list[Any]], how: Callable[[Iterable[bool]], bool]) -> bool:
+        return how(getattr(self._spec, name) in values for name, values in rules.items())
 
     def _editor(self, field: FieldInfo, value: Any) -> QWidget:
-        extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+        extra = _extra(field)
         choices = extra.get("choices")
         if isinstance(choices, dict):
             words = {key: str(text) for key, text in choices.items()}
@@ -142,12 +165,17 @@ class SpecForm(QWidget):
         self._complaint.hide()
         if spec != self._spec:
             self._spec = spec
+            self._fit_rows()
             self.changed.emit()
 
     def _complain(self, name: str, wrong: str) -> None:
         title = type(self._spec).model_fields[name].title if name else ""
         self._complaint.setText(f"{title}: {wrong}".removeprefix(": "))
         self._complaint.show()
+
+
+def _extra(field: FieldInfo) -> dict[str, Any]:
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
 
 
 def _form() -> QGridLayout:
@@ -178,9 +206,9 @@ def _editor(field: FieldInfo, value: Any) -> QWidget:
     if any(get_args(part) == ("auto",) for part in parts):
         number = next(part for part in parts if get_origin(part) is Annotated)
         low, high = bounds(FieldInfo.from_annotation(number))
-        return AutoNumber(value, int(low or 0), int(high or 2**31 - 1))
+        return AutoNumber(value, low or 0, high or 2**31 - 1, whole=get_args(number)[0] is int)
     if get_origin(field.annotation) is Literal:
-        return _choice(get_args(field.annotation), value)
+        return _choice(get_args(field.annotation), value, _extra(field).get("words") or {})
     if isinstance(value, bool):
         check = QCheckBox()
         check.setChecked(value)
@@ -190,9 +218,11 @@ def _editor(field: FieldInfo, value: Any) -> QWidget:
         box = QSpinBox()
         box.setRange(int(low if low is not None else -(2**31)), int(high or 2**31 - 1))
         box.setGroupSeparatorShown(True)
-        box.setValue(value)
-        return box
-    return _number(low, high, float(value))
+    else:
+        box = _number(low, high, float(value))
+    box.setSpecialValueText(_extra(field).get("zero", "") if low == 0 else "")
+    box.setValue(value)
+    return box
 
 
 def _plain(annotation: Any) -> Any:
@@ -200,10 +230,10 @@ def _plain(annotation: Any) -> Any:
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
-def _choice(options: tuple[Any, ...], value: Any) -> QComboBox:
+def _choice(options: tuple[Any, ...], value: Any, words: dict[str, str]) -> QComboBox:
     box = QComboBox()
     for option in options:
-        box.addItem(str(option).replace("_", " ").capitalize(), option)
+        box.addItem(words.get(option, str(option).replace("_", " ").capitalize()), option)
     box.setCurrentIndex(options.index(value))
     return box
 
