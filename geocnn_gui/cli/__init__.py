@@ -7,4 +7,6 @@ COMMANDS: dict[str, str] = {
     "predict": "geocnn_gui.cli.predict:predict",
     "evaluate": "geocnn_gui.cli.evaluate:evaluate",
     "export": "geocnn_gui.cli.export:export",
+    "reproduce": "geocnn_gui.cli.reproduce:reproduce",
+    "inspect": "geocnn_gui.cli.inspect:inspect",
 }
