@@ -151,8 +151,10 @@ def reproduce(
     chosen = choose_device(device)
     for seed in range(seeds):
         for done in (found := _Found(run_seed(example, seed, chosen))):
-            text = f"Seed {seed}: {done.text}" if isinstance(done, Progress) else ""
-            yield replace(done, text=text) if isinstance(done, Progress) else done
+            if isinstance(done, Progress):
+                text = done.text.removeprefix("Refit on all labels: ")
+                done = replace(done, text=f"Seed {seed}: {text}")
+            yield done
         results.append(found.result)
         yield Note(f"Seed {seed}: accuracy {found.result.accuracy:.3f}.")
     if figure is not None:
