@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 #: Side of the picture on which the fast paths are tried.
-_PROBE = 256
+_PROBE = 192
 
 
 @dataclass(frozen=True, slots=True)

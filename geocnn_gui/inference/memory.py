@@ -6,7 +6,7 @@ import ctypes
 import gc
 import os
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,8 @@ import torch
 from geocnn_gui.errors import GeoCNNError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from geocnn_gui.inference.device import Device
     from geocnn_gui.inference.spec import PredictionSpec
 
@@ -123,6 +125,34 @@ def let_go() -> None:
     gc.collect()
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
+
+
+#: Parameters of glibc's mallopt: how many blocks are mapped apart, from how much free memory on
+#: a heap shrinks, how much more than needed it grows; with what they are by default.
+_MAPPED, _TRIM, _MORE = -4, -1, -2
+_KEEP = ((_MAPPED, 0), (_TRIM, 2**30), (_MORE, 2**26))
+_DEFAULT = ((_MAPPED, 65536), (_TRIM, 2**17), (_MORE, 2**17))
+
+
+@contextmanager
+def kept_memory() -> Iterator[None]:
+    """Let freed memory stay with this process, which takes the same again for each tile.
+
+    The C library of Linux maps every block above 32 MB anew and clears its pages: a fifth of the
+    time of a large tile. At the end it is given back. Does nothing elsewhere.
+    """
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if library is None or not hasattr(library, "gnu_get_libc_version"):
+        yield
+        return
+    for name, value in _KEEP:
+        library.mallopt(name, value)
+    try:
+        yield
+    finally:
+        for name, value in _DEFAULT:
+            library.mallopt(name, value)
+        library.malloc_trim(0)
 
 
 def in_words(number: float) -> str:

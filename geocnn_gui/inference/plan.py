@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: Small tiles go through the network together up to this many pixels.
 _BATCH_PIXELS = {"cpu": 2**18, "cuda": 2**22}
 #: Operations that a tile may take, for a Stop has to wait for it: about a second of two cores.
-_OPERATIONS = {"cpu": 1.0e11, "cuda": 1.0e13}
+_OPERATIONS = {"cpu": 1.2e11, "cuda": 1.0e13}
 #: Times the work of one pass over the whole that exact tiles may take before `auto` blends.
 _WORTH = 2.0
 #: Blended tiles are so large and overlap by a quarter of it.

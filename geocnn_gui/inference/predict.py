@@ -15,10 +15,17 @@ from geocnn_gui.data.source import Section, Source
 from geocnn_gui.events import Event, Note, Progress, TileDone
 from geocnn_gui.inference.blending import Blender
 from geocnn_gui.inference.cost import Costs
-from geocnn_gui.inference.engine import Engine, Look, Reader, values_of
+from geocnn_gui.inference.engine import Answer, Engine, Look, Reader, values_of
 from geocnn_gui.inference.folding import folded
 from geocnn_gui.inference.journal import Record
-from geocnn_gui.inference.memory import NotEnoughMemory, budget, in_words
+from geocnn_gui.inference.memory import (
+    NotEnoughMemory,
+    budget,
+    in_words,
+    is_out_of_memory,
+    kept_memory,
+    let_go,
+)
 from geocnn_gui.inference.naming import Naming, tell_naming
 from geocnn_gui.inference.plan import Plan, make_plan
 from geocnn_gui.inference.spec import PredictionSpec
@@ -105,7 +112,8 @@ def predict(
             engine = Engine(net, device, spec, plan, answer=values_of if card.target else None)
             reader = Reader(source, card.scaling.for_source(source), net.stride)
             writer = _writer(source, out, card, spec)
-            yield from _Task(engine, reader, journal, cutter, writer).run()
+            with kept_memory():
+                yield from _Task(engine, reader, journal, cutter, writer).run()
     finally:
         journal.sync()
         out.finish(complete=record.count == record.total)
@@ -191,9 +199,7 @@ class _ValueWriter(_Writer):
         self.out.write_values(plane.window(tile.rows, tile.columns), plane.array(values))
 
 
-def _writer(
-    source: Source, out: PredictionStore, card: ModelCard, spec: PredictionSpec
-) -> _Writer:
+def _writer(source: Source, out: PredictionStore, card: ModelCard, spec: PredictionSpec) -> _Writer:
     naming = Naming.of(card, spec)
     if card.target is None:
         return _Writer(source, out, naming)
@@ -241,14 +247,40 @@ class _Task:
         yield from notes
 
     def _exact(self) -> Iterator[list[_Ref]]:
-        for batch, looks in self._ahead(self._batches()):
-            self._engine.persist(partial(self._predict, batch, looks))
-            yield batch
+        """Yield batches that are written, each while the network is at work on the next."""
+        with ThreadPoolExecutor(1, thread_name_prefix="write") as pool:
+            written: tuple[list[_Ref], list[Answer], Future[None]] | None = None
+            for batch, looks in self._ahead(self._batches()):
+                work = partial(self._engine.answers, batch, looks, self._reader.look)
+                try:
+                    answers = self._engine.persist(work)
+                except NotEnoughMemory:
+                    if written is not None:
+                        yield self._settle(*written)
+                    raise
+                if written is not None:
+                    yield self._settle(*written)
+                written = (batch, answers, pool.submit(self._write, batch, answers))
+            if written is not None:
+                yield self._settle(*written)
 
-    def _predict(self, batch: list[_Ref], looks: list[Look] | None) -> None:
-        answers = self._engine.answers(batch, looks, self._reader.look)
+    def _write(self, batch: list[_Ref], answers: list[Answer]) -> None:
         for (section, _, tile), answer in zip(batch, answers, strict=True):
             self._writer.write(section, tile, answer.shares, answer.live)
+
+    def _settle(
+        self, batch: list[_Ref], answers: list[Answer], writing: Future[None]
+    ) -> list[_Ref]:
+        """Wait until a batch is written; where memory did not suffice for that, try again."""
+        try:
+            writing.result()
+            return batch
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        let_go()
+        self._engine.persist(partial(self._write, batch, answers))
+        return batch
 
     def _blended(self) -> Iterator[list[_Ref]]:
         for section in self._record.asked:

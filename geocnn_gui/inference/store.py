@@ -473,7 +473,7 @@ def _reserve(path: Path, array: np.ndarray, window: Window) -> None:
     strides = np.multiply(
         np.cumprod((1, *array.shape[:0:-1]), dtype=np.int64)[::-1], array.itemsize
     )
-    lead = max(1, array.ndim - 2)
+    lead = array.ndim - 2
     first = int(np.dot(window.offset[lead:], strides[lead:]))
     length = int(np.dot(np.subtract(window.size[lead:], 1), strides[lead:])) + array.itemsize
     with path.open("rb+") as file:

@@ -36,7 +36,7 @@ def held_windows(picture: LabelledPicture, net: SegmentationNet) -> Iterator[Hel
         inside &= (columns >= window[1].start) & (columns < window[1].stop)
         if inside.any():
             windows.append((*window, _cost(window, net.halo)))
-    one_pass = _ONE_PASS * (net.core / CORE) ** 2
+    one_pass = _ONE_PASS * min(1, net.core / CORE) ** 2
     if windows and height * width <= min(one_pass, sum(cost for *_, cost in windows)):
         windows = [(slice(0, height), slice(0, width), height * width)]
     yield from windows

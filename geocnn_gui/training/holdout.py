@@ -137,7 +137,7 @@ def _parts(net: SegmentationNet, pictures: list[LabelledPicture]) -> list[_Part]
             parts.append((picture, rows, columns))
             costs.append(cost)
     order = np.random.default_rng(0).permutation(len(parts))
-    most = _CELLS * net.core / CORE
+    most = _CELLS * min(1, net.core / CORE)
     room = np.cumsum(np.array(costs)[order]) <= most if parts else np.zeros(0, bool)
     room[:1] = True
     return [parts[i] for i in sorted(order[room])]

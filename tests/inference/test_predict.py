@@ -21,6 +21,12 @@ def exact(monkeypatch):
     monkeypatch.setattr("geocnn_gui.inference.device._GAIN", 1e9)
 
 
+@pytest.fixture(autouse=True)
+def _small_tiles(monkeypatch):
+    """Cut into tiles of 512, so that small pictures have several."""
+    monkeypatch.setattr("geocnn_gui.models.architectures.unet.UNet.core", 512)
+
+
 @pytest.fixture
 def run(make_net, make_card, tmp_path):
     """Predict a source with a random network; return the store and the events."""

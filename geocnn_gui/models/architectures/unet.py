@@ -36,6 +36,8 @@ class UNet(SegmentationNet):
     and others 2016) `forward` takes volumes, and `logits_in` is not for it.
     """
 
+    core = 1024  # its halo is wide
+
     def __init__(self, spec: UNetShape, bands: int, classes: int) -> None:
         super().__init__()
         self.dims, at = spec.dims, spec.dims - 1
