@@ -66,4 +66,19 @@ class Note:
     warning: bool = False
 
 
-Event = Progress | EpochDone | TileDone | Saved | Note
+@dataclass(frozen=True, slots=True)
+class RateTried:
+    """A step of the search for a learning rate was taken at `rate`; `loss` is the smoothed loss."""
+
+    rate: float
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class RateFound:
+    """The learning rate that the search suggests."""
+
+    rate: float
+
+
+Event = Progress | EpochDone | TileDone | Saved | Note | RateTried | RateFound

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from geocnn_gui.training.spec import TrainingSpec
     from geocnn_gui.training.textbook import SeedResult
 
-__all__ = ["DeviceWish", "Manner", "Pair", "check_destination", "check_tiling", "evaluate", "evaluate_values", "export",
+__all__ = ["DeviceWish", "Manner", "Pair", "check_destination", "check_tiling", "evaluate", "evaluate_values", "export", "find_rate",
            "inspect", "material_in", "plan_split", "predict", "predict_to_file", "reproduce", "resume", "train", "working_folder", "write_partial"]  # fmt: skip
 
 DeviceWish = Literal["auto", "cpu", "cuda"]
@@ -79,6 +79,27 @@ def train(
     chosen = choose_device(device)
     yield from prepare_weights(model_spec)
     yield from run(Order(pairs, model_spec, training, classes, out, chosen, checkpoint))
+
+
+def find_rate(
+    pairs: Sequence[Pair],
+    model_spec: ModelSpec,
+    training: TrainingSpec,
+    classes: Classes,
+    *,
+    device: DeviceWish = "auto",
+) -> Generator[Event]:
+    """Try learning rates from tiny to huge and suggest one; see `training.rate_finder`."""
+    from pathlib import Path
+
+    from geocnn_gui.inference.device import choose_device
+    from geocnn_gui.models.networks import prepare_weights
+    from geocnn_gui.training.rate_finder import find_rate as run
+    from geocnn_gui.training.run import Order
+
+    chosen = choose_device(device)
+    yield from prepare_weights(model_spec)
+    yield from run(Order(pairs, model_spec, training, classes, Path(), chosen))
 
 
 def plan_split(
@@ -160,7 +181,7 @@ def reproduce(
     if figure is not None:
         shown = results[0].shown
         draw_samples(
-            [each.values for each in shown], [f"{s.true} → {s.predicted}" for s in shown], figure
+            [each.values for each in shown], [f"{s.true}\n→ {s.predicted}" for s in shown], figure
         )
         yield Saved(figure, "figure")
 
@@ -501,29 +522,36 @@ def evaluate(
     errors: Path | None = None,
     wish: ThinWish | None = None,
     probabilities: Path | None = None,
+    model: Path | None = None,
 ) -> Generator[Event, None, Evaluation]:
     """Compare a class map with labels of the same grid, both as files; see `scoring.evaluation`.
 
     With `errors` an error map is written there in the format of its name: 0 unlabelled, 1 right,
     2 wrong; the last event is then `Saved(errors, "error map")`. `probabilities` written beside
-    the map give curves of thin classes; `wish` says which are thin.
+    the map give curves of thin classes; `wish` says which are thin. `model` is the file whose
+    card says what it reached on held-out ground, where nothing beside the map does.
 
     Raises
     ------
-    UnreadableFile, LabelsMismatch, BadRequest, NotEnoughLabels, CannotWrite
+    UnreadableFile, LabelsMismatch, ModelMismatch, BadRequest, NotEnoughLabels, CannotWrite
         When a file cannot be read or written, the grids differ, the prediction holds no classes,
         or no cell is labelled.
     """
     from geocnn_gui.export.table import check_output, export_prediction
+    from geocnn_gui.models.weights import read_card
     from geocnn_gui.scoring.evaluation import ERROR_CLASSES, evaluate_source
+    from geocnn_gui.scoring.seen import CardScores
 
+    said = None if model is None else CardScores.of(read_card(model).training)
     with ExitStack() as files:
         source = files.enter_context(open_source(prediction))
         shares = files.enter_context(open_source(probabilities)) if probabilities else None
         if errors is not None:
             check_output(source, errors)
             check_destination(errors, inputs=(prediction, labels))
-        evaluation, error_map = yield from evaluate_source(source, labels, wish=wish, shares=shares)
+        evaluation, error_map = yield from evaluate_source(
+            source, labels, wish=wish, shares=shares, said=said
+        )
         if errors is not None:
             for event in export_prediction(error_map, source, ERROR_CLASSES, errors):
                 yield Saved(errors, "error map") if isinstance(event, Saved) else event

@@ -24,6 +24,7 @@ from geocnn_gui.cli.options import (
     resolve_sections,
     settable,
 )
+from geocnn_gui.cli.rates import find_and_print
 from geocnn_gui.cli.targets import (
     DataCommand,
     check_targets,
@@ -80,8 +81,13 @@ def _settings_help() -> str:
 @target_options
 @click.option("--model", "kind", type=click.Choice(list(SPECS)), required=True, help="Network.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), required=True, metavar="MODEL",
+    "--out", type=click.Path(path_type=Path), metavar="MODEL",
     help="Model file to write (.safetensors).",
+)  # fmt: skip
+@click.option(
+    "--find-rate", "find_rate", is_flag=True,
+    help="Train nothing: try learning rates from tiny to huge for up to 100 steps, print the loss "
+    "at each and the rate to take.",
 )  # fmt: skip
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting, see below.")
 @click.option(
@@ -119,7 +125,8 @@ def train(
     data: tuple[tuple[str, str], ...],
     sets: tuple[str, ...],
     kind: str,
-    out: Path,
+    out: Path | None,
+    find_rate: bool,
     settings: tuple[str, ...],
     sections: tuple[SectionRange, ...],
     resume: bool,
@@ -149,6 +156,14 @@ def train(
     values["training"].update({k: str(v) for k, v in wishes.items() if v is not None})
     model_spec = make_spec(SPECS[kind], "model", values["model"])
     training_spec = make_spec(TrainingSpec, "training", values["training"])
+    if find_rate:
+        with ExitStack() as files:
+            pairs, classes = _open(data, sections, files, domain=domain, wish=wish)
+            search = workflow.find_rate(pairs, model_spec, training_spec, classes, device=device)
+            stopped = find_and_print(search, as_json=as_json)
+        ctx.exit(STOPPED if stopped else 0)
+    if out is None:
+        raise click.UsageError("Missing option '--out'.")
     workflow.check_destination(out, inputs=_inputs(data, wish))
     checkpoint, before = out.with_name(f"{out.name}.checkpoint"), _stamp(out)
     begun = _begun(checkpoint, model_spec, training_spec) if resume else None

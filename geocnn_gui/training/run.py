@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from geocnn_gui import __version__
-from geocnn_gui.data.statistics import BandStatistics, estimate_statistics, require_live
-from geocnn_gui.errors import BadRequest
 from geocnn_gui.events import EpochDone, Event, Note, Progress, Saved
 from geocnn_gui.inference.device import Device, training_device
 from geocnn_gui.labels.classes import Classes
 from geocnn_gui.models.ground import Ground, GroundCard
 from geocnn_gui.models.networks import build
-from geocnn_gui.models.scaling import Scaling, default_mode, plain_statistics
 from geocnn_gui.models.spec import ModelSpec
 from geocnn_gui.models.weights import CardSpacing, ModelCard, TrainingSummary, save_model
 from geocnn_gui.scoring.intervals import score_intervals
@@ -34,10 +31,11 @@ from geocnn_gui.training.checkpoint import (
 )
 from geocnn_gui.training.folds import Fold, Folds, in_words, test_splits
 from geocnn_gui.training.holdout import score_holdout
+from geocnn_gui.training.inputs import check_pairs, scaling_of
 from geocnn_gui.training.loop import Fit, Fitting, Leg, Task, fit
 from geocnn_gui.training.pictures import count_labels, open_pictures
 from geocnn_gui.training.room import Room
-from geocnn_gui.training.samples import require_small, sample_notes, trace_lengths
+from geocnn_gui.training.samples import sample_notes
 from geocnn_gui.training.sampling import keep_small, patches_at_once
 from geocnn_gui.training.sections import Pair
 from geocnn_gui.training.spec import TrainingSpec
@@ -57,9 +55,6 @@ if TYPE_CHECKING:
 
 S = TypeVar("S")
 
-
-#: Cells of a trace around each by which it is standardised, where no sample says how many.
-_TRACE_WINDOW = 256
 
 
 @dataclass(frozen=True)
@@ -115,6 +110,15 @@ def resume(
     yield from train(order)
 
 
+def prepare(order: Order) -> Generator[Event, None, Task]:
+    """Open what `order` names as `train` does; return all that a fit needs. Nothing is kept."""
+    run = _Run(order)
+    task = yield from run.begin()
+    yield Progress(0, 0, "Choosing what is held out")
+    run.without_test()
+    return replace(task, keep=lambda *_: None)
+
+
 class _Run:
     """State of one training from its labels to its file."""
 
@@ -134,10 +138,22 @@ class _Run:
         self.saved = False
 
     def steps(self) -> Iterator[Event]:
-        _check(self._pairs)
+        task = yield from self.begin()
+        self._folds = yield from self._hold_out()
+        refit = self._training.refit or len(self._folds.counted) != 1
+        yield from self._run_folds(task, self._folds, legs=len(self._folds.all) + refit)
+        yield from self._score_thin(self._folds)
+        if refit:
+            yield from self._fit_all(task, self._folds)
+        if self._folds.plan.tests:
+            yield from self._score_test()
+
+    def begin(self) -> Generator[Event, None, Task]:
+        """Open the labelled pictures and make room; return what all fits share."""
+        check_pairs(self._pairs)
         self._marks = tuple(mark(pair) for pair in self._pairs)
         if self._start is None:
-            self._scaling = _scaling(self._pairs, self._training)
+            self._scaling = scaling_of(self._pairs, self._training)
         else:
             self._take_up(self._start)
             yield Note(f"Training goes on after {self._start.card.reached}.")
@@ -157,14 +173,12 @@ class _Run:
         for text in sample_notes(self._pictures.all, self._probe.form):
             yield Note(text)
         yield self._room.plan(self._probe, len(self._pairs[0].source.bands))
-        self._folds = yield from self._hold_out()
-        refit = self._training.refit or len(self._folds.counted) != 1
-        yield from self._run_folds(task, self._folds, legs=len(self._folds.all) + refit)
-        yield from self._score_thin(self._folds)
-        if refit:
-            yield from self._fit_all(task, self._folds)
-        if self._folds.plan.tests:
-            yield from self._score_test()
+        return task
+
+    def without_test(self) -> None:
+        """Leave out of the pictures what a training never sees."""
+        folds = Folds(self._pictures, self._training.split, self._probe.halo)
+        self._pictures.split_by(folds.plan.refit())
 
     def _hold_out(self) -> Generator[Event, None, Folds]:
         """Plan what is held out, say it, and take up what was reached before."""
@@ -446,49 +460,6 @@ class _Run:
             },
             software=f"GeoCNN {__version__}", **scored, **tested,
         )  # fmt: skip
-
-
-def _check(pairs: Sequence[Pair]) -> None:
-    if not pairs:
-        raise BadRequest("There is nothing to train on", "open a file and paint some labels")
-    first = pairs[0].source
-    for pair in pairs:
-        require_live(pair.source)
-        if len(pair.source.bands) != len(first.bands) or pair.source.domain != first.domain:
-            raise BadRequest(
-                f"{pair.source.name} and {first.name} differ in kind or bands",
-                "train on sources of one kind with the same bands",
-            )
-
-
-def _scaling(pairs: Sequence[Pair], training: TrainingSpec) -> Scaling:
-    sources = [pair.source for pair in pairs]
-    per_source = [estimate_statistics(source) for source in sources]
-    mode = training.scaling
-    if mode == "auto" and trace_lengths(sources):
-        mode = "trace"
-    if mode == "auto":
-        # Values in a unit mean the same everywhere, which those scaled by each survey do not.
-        learns = any(pair.target is not None for pair in pairs)
-        mode = "stored" if learns else default_mode(pairs[0].source.domain)
-    statistics = tuple(_pool(bands) for bands in zip(*per_source, strict=True))
-    if mode in ("trace", "none"):
-        if mode == "none":
-            require_small(sources, statistics)
-        plain = plain_statistics(len(statistics))
-        return Scaling(mode=mode, statistics=plain, window=trace_lengths(sources) or _TRACE_WINDOW)
-    return Scaling(mode=mode, statistics=statistics)
-
-
-def _pool(bands: tuple[BandStatistics, ...]) -> BandStatistics:
-    """Average one band's statistics over sources of equal weight."""
-    return BandStatistics(
-        median=float(np.mean([b.median for b in bands])),
-        scale=float(np.mean([b.scale for b in bands])),
-        low=min(b.low for b in bands), high=max(b.high for b in bands),
-        minimum=min(b.minimum for b in bands), maximum=max(b.maximum for b in bands),
-        exact=all(b.exact for b in bands),
-    )  # fmt: skip
 
 
 def _drawn(
