@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from geocnn_gui.errors import GeoCNNError
@@ -10,8 +11,9 @@ from geocnn_gui.gui.census import labels_elsewhere, take_census
 from geocnn_gui.gui.opening import labelled_entries
 from geocnn_gui.gui.run_list import RunList
 from geocnn_gui.gui.run_tasks import InView, go_on, new_run
+from geocnn_gui.models.layers.shapes import outline
 from geocnn_gui.models.pretrained import fetch_weights, why_no_weights
-from geocnn_gui.models.spec import UNetSpec
+from geocnn_gui.models.spec import LayersSpec, UNetSpec
 from geocnn_gui.project.runs import MODEL_FILE, change_record, read_run
 from geocnn_gui.training.checkpoint import STAGES, read_card
 from geocnn_gui.training.spec import TrainingSpec
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from geocnn_gui.events import Event
     from geocnn_gui.gui.census import Census
+    from geocnn_gui.inference.outlook import Outlook
     from geocnn_gui.labels.book import LabelBook
     from geocnn_gui.models.spec import ModelSpec
     from geocnn_gui.project.project import Project
@@ -56,8 +59,33 @@ class Training(RunList):
             return "Wait for the running task, or stop it."
         if self._labelled_classes() < 2 and not self._has_unseen_labels():
             return "Paint a few strokes of at least two classes, then train."
+        if reason := self.why_no_network():
+            return reason
         missing = why_no_weights(self.model_spec)
         return f"{missing} The Model panel says what to do." if missing else ""
+
+    def why_no_network(self) -> str:
+        """Say why the network that was put together cannot be built; "" where it can."""
+        if not isinstance(self.model_spec, LayersSpec):
+            return ""
+        bands = 1 if self.source is None else len(self.source.bands)
+        problem = _problem(self.model_spec, bands, max(2, len(self.classes)))
+        return f"The layers make no network: {problem}." if problem else ""
+
+    def look_at_network(
+        self, spec: ModelSpec, bands: int, classes: int, done: Callable[[Outlook | None], None]
+    ) -> None:
+        """Count in the background what a network is made of and costs; None where it cannot be."""
+
+        def look() -> Outlook | None:
+            from geocnn_gui.inference.outlook import outlook
+
+            try:
+                return outlook(spec, bands, classes)
+            except GeoCNNError:  # the form of the network says why
+                return None
+
+        self.call(look, done)
 
     def _labelled_classes(self) -> int:
         """Count the classes that carry labels in the sources that were in view."""
@@ -219,6 +247,12 @@ class Training(RunList):
             self.tell("Stopped; the best weights so far are kept.", actions=tuple(ways))
         elif ways:
             self.tell(f"{run.title} failed; what it had learned is kept.", actions=tuple(ways))
+
+
+@lru_cache(maxsize=8)
+def _problem(spec: LayersSpec, bands: int, classes: int) -> str:
+    """Return what is wrong with a list of layers; asked for at every stroke."""
+    return outline(spec, bands, classes).problem
 
 
 def _in_words(run: Run) -> str:

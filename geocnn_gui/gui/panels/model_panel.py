@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, cast
 
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from geocnn_gui.gui.panels.freeze_line import FreezeLine, freeze_choices
+from geocnn_gui.gui.panels.layers_line import LayersLine
 from geocnn_gui.gui.panels.weights_line import WeightsLine
 from geocnn_gui.gui.widgets.card import button, enable, grouped, label
 from geocnn_gui.gui.widgets.choice_or_file import ChoiceOrFile
 from geocnn_gui.gui.widgets.network_box import NetworkBox, Offer
 from geocnn_gui.gui.widgets.spec_form import SpecForm
 from geocnn_gui.models.cards import CARDS, NetworkCard, card_of
-from geocnn_gui.models.spec import SPECS, ModelSpec, PretrainedSpec
+from geocnn_gui.models.spec import SPECS, LayersSpec, ModelSpec, PretrainedSpec
 from geocnn_gui.scoring.intervals import score_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from PySide6.QtGui import QShowEvent
+
+    from geocnn_gui.data.source import Source
     from geocnn_gui.gui.session import Session
     from geocnn_gui.gui.widgets.choice_or_file import Ask
+    from geocnn_gui.inference.outlook import Outlook
     from geocnn_gui.models.weights import ModelCard
 
+#: The network is looked at when nothing of it was changed for so long.
+_WAIT_MS = 400
 _GROUPS = {"pixels": "Name each pixel", "patches": "Name the middle of a patch"}
 _OWN = "Own layers"
 
@@ -48,9 +58,15 @@ class ModelPanel(QWidget):
         self._kind.currentIndexChanged.connect(self._on_kind)
         self._about = label(name="model_about", wrap=True)
         self._size = label(role="muted", name="model_size")
+        self._cost = label(role="muted", name="model_cost", wrap=True)
         self._facts = label(role="muted", name="model_facts", wrap=True)
         self._place = QVBoxLayout()
         self._form: SpecForm | None = None
+        self._freeze: FreezeLine | None = None
+        self._own: LayersLine | None = None
+        self._looked: tuple[ModelSpec, int, int] | None = None
+        self._looking = QTimer(self, singleShot=True, interval=_WAIT_MS)
+        self._looking.timeout.connect(self._look)
         self._card = label(role="muted", name="model_card", wrap=True)
         layout = QVBoxLayout(self)
         layout.setSpacing(8)
@@ -58,6 +74,7 @@ class ModelPanel(QWidget):
         layout.addWidget(self._kind)
         layout.addWidget(self._about)
         layout.addWidget(self._size)
+        layout.addWidget(self._cost)
         layout.addWidget(self._facts)
         layout.addLayout(self._place)
         layout.addSpacing(8)
@@ -78,19 +95,33 @@ class ModelPanel(QWidget):
 
     def _on_kind(self) -> None:
         spec = self._specs[self._kind.currentData()]
-        if self._form is not None:
-            self._place.removeWidget(self._form)
-            self._form.deleteLater()
+        self._forget_form()
         self._form = SpecForm(spec, ask_file=self._ask_weights)
         self._form.setObjectName("model_form")
         self._form.changed.connect(self._on_changed)
         self._place.addWidget(self._form)
         if isinstance(spec, PretrainedSpec):
-            self._form.explain("weights", WeightsLine(self._session, use=self._use_weights))
+            self._form.explain("weights", WeightsLine(self._session, use=self._use("weights")))
+            self._freeze = FreezeLine(self._session, use=self._use("freeze"))
+            self._form.explain("freeze", self._freeze)
+            editor = self._form.editor("freeze")
+            if isinstance(editor, ChoiceOrFile):
+                editor.offer(freeze_choices(spec))
+        if isinstance(spec, LayersSpec):
+            self._own = LayersLine(self._session, use=self._use_layers)
+            self._place.addWidget(self._own)
         card = card_of(spec.kind)
         self._about.setText(card.purpose)
         self._facts.setText(_facts(card))
         self._session.set_specs(model=spec)
+
+    def _forget_form(self) -> None:
+        for part in (self._own, self._form):
+            if part is not None:
+                self._place.removeWidget(part)
+                part.hide()  # it goes a moment later
+                part.deleteLater()
+        self._form = self._freeze = self._own = self._looked = None
 
     def _show_spec(self) -> None:
         """Show the spec of a project that was opened."""
@@ -113,10 +144,22 @@ class ModelPanel(QWidget):
             if getattr(spec, "weights", None) != getattr(before, "weights", None):
                 self._session.check_weights()
 
-    def _use_weights(self, value: str) -> None:
-        editor = self._form.editor("weights") if self._form is not None else None
-        if isinstance(editor, ChoiceOrFile):
-            editor.choose(value)
+    def _use(self, name: str) -> Callable[[str], None]:
+        """Return what sets a field of the form."""
+
+        def take(value: str) -> None:
+            editor = self._form.editor(name) if self._form is not None else None
+            if isinstance(editor, ChoiceOrFile):
+                editor.choose(value)
+
+        return take
+
+    def _use_layers(self, spec: LayersSpec) -> None:
+        """Take a list of layers from its editor."""
+        self._specs[spec.kind] = spec
+        if self._form is not None:
+            self._form.show_spec(spec)
+        self._session.set_specs(model=spec)
 
     def _outlets(self) -> tuple[int, int]:
         """Return the bands and the classes of the data in hand; 3 and 2 where there are none."""
@@ -134,6 +177,27 @@ class ModelPanel(QWidget):
 
     def _show_size(self) -> None:
         self._size.setText(_words(self._session.model_spec.parameters(*self._outlets())))
+        if self.isVisible():
+            self._looking.start()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Look at what the network costs, now that it is asked for."""
+        super().showEvent(event)
+        self._looking.start()
+
+    def _look(self) -> None:
+        """Count in the background what the network costs: that needs torch."""
+        asked = (self._session.model_spec, *self._outlets())
+        if asked != self._looked:
+            self._session.look_at_network(*asked, lambda found: self._show_outlook(asked, found))
+
+    def _show_outlook(self, asked: tuple[ModelSpec, int, int], found: Outlook | None) -> None:
+        if asked != (self._session.model_spec, *self._outlets()):
+            return
+        self._looked = asked
+        if self._freeze is not None:
+            self._freeze.show_outlook(found)
+        self._cost.setText(_cost(found, self._session.source))
 
     def _show_card(self) -> None:
         card, path = self._session.model_card, self._session.model_path
@@ -164,6 +228,17 @@ def _words(parameters: int) -> str:
     if parameters < 1_000_000:
         return f"{grouped(round(parameters, -3))} parameters"
     return f"{parameters / 1e6:.1f} million parameters"
+
+
+def _cost(found: Outlook | None, source: Source | None) -> str:
+    """Say what a pass over the source takes: "One map of F3: 12.3 trillion multiply-adds"."""
+    if found is None or source is None:
+        return ""
+    total = found.per_cell * math.prod(source.shape)
+    for word, size in (("trillion", 1e12), ("billion", 1e9), ("million", 1e6)):
+        if total >= size:
+            return f"A map of {source.name}: {total / size:.3g} {word} multiply-adds"
+    return f"A map of {source.name}: {grouped(round(total))} multiply-adds"
 
 
 def _short(parameters: int) -> str:

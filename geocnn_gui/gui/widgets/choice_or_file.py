@@ -49,6 +49,17 @@ class ChoiceOrFile(QWidget):
         """Return the word's key or the file's path."""
         return self._box.currentData()
 
+    def offer(self, choices: dict[str, str]) -> None:
+        """Offer other words; the value stays."""
+        value = self.value()
+        before = self._box.blockSignals(True)
+        self._choices = choices
+        self._box.clear()
+        for key, words in choices.items():
+            self._box.addItem(words, key)
+        self._box.blockSignals(before)
+        self.choose(value)
+
     def choose(self, value: str) -> None:
         """Take one of the words, or a file, which joins the list."""
         if value not in self._choices:

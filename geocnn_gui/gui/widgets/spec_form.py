@@ -86,6 +86,16 @@ class SpecForm(QWidget):
         """Return the spec as it stands in the form."""
         return self._spec
 
+    def show_spec(self, spec: BaseModel) -> None:
+        """Show another spec of the same class; this is no change to be told of."""
+        changed = [n for n in self._editors if getattr(spec, n) != getattr(self._spec, n)]
+        self._spec = spec
+        for name in changed:
+            before = self._editors[name].blockSignals(True)
+            _put(self._editors[name], getattr(spec, name))
+            self._editors[name].blockSignals(before)
+        self._fit_rows()
+
     def editor(self, name: str) -> QWidget:
         """Return the editor of a field."""
         return self._editors[name]
@@ -259,6 +269,18 @@ def _value(editor: QWidget) -> Any:
         case QSpinBox() | QDoubleSpinBox():
             return editor.value()
     raise TypeError(type(editor).__name__)
+
+
+def _put(editor: QWidget, value: Any) -> None:
+    match editor:
+        case QComboBox() if not isinstance(editor, SizesEdit):
+            editor.setCurrentIndex(editor.findData(value))
+        case QSpinBox() | QDoubleSpinBox():
+            editor.setValue(value)
+        case QCheckBox():
+            editor.setChecked(value)
+        case _:
+            raise TypeError(type(editor).__name__)
 
 
 def _when_edited(editor: QWidget, act: Any) -> None:
