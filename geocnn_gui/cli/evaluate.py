@@ -12,6 +12,7 @@ from geocnn_gui.cli.app import STOPPED
 from geocnn_gui.cli.console import follow, print_json
 from geocnn_gui.cli.options import json_option
 from geocnn_gui.cli.targets import table_of
+from geocnn_gui.scoring.intervals import score_words
 from geocnn_gui.scoring.judge_thin import ThinWish
 
 if TYPE_CHECKING:
@@ -76,6 +77,10 @@ T = TypeVar("T")
     "--probabilities", type=_PATH,
     help="Probabilities written beside PREDICTION: precision-recall curves of thin classes.",
 )  # fmt: skip
+@click.option(
+    "--model", type=_PATH,
+    help="The model file, where nothing beside PREDICTION tells its scores on held-out ground.",
+)  # fmt: skip
 @json_option
 @click.pass_context
 def evaluate(
@@ -90,18 +95,20 @@ def evaluate(
     thin: tuple[int, ...],
     not_thin: tuple[int, ...],
     probabilities: Path | None,
+    model: Path | None,
     as_json: bool,
 ) -> None:
     """Compare PREDICTION with labels: IoU, F1, accuracy, confusion.
 
     Unlabelled cells enter nothing; labelled cells without a prediction count as wrong. Cells
     that the model was trained on, that it held out and that are new to it are scored apart
-    where the file beside PREDICTION (.seen.npz) tells them. Classes whose labels are narrow
+    where the file beside PREDICTION (.seen.npz) tells them, each with its 95 % interval and why
+    it is so. Classes whose labels are narrow
     (faults) also get an F1 that forgives lines a little aside. A map of values is compared
     with a --target instead: MAE, RMSE, R2, PSNR.
     """
     if target is not None:
-        if labels or errors or matrix or probabilities:
+        if labels or errors or matrix or probabilities or model:
             raise click.UsageError("--labels and what goes with classes has no use with --target.")
         band = None if target_band is None else target_band - 1
         _evaluate_values(ctx, workflow.evaluate_values(prediction, target, band=band), as_json)
@@ -113,7 +120,8 @@ def evaluate(
     outcome = follow(
         _keeping(
             workflow.evaluate(
-                prediction, labels, errors=errors, wish=wish, probabilities=probabilities
+                prediction, labels, errors=errors, wish=wish, probabilities=probabilities,
+                model=model,
             ),
             found,
         )
@@ -127,6 +135,7 @@ def evaluate(
         print_json({**evaluation.scores.model_dump(), **more, "errors": errors})
         return
     _print_figures(evaluation)
+    _print_grounds(evaluation)
     _print_classes(evaluation)
     _print_thin(evaluation)
     if matrix is not None:
@@ -172,6 +181,20 @@ def _print_figures(evaluation: Evaluation) -> None:
     cells = [f"{sum(c.support for c in scores.classes):,}" for scores in parts.values()]
     titles = ["", *parts] if evaluation.subsets else ["", ""]
     _print_table(titles, [*rows, ["Labelled cells", *cells]])
+
+
+def _print_grounds(evaluation: Evaluation) -> None:
+    """Print the score with its reason, where any of it is known."""
+    from geocnn_gui.scoring.reasons import gap_words
+
+    if all(ground.value is None for ground in evaluation.grounds):
+        return
+    click.echo()
+    for each in evaluation.grounds:
+        figure = score_words(each.value, each.interval, each.units, each.kind)
+        click.echo(f"{each.title}: {figure}. {each.reason}")
+    if words := gap_words(evaluation.grounds):
+        click.echo(words)
 
 
 def _print_classes(evaluation: Evaluation) -> None:

@@ -190,6 +190,15 @@ class Scoring(Splitting):
         score = self.score
         self._see(ErrorView(score, self.subset) if shown and score is not None else None)
 
+    def show_ground(self, subset: Subset | None) -> None:
+        """Look at one kind of ground, where right and wrong cells are shown; None: no more."""
+        if self.score is None or subset is None:
+            self._see(None)
+            return
+        self.subset = subset
+        self._see(ErrorView(self.score, subset))
+        self._go_on(0)
+
     def set_error_opacity(self, opacity: float) -> None:
         """Draw the errors so strongly, 0-1; few cells need more than a whole prediction."""
         self.error_opacity = min(max(opacity, 0.0), 1.0)
@@ -313,6 +322,7 @@ def score_prediction(
         comparison, {c.id: c.name for c in given.classes},
         known=seen is not None and seen.card.known,
         warnings=cautions(seen, comparison, labels), notes=(note,) if note else (),
+        said=None if seen is None else seen.card.scores,
     )  # fmt: skip
     places = {c.id: at for at, c in enumerate(store.classes)}
     changes = yield from judge_thin(

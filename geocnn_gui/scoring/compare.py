@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from geocnn_gui.events import Event, Progress
-from geocnn_gui.labels.store import LabelSnapshot
+from geocnn_gui.labels.store import CHUNK_SHAPES, LabelSnapshot
 from geocnn_gui.models.ground import HELD_OUT, NEW, TRAINED
+from geocnn_gui.models.unit_scores import UnitScores
 from geocnn_gui.scoring.metrics import Confusion
 
 if TYPE_CHECKING:
@@ -30,11 +31,21 @@ Read = Callable[["Window"], np.ndarray]
 Pair = tuple[int, int]
 
 
+#: Of more blocks than this neighbours are put together.
+_MOST_BLOCKS = 400
+#: Where a block begins, the codes (ground value, truth, predicted) in it, and how often each.
+Block = tuple[tuple[int, ...], np.ndarray, np.ndarray]
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Truth against prediction: `counts` int64 (3, 256, 256) by ground value, truth, predicted."""
+    """Truth against prediction: `counts` int64 (3, 256, 256) by ground value, truth, predicted.
+
+    `blocks` are the same counts, apart for every chunk of the labels.
+    """
 
     counts: np.ndarray
+    blocks: tuple[Block, ...] = ()
 
     def confusion(self, subset: Subset = "all") -> Confusion:
         """Return the counts of one part of the cells, or of all."""
@@ -46,6 +57,31 @@ class Comparison:
         """Count the labelled cells of a part."""
         return int(self.confusion(subset).counts.sum())
 
+    def units(self, subset: Subset = "all") -> UnitScores:
+        """Return the counts of a part block by block, for an interval; classes are those in its truth."""
+        ids = np.flatnonzero(self.confusion(subset).counts.sum(1))
+        place = np.full(256, len(ids))
+        place[ids] = np.arange(len(ids))
+        tables: dict[str, np.ndarray] = {}
+        width = _width([offset for offset, _, _ in self.blocks])
+        for offset, codes, numbers in self.blocks:
+            value, truth, predicted = codes >> 16, codes >> 8 & 255, codes & 255
+            own = (value >= 0) if subset == "all" else value == VALUES[subset]
+            name = "-".join(str(low // w * w) for low, w in zip(offset, width, strict=True))
+            table = tables.setdefault(name, np.zeros((len(ids), len(ids) + 1), np.int64))
+            np.add.at(table, (place[truth[own]], place[predicted[own]]), numbers[own])
+        held = {name: table for name, table in tables.items() if table.any()}
+        nested = tuple(tuple(map(tuple, table.tolist())) for table in held.values())
+        return UnitScores(kind="block", ids=tuple(held), tables=nested)
+
+
+def _width(offsets: list[tuple[int, ...]]) -> tuple[int, ...]:
+    """Return how wide blocks are, so that there are not too many: chunks, or twice, ... as wide."""
+    width = np.array(CHUNK_SHAPES[len(offsets[0])] if offsets else (1,))
+    while len({tuple(each) for each in (np.array(offsets) // width).tolist()}) > _MOST_BLOCKS:
+        width *= 2
+    return tuple(width.tolist())
+
 
 def compare(
     truth: LabelSnapshot, read: Read, seen: LabelSnapshot | None = None
@@ -55,6 +91,7 @@ def compare(
     Without `seen` (values of a `Ground`) all cells count as new. Memory is bounded by a chunk.
     """
     counts = np.zeros(3 * 65536, np.int64)
+    blocks: list[Block] = []
     windows = truth.labelled_windows()
     for done, window in enumerate(windows, 1):
         labels = truth.read(window)
@@ -62,10 +99,13 @@ def compare(
         codes = labels[known].astype(np.int64) * 256 + read(window)[known]
         if seen is not None:
             codes += seen.read(window)[known].astype(np.int64) * 65536
-        counts += np.bincount(codes, minlength=len(counts))
+        here = np.bincount(codes, minlength=len(counts))
+        counts += here
+        found = np.flatnonzero(here)
+        blocks.append((window.offset, found, here[found]))
         if done < len(windows):
             yield Progress(done, len(windows), "Scoring")
-    return Comparison(counts.reshape(3, 256, 256))
+    return Comparison(counts.reshape(3, 256, 256), tuple(blocks))
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from geocnn_gui.scoring.compare import (
 )
 from geocnn_gui.scoring.judge_thin import ThinWish, judge_thin, shares_in
 from geocnn_gui.scoring.metrics import Scores
-from geocnn_gui.scoring.seen import cautions, seen_beside
+from geocnn_gui.scoring.reasons import GroundScore, ground_scores
+from geocnn_gui.scoring.seen import CardScores, cautions, seen_beside
 from geocnn_gui.scoring.thin import TOLERANCE, CurvePoint
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class Evaluation(BaseModel):
     tolerance: int = TOLERANCE
     curves: dict[int, list[CurvePoint]] = Field(default={})
     thresholds: dict[int, CurvePoint] = Field(default={})
+    #: The score on ground seen, held out and new, each with its reason.
+    grounds: tuple[GroundScore, ...] = ()
 
     def part(self, subset: Subset) -> Scores | None:
         """Return the figures of a part of the cells, None where it has none."""
@@ -75,8 +78,9 @@ def evaluation_of(
     known: bool,
     warnings: tuple[str, ...] = (),
     notes: tuple[str, ...] = (),
+    said: CardScores | None = None,
 ) -> Evaluation:
-    """Return the figures of a comparison, with class names by id."""
+    """Return the figures of a comparison, with class names by id; `said` is what the card says."""
     subsets: dict[Subset, Scores] = {}
     for part in VALUES if known else ():
         if comparison.cells(part):
@@ -84,18 +88,21 @@ def evaluation_of(
     return Evaluation(
         scores=comparison.confusion().scores(names), subsets=subsets,
         known=known, warnings=warnings, notes=notes,
+        grounds=ground_scores(comparison, subsets, said, known=known),
     )  # fmt: skip
 
 
 def evaluate_source(
-    source: Source, labels: Path, *, wish: ThinWish | None = None, shares: Source | None = None
+    source: Source, labels: Path, *, wish: ThinWish | None = None, shares: Source | None = None,
+    said: CardScores | None = None,
 ) -> Generator[Event, None, tuple[Evaluation, ErrorMap]]:
     """Compare an opened class map with labels of the same grid.
 
     Classes are matched by name where both files name them, those of a colour picture by the
     palette of the class map, all others by id. What the model had seen is read from the file
-    that a prediction writes beside its map. `shares` are probabilities, for the curves of thin
-    classes, and `wish` says which those are.
+    that a prediction writes beside its map; `said`, the scores of the model's card, stands in
+    where that lacks. `shares` are probabilities, for the curves of thin classes, and `wish` says
+    which those are.
 
     Raises
     ------
@@ -123,6 +130,7 @@ def evaluate_source(
         known=seen is not None and seen.card.known,
         warnings=cautions(seen, comparison, (given.snapshot, truth.snapshot)),
         notes=(sentence,) if sentence else (),
+        said=said if seen is None else seen.card.scores,
     )
     ids = [c.id for c in evaluation.scores.classes]
     changes = yield from judge_thin(

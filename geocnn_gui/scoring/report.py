@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from geocnn_gui.scoring.compare import Subset
     from geocnn_gui.scoring.evaluation import Evaluation
     from geocnn_gui.scoring.metrics import Scores
+    from geocnn_gui.scoring.reasons import GroundScore
 
 #: What the parts of the labelled cells are called.
 SUBSET_TITLES: dict[Subset, str] = {
@@ -88,7 +89,15 @@ def _rows(scores: Scores, title: str) -> list[Row]:
 
 
 def _remarks(evaluation: Evaluation) -> list[Row]:
-    return [[sentence] for sentence in (*evaluation.warnings, *evaluation.notes)]
+    known = [each for each in evaluation.grounds if each.value is not None]
+    grounds = [[each.title, _figure(each.value), *_ends(each), each.reason] for each in known]
+    titles = ["Ground", "Mean IoU", "From", "To", "Why"]
+    said = [[sentence] for sentence in (*evaluation.warnings, *evaluation.notes)]
+    return [*([titles, *grounds, []] if grounds else []), *said]
+
+
+def _ends(ground: GroundScore) -> Row:
+    return ["", ""] if ground.interval is None else [_figure(end) for end in ground.interval]
 
 
 def _figure(value: float | int | None) -> str:

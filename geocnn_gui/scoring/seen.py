@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from geocnn_gui.data.source import Source
+    from geocnn_gui.models.weights import TrainingSummary
     from geocnn_gui.scoring.compare import Comparison
 
 #: The file in the folder of a prediction.
@@ -35,6 +36,25 @@ _ABOUT = "seen.json"
 _LARGEST_CARD = 10_000_000
 #: Above this share of cells seen in training, labels count as those of the training.
 _NEARLY_ALL = 0.9
+
+
+class CardScores(Spec):
+    """What a model's card says of its scores; see `models.weights.TrainingSummary`."""
+
+    holdout_iou: float | None = None
+    holdout_interval: tuple[float, float] | None = None
+    holdout_units: int = 0
+    holdout_by: str = ""
+    holdout_optimistic: bool = False
+    leaky_iou: float | None = None
+    test_iou: float | None = None
+    test_interval: tuple[float, float] | None = None
+    test_units: int = 0
+
+    @classmethod
+    def of(cls, said: TrainingSummary) -> CardScores:
+        """Take them from a card."""
+        return cls(**{name: getattr(said, name) for name in cls.model_fields})
 
 
 class SeenCard(Spec):
@@ -60,6 +80,7 @@ class SeenCard(Spec):
     #: them since.
     holdout_iou: float | None = None
     refit: bool = False
+    scores: CardScores = CardScores()
     transposed: bool = False
     map: str = ""
     map_digest: str = ""
@@ -88,7 +109,7 @@ class Seen:
             or card.training.labels_digest,
             trained_on=card.grounds, trained_cells=counts.get(TRAINED, 0),
             held_out_cells=counts.get(HELD_OUT, 0), holdout_iou=card.training.holdout_iou,
-            refit=card.training.refit,
+            refit=card.training.refit, scores=CardScores.of(card.training),
         )  # fmt: skip
         return cls(about, cells)
 

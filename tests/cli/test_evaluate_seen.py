@@ -218,3 +218,30 @@ def test_that_an_error_map_never_replaces_its_inputs(trained, geocnn, tmp_path):
         )
         assert result.code in (1, 2)
     assert (tmp_path / "map.npy").read_bytes() == before
+
+
+def test_that_the_score_stands_with_its_reason(split_model, trained, geocnn, tmp_path):
+    out = tmp_path / "map.npy"
+    assert geocnn("predict", split_model, LINE, "--out", out).code == 0
+    command = ("evaluate", out, "--labels", trained.labels)
+    seen, held, new = geocnn(*command, "--json").json["grounds"]
+    assert (seen["ground"], held["ground"], new["ground"]) == ("seen", "held_out", "new")
+    assert held["value"] == 0.61
+    assert seen["value"] is not None
+    assert new["value"] is not None
+    lines = geocnn(*command).out.splitlines()
+    assert any(line.startswith("Held out: 0.61") for line in lines)
+    assert any("Labels that the model has never seen." in line for line in lines)
+
+
+def test_that_the_models_card_stands_in_for_a_lost_file(split_model, trained, geocnn, tmp_path):
+    out = tmp_path / "map.npy"
+    assert geocnn("predict", split_model, LINE, "--out", out).code == 0
+    (tmp_path / "map.npy.seen.npz").unlink()
+    command = ("evaluate", out, "--labels", trained.labels, "--json")
+    assert [g["value"] for g in geocnn(*command).json["grounds"]] == [None] * 3
+    found = geocnn(*command, "--model", split_model).json["grounds"]
+    assert [g["value"] for g in found] == [None, 0.61, None]
+    wrong = geocnn(*command, "--model", out)
+    assert wrong.code != 0
+    assert "is not a GeoCNN model" in wrong.err

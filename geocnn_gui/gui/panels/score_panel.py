@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
@@ -22,7 +22,9 @@ from geocnn_gui.gui.panels.thin_figures import ThinFigures
 from geocnn_gui.gui.widgets.card import button, enable, grouped, label, plural
 from geocnn_gui.gui.widgets.choice_row import ChoiceRow
 from geocnn_gui.gui.widgets.confusion_table import ConfusionTable, Matrix
+from geocnn_gui.gui.widgets.score_bars import Bar, ScoreBars
 from geocnn_gui.labels.classes import by_id
+from geocnn_gui.scoring.reasons import gap_words
 from geocnn_gui.scoring.report import SUBSET_TITLES, table_text
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from geocnn_gui.gui.widgets.confusion_table import Mode
     from geocnn_gui.scoring.compare import Subset
     from geocnn_gui.scoring.metrics import Scores
+    from geocnn_gui.scoring.reasons import GroundScore
 
 _COLUMNS = {
     "Class": "",
@@ -118,6 +121,9 @@ class _Result(QWidget):
         )  # fmt: skip
         self._caution = label(role="warning", name="score_caution", wrap=True)
         self._note = label(role="muted", name="score_note", wrap=True)
+        self._grounds = ScoreBars()
+        self._grounds.picked.connect(self._pick_ground)
+        self._gap = label(role="muted", name="score_gap", wrap=True)
         self._subsets = ChoiceRow(
             {str(key): title for key, title in SUBSET_TITLES.items()},
             name="score_subset",
@@ -143,8 +149,9 @@ class _Result(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.setSpacing(8)
-        for widget in (self._figures, self._outdated, self._caution, self._note, self._subsets,
-                       self._table):  # fmt: skip
+        for widget in (self._figures, self._outdated, self._caution, self._note,
+                       label("SCORE WITH ITS REASON", role="heading"), self._grounds, self._gap,
+                       self._subsets, self._table):  # fmt: skip
             layout.addWidget(widget)
         self._thin = ThinFigures(self._session)
         layout.addWidget(self._thin)
@@ -186,6 +193,9 @@ class _Result(QWidget):
         layout.addWidget(self._next)
         return box
 
+    def _pick_ground(self, part: str) -> None:
+        self._session.show_ground(cast("Subset", part) if part else None)
+
     def _choose_mode(self, mode: Mode) -> None:
         self._mode = mode
         self._show()
@@ -207,6 +217,8 @@ class _Result(QWidget):
             cells = 0 if part is None else sum(c.support for c in part.classes)
             self._subsets.explain(key, "" if cells else _NO_CELLS[key],
                                   tip=plural(cells, "labelled pixel"))  # fmt: skip
+        self._grounds.show_bars(_bars(evaluation.grounds))
+        _say(self._gap, gap_words(evaluation.grounds))
         self._fill(scores)
         self._thin.show_score(score, scores)
         self._fill_confusion(score, scores)
@@ -261,6 +273,8 @@ class _Result(QWidget):
         stale = "Score again first." if session.score_outdated else ""
         for widget in (self._errors, self._next, self._confusion):
             widget.setEnabled(not stale)
+        whole = errors is not None and errors.pair is None
+        self._grounds.mark(str(session.subset) if whole else None, stale=stale)
         what = "errors" if errors is None or errors.pair is None else "such pixels"
         cube = session.section.axis is not None
         place = "Next section with" if cube else "Go to the largest group of"
@@ -280,6 +294,14 @@ class _Result(QWidget):
             text = table_text(score.evaluation, self._session.subset)
             QGuiApplication.clipboard().setText(text)
             self._session.tell("The figures are on the clipboard.")
+
+
+def _bars(grounds: tuple[GroundScore, ...]) -> tuple[Bar, ...]:
+    return tuple(
+        Bar(g.ground, g.title, g.value, g.interval, g.reason, str(g.part or ""),
+            tip="" if not g.units else f"95 % interval from {plural(g.units, g.kind)}")
+        for g in grounds
+    )  # fmt: skip
 
 
 def _say(target: QLabel, text: str) -> None:
