@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from geocnn_gui.data.source import Source
     from geocnn_gui.inference.device import Device
+    from geocnn_gui.models.layers.spec import LayersSpec
 
 Example = Literal["patches", "traces"]
 #: Of these samples one in so many is held out, the last ones.
@@ -54,6 +55,11 @@ class Recipe:
     rate: float
     parameters: int
     published: Published
+
+    @property
+    def model(self) -> LayersSpec:
+        """Return the net; its weights begin as suits ReLU (He and others 2015), biases at 0."""
+        return PRESETS[self.net].model_copy(update={"initial": "kaiming"})
 
     def training(self, seed: int) -> TrainingSpec:
         """Return the training of a seed: all at once, by Adam at one rate, values as they are."""
@@ -125,7 +131,7 @@ def run_seed(name: Example, seed: int, device: Device) -> Generator[Event, None,
         out = Path(folder, "model.safetensors")
         pair = Pair(source, labels.snapshot())
         order = Order(
-            [pair], PRESETS[recipe.net], recipe.training(seed), own_classes(samples), out, device
+            [pair], recipe.model, recipe.training(seed), own_classes(samples), out, device
         )
         for event in train(order):
             if isinstance(event, EpochDone):
