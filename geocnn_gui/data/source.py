@@ -336,7 +336,11 @@ EXAMPLES: dict[str, str] = {
     "example:scene": "geocnn_gui.data.synthetic:open_scene_example",
     "example:patches": "geocnn_gui.data.textbook:open_patches",
     "example:traces": "geocnn_gui.data.textbook:open_traces",
+    "example:denoise": "geocnn_gui.data.synthetic_denoise:open_noisy_example",
+    "example:denoise-clean": "geocnn_gui.data.synthetic_denoise:open_clean_example",
 }
+#: Examples that come with values to learn, and the example that holds them.
+EXAMPLE_TARGETS: dict[str, str] = {"example:denoise": "example:denoise-clean"}
 
 
 def open_source(path: str | Path, **choices: Any) -> Source:

@@ -11,11 +11,11 @@ from geocnn_gui.errors import BadRequest
 from geocnn_gui.events import Event, Note, Progress
 from geocnn_gui.inference.blending import Blender
 from geocnn_gui.inference.cost import Costs
-from geocnn_gui.inference.engine import Engine, Reader, shares_of
+from geocnn_gui.inference.engine import Engine, Reader, values_of
 from geocnn_gui.inference.folding import folded
 from geocnn_gui.inference.memory import budget, in_words
 from geocnn_gui.inference.plan import Plan, make_plan
-from geocnn_gui.inference.predict import sections_of
+from geocnn_gui.inference.predict import exact_for, sections_of
 from geocnn_gui.inference.spec import PredictionSpec
 from geocnn_gui.inference.tiles import Tile, pad_to_stride
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from geocnn_gui.data.source import Section, Source
     from geocnn_gui.inference.device import Device
     from geocnn_gui.models.networks import SegmentationNet
+    from geocnn_gui.models.target import Target
     from geocnn_gui.models.weights import ModelCard
 
 #: A larger region would only take longer: one pass over it cannot be stopped.
@@ -57,7 +58,7 @@ def check_tiling(
     smaller ones, so that there is something to compare. The last event is the `Note` that says
     the result.
     """
-    spec, net = spec or PredictionSpec(), folded(net)
+    spec, net = exact_for(card, spec or PredictionSpec()), folded(net)
     sections = sections_of(source, card)
     section = section or sections[len(sections) // 2]
     costs, room = Costs(net, len(source.bands)), budget(device, spec)
@@ -69,7 +70,7 @@ def check_tiling(
     look = reader.look(section, region)
     if look.values is None:
         raise BadRequest("The middle of the section has no live data", "choose another section")
-    engine = Engine(net, device, spec, plan)
+    engine = Engine(net, device, spec, plan, answer=values_of if card.target else None)
     engine.prepare(look)
     yield from engine.notes
     found = Difference(0, 0, 0)
@@ -78,6 +79,9 @@ def check_tiling(
             found = event
         else:
             yield event
+    if card.target is not None:
+        yield Note(_value_sentence(found, plan, region, card.target))
+        return
     yield Note(_sentence(found, plan, region, engine.device.bf16, room))
 
 
@@ -121,12 +125,12 @@ def _compare(
         if blender is None:
             part = _pass(engine, values, tile)
             logits = max(logits, float((part - truth).abs().max()))
-            part = shares_of([part])
+            part = engine.answer([part])
         else:
-            blender.keep(number, shares_of([_pass(engine, values, tile.window)]))
+            blender.keep(number, engine.answer([_pass(engine, values, tile.window)]))
             part = _known(blender.blend(number))
             blender.drop(number)
-        expected = shares_of([truth])
+        expected = engine.answer([truth])
         shares = max(shares, float((part - expected).abs().max()))
         other += int((part.argmax(0) != expected.argmax(0)).sum())
     yield Difference(logits, shares, other / (shape[0] * shape[1]))
@@ -146,6 +150,16 @@ def _known(shares: Tensor | None) -> Tensor:
 
 def _size(tile: Tile) -> tuple[int, int]:
     return tile.rows.stop - tile.rows.start, tile.columns.stop - tile.columns.start
+
+
+def _value_sentence(found: Difference, plan: Plan, region: Tile, target: Target) -> str:
+    rows, columns = _size(region)
+    return (
+        f"{plan.word.capitalize()} tiles of {plan.core} against one pass over {rows} x {columns} "
+        f"cells: values differ by at most {found.probabilities * target.scale:.1e} "
+        f"{target.unit}".rstrip()
+        + "."
+    )
 
 
 def _sentence(found: Difference, plan: Plan, region: Tile, bf16: bool, room: float) -> str:

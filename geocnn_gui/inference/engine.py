@@ -96,7 +96,8 @@ class Engine:
         *,
         answer: Callable[[Sequence[Tensor]], Tensor] | None = None,
     ) -> None:
-        self._answer = answer or shares_of
+        #: Maps logits of a tile, one for each way it was seen, to what is written.
+        self.answer = answer or shares_of
         self.net, self.device, self.spec = net, device, spec
         self.notes: list[Note] = []
         self.tried = False
@@ -199,7 +200,7 @@ class Engine:
             width = pictures.shape[-1]
             mirrored = slice(width - columns.stop, width - columns.start)
             logits.append(self._logits(pictures.flip(-1), rows, mirrored).flip(-1))
-        return [self._answer([part[i] for part in logits]) for i in range(len(looks))]
+        return [self.answer([part[i] for part in logits]) for i in range(len(looks))]
 
     def _logits(self, pictures: Tensor, rows: slice, columns: slice) -> Tensor:
         device = self.device

@@ -100,7 +100,8 @@ class TargetPictures(Pictures):
         """
         several = len(set(self.of_source)) >= _FILES
         if spec.unit == "auto" and not several and self.all[0].section.axis is None:
-            spec = spec.model_copy(update={"unit": "block"})
+            plan = super().plan(spec.model_copy(update={"unit": "block"}), reach)
+            return replace(plan, spec=spec, reason="the target lies in one picture or few files")
         return super().plan(spec, reach)
 
     def _label_samples(self, planes: list[LabelledPlane]) -> list[Sample]:
