@@ -49,7 +49,7 @@ def make_net():
         torch.manual_seed(seed)
         net = build(spec, bands, len(IDS))
         for module in net.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
+            if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
                 torch.nn.init.normal_(module.running_mean, std=0.2)
                 torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
         net.eval()

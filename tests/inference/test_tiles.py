@@ -6,9 +6,26 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from geocnn_gui.inference.cost import Costs
+from geocnn_gui.inference.plan import make_plan
+from geocnn_gui.inference.spec import PredictionSpec
 from geocnn_gui.inference.tiles import pad_to_stride, tile_count, tiles
 from geocnn_gui.models.spec import SPECS as KINDS
-from geocnn_gui.models.spec import CnnSpec, ResNetSpec, ResUNetSpec, UNetSpec
+from geocnn_gui.models.spec import (
+    CnnSpec,
+    DeepLabSpec,
+    FpnSpec,
+    LayersSpec,
+    LeNetSpec,
+    ResNetSpec,
+    ResUNetSpec,
+    UNet1dSpec,
+    UNet3dSpec,
+    UNetEncoderSpec,
+    UNetPlusPlusSpec,
+    UNetSpec,
+)
+from tests.models.small_specs import small
 
 sides = st.integers(1, 150)
 strides = st.sampled_from([1, 2, 4, 16, 64])
@@ -66,8 +83,29 @@ def _logits_in(net, values: np.ndarray, rows: slice, columns: slice) -> np.ndarr
 SPECS = (
     CnnSpec(patch=20, width=4), CnnSpec(patch=32, width=4),
     UNetSpec(depth=2, width=8), UNetSpec(depth=3, width=8), UNetSpec(depth=4, width=8),
+    UNetSpec(depth=2, width=8, norm="none", residual=True), UNet1dSpec(depth=2, width=8),
+    UNet1dSpec(depth=3, width=8, residual=True),
 )  # fmt: skip
-PATCHES = (ResNetSpec(patch=32), ResNetSpec(patch=34, step=12))
+PATCHES = (
+    ResNetSpec(patch=32), ResNetSpec(patch=34, step=12), LeNetSpec(patch=20), LeNetSpec(patch=32),
+    LayersSpec(),
+)  # fmt: skip
+QUICK = ("googlenet", "efficientnet-b0", "mobilenet-v3")
+#: Made of the same class as a ResNet-18 on patches.
+MORE = [
+    pytest.param(name, marks=pytest.mark.slow if name not in QUICK else ())
+    for name in ("alexnet", "vgg16", "googlenet", "inception-v3", "resnet34", "resnet50",
+                 "efficientnet-b0", "mobilenet-v3", "convnext-tiny")
+]  # fmt: skip
+DEEP = [ResUNetSpec(), UNetPlusPlusSpec(encoder="resnet18")]
+DEEPER = [pytest.param(UNetEncoderSpec(encoder=name), marks=pytest.mark.slow)
+          for name in ("resnet18", "resnet34", "resnet50")]  # fmt: skip
+#: What sees the whole picture is blended; volumes are cut elsewhere.
+GLOBAL = (
+    FpnSpec(encoder="resnet18"), DeepLabSpec(encoder="resnet18"),
+    UNetEncoderSpec(encoder="mobilenet-v3"), UNetSpec(depth=2, width=8, norm="instance"),
+    UNet1dSpec(depth=2, width=8, norm="group"),
+)  # fmt: skip
 
 
 SHAPES = ((1, 100), (7, 31), (31, 7), (64, 131), (100, 1), (131, 256))
@@ -81,14 +119,34 @@ def test_that_tiles_put_together_equal_the_whole_picture(make_net, spec, shape):
     _check_tiles(make_net(spec), shape, core=48)
 
 
+@pytest.mark.parametrize("name", MORE)
+def test_that_tiles_of_every_patch_network_equal_the_whole_picture(make_net, name):
+    net = make_net(small(name))
+    for shape in ((7, 31), (33, 131)):
+        _check_tiles(net, shape, core=48)
+
+
 @pytest.mark.parametrize("shape", [(20, 640), (640, 7)])
-def test_that_tiles_of_a_deep_encoder_equal_the_whole_picture(make_net, shape):
-    _check_tiles(make_net(ResUNetSpec()), shape, core=192)
+@pytest.mark.parametrize("spec", [*DEEP, *DEEPER], ids=lambda s: f"{s.kind}-{s.backbone.name}")
+def test_that_tiles_of_a_deep_encoder_equal_the_whole_picture(make_net, spec, shape):
+    _check_tiles(make_net(spec), shape, core=192)
+
+
+@pytest.mark.parametrize("spec", GLOBAL, ids=lambda s: f"{s.kind}")
+def test_that_tiles_of_what_sees_the_whole_picture_are_blended(make_net, spec):
+    net = make_net(spec)
+    costs, asked = Costs(net, 1), PredictionSpec(tiling="exact")
+    plan = make_plan(net, costs, (700, 900), 4e9, spec=asked, kind="cpu")
+    assert not net.finite
+    assert plan.blended
+    (only,) = make_plan(net, costs, (64, 64), 4e9, spec=asked, kind="cpu").tiles((64, 64), 32)
+    assert (only.wide_rows, only.wide_columns) == (slice(0, 64), slice(0, 64))
 
 
 def test_that_every_kind_of_model_is_compared_with_the_whole():
-    compared = {type(spec) for spec in (*SPECS, *PATCHES, ResUNetSpec())}
-    assert compared == set(KINDS.values())
+    compared = {type(spec) for spec in (*SPECS, *PATCHES, *DEEP, *GLOBAL)}
+    compared |= {KINDS[param.values[0]] for param in MORE}
+    assert compared == set(KINDS.values()) - {UNet3dSpec}
 
 
 def _check_tiles(net, shape, *, core):
@@ -103,7 +161,9 @@ def _check_tiles(net, shape, *, core):
     deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.data())
-@pytest.mark.parametrize("spec", SPECS[2:], ids=lambda s: s.model_dump_json(exclude={"dropout"}))
+@pytest.mark.parametrize(
+    "spec", [*SPECS[2:5], SPECS[-2]], ids=lambda s: s.model_dump_json(exclude={"dropout"})
+)
 def test_that_a_part_of_a_pass_equals_that_part_of_the_whole(make_net, spec, data):
     net = make_net(spec)
     shape = [net.stride * data.draw(st.integers(1, 6)) for _ in range(2)]

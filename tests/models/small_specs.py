@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import torch
-from torch import Tensor
 
 from geocnn_gui.models.architectures.spec import ClassifierSpec, EncoderSpec, ResNetSpec
-from geocnn_gui.models.base import SegmentationNet
 from geocnn_gui.models.cards import card_of
 from geocnn_gui.models.spec import SPECS, ModelSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from geocnn_gui.models.base import SegmentationNet
 
 #: These hold hundreds of megabytes.
 LARGE = ("alexnet", "vgg16")

@@ -85,9 +85,7 @@ def test_that_a_block_of_a_volume_needs_no_more_than_the_halo_around_it(first: i
 @pytest.mark.parametrize("norm", ["batch", "group", "instance", "none"])
 @pytest.mark.parametrize("residual", [False, True])
 @pytest.mark.parametrize("kind", [UNetSpec, UNet1dSpec, UNet3dSpec])
-def test_that_a_u_net_of_any_make_learns(
-    kind: type[UNetSpec], norm: str, residual: bool
-) -> None:
+def test_that_a_u_net_of_any_make_learns(kind: type[UNetSpec], norm: str, residual: bool) -> None:
     spec = kind.model_validate({"depth": 2, "width": 8, "norm": norm, "residual": residual})
     net = build(spec, 3, 2).train()
     assert spec.parameters(3, 2) == sum(p.numel() for p in net.parameters())

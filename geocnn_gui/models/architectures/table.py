@@ -97,6 +97,10 @@ _INCEPTION = (
     Part("mixed6", "Mixed 6", tuple(f"Mixed_6{letter}" for letter in "abcde")),
     Part("mixed7", "Mixed 7", tuple(f"Mixed_7{letter}" for letter in "abc")),
 )  # fmt: skip
+_CONVNEXT = (
+    *_cuts(0, 1, 2, 4, 6),
+    Part("stage4", "Stage 4", ("features.6", "features.7", "classifier")),
+)
 _BLOCKS = ("Block 1", "Block 2", "Block 3", "Block 4", "Block 5")
 _LAYERS = tuple(f"Layer {number}" for number in range(1, 6))
 
@@ -137,7 +141,7 @@ _ALL = (
     ),
     Backbone(
         "convnext-tiny", "ConvNeXt-tiny", "convnext_tiny", "convnext_tiny-983f1562.pth", 115,
-        27_815_520, 1536, "features.0.0", "classifier.2", 768, _cuts(0, 1, 2, 4, 6, 8), 3,
+        27_815_520, 1536, "features.0.0", "classifier.2", 768, _CONVNEXT, 3,
         ("classifier.2.",),
     ),
 )  # fmt: skip
