@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import gc
 import math
 import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -76,6 +78,7 @@ def choose_device(wish: Wish = "auto") -> Device:
     BadRequest
         When CUDA is asked for and there is none, or it fails its self-test.
     """
+    _spare_collector()
     if wish == "cpu":
         return _cpu()
     missing = _why_no_cuda()
@@ -84,6 +87,16 @@ def choose_device(wish: Wish = "auto") -> Device:
     if wish == "cuda":
         raise BadRequest(f"No CUDA device can be used: {missing}", "use the device cpu or auto")
     return _cpu()
+
+
+@cache
+def _spare_collector() -> None:
+    """Set all that has been loaded so far aside from the garbage collector, once.
+
+    Its full rounds hold up every thread, the window's too, and to go through what torch has
+    loaded takes a tenth of a second.
+    """
+    gc.freeze()
 
 
 def _cpu() -> Device:
