@@ -267,7 +267,9 @@ def _weight(part: Tensor) -> tuple[int, tuple[float, ...]]:
 
 
 def _is_point(source: Tensor, result: Tensor) -> bool:
-    return math.prod(result.shape[2:]) == 1 and math.prod(source.shape[2:]) > 1
+    """Say whether the values of each channel became one; a change of the axes' order is none."""
+    same = source.shape[1] == result.shape[1]
+    return same and math.prod(result.shape[2:]) == 1 and math.prod(source.shape[2:]) > 1
 
 
 def _tensors(found: Any) -> Iterator[Tensor]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from geocnn_gui.models.layers.spec import Convolution, Pool, TransposedConvolution
@@ -120,13 +121,24 @@ def receptive_field(steps: Sequence[Step]) -> int:
 
 
 def _phases(steps: Sequence[Step]) -> int:
+    """Return after how many outputs what they depend on repeats itself."""
+    return min(_period(steps, Fraction(1))[0], _PHASES)
+
+
+def _period(steps: Sequence[Step], move: Fraction) -> tuple[int, Fraction]:
+    """Follow a move of the output back; return by how much it falls short of whole places."""
     found = 1
-    for step in steps:
-        if isinstance(step, Spread):
-            found *= step.stride
+    for step in reversed(steps):
+        if isinstance(step, Window):
+            move *= step.stride
+        elif isinstance(step, Spread):
+            move /= step.stride
         elif isinstance(step, Beside):
-            found *= math.lcm(*(_phases(branch) for branch in step.branches))
-    return min(found, _PHASES)
+            parts = [_period(branch, move) for branch in step.branches]
+            found = math.lcm(found, *(period for period, _ in parts))
+            move = parts[0][1]
+        found = math.lcm(found, move.denominator)
+    return found, move
 
 
 def per_axis(value: int | tuple[int, ...], dims: int, name: str) -> tuple[int, ...]:

@@ -22,6 +22,7 @@ from geocnn_gui.models.layers.geometry import (
 )
 from geocnn_gui.models.layers.spec import (
     MOST_PARAMETERS,
+    MOST_VALUES,
     Activation,
     Convolution,
     Dense,
@@ -80,7 +81,7 @@ class Row:
 class Data:
     """What runs between two layers: `size` along each axis, () once flattened.
 
-    `left`: the size that was flattened. `steps`: for each axis, how it came from the data. `jump`: as in `Row`, exactly; `grid`: all
+    `left`: the size that was flattened. `brief`: receptive fields are not wanted. `steps`: for each axis, how it came from the data. `jump`: as in `Row`, exactly; `grid`: all
     jumps on the way.
     """
 
@@ -90,6 +91,7 @@ class Data:
     jump: tuple[Fraction, ...]
     grid: frozenset[Fraction] = frozenset()
     left: tuple[int, ...] = ()
+    brief: bool = False
 
     @property
     def values(self) -> int:
@@ -160,7 +162,10 @@ def outline(
     spec: LayersSpec, bands: int, classes: int, size: int | tuple[int, ...] | None = None
 ) -> Outline:
     """Return the whole network, seen on `size` (default: the patch of the spec)."""
-    data = begin(spec, bands, size)
+    return _outline(spec, begin(spec, bands, size), classes)
+
+
+def _outline(spec: LayersSpec, data: Data, classes: int) -> Outline:
     sizes = data.size
     rows, last = _run(spec.layers, data, "")
     task, problem = _task(spec, sizes, last)
@@ -195,7 +200,10 @@ def least_patch(spec: LayersSpec, bands: int = 1, classes: int = 2) -> int | Non
     """Return the smallest patch that the list can be built for; None where there is none."""
     most = max(spec.patch, 512 if spec.dims < 3 else 128)
     for patch in range(4, most + 1):
-        if patch**spec.dims <= 2**22 and not outline(spec, bands, classes, patch).problem:
+        if patch**spec.dims > MOST_VALUES:
+            break
+        data = replace(begin(spec, bands, patch), brief=True)
+        if not _outline(spec, data, classes).problem:
             return patch
     return None
 
@@ -285,7 +293,7 @@ def _row(path: str, title: str, found: _Found, problem: str, *, block: bool = Fa
     data = found.data
     return Row(
         path, title, data.output, found.parameters,
-        tuple(receptive_field(steps) for steps in data.steps), tuple(map(float, data.jump)),
+        () if data.brief else tuple(map(receptive_field, data.steps)), tuple(map(float, data.jump)),
         found.operations, found.dense, problem, block,
     )  # fmt: skip
 
@@ -381,7 +389,8 @@ def _stepped(data: Data, steps: tuple[Step, ...], channels: int, name: str) -> D
             raise Impossible(f"its padding leaves nothing of {before}")
     jump = tuple(_jump(j, step) for j, step in zip(data.jump, steps, strict=True))
     trail = tuple((*past, step) for past, step in zip(data.steps, steps, strict=True))
-    return Data(channels, sizes, trail, jump, data.grid.union(jump))
+    grid = data.grid.union(jump)
+    return replace(data, channels=channels, size=sizes, steps=trail, jump=jump, grid=grid)
 
 
 def _jump(jump: Fraction, step: Step) -> Fraction:
@@ -469,7 +478,7 @@ def _block(data: Data, parts: Sequence[Data], rows: list[Row], channels: int) ->
         for axis, past in enumerate(data.steps)
     )
     grid = data.grid.union(*(part.grid for part in parts))
-    made = Data(channels, parts[0].size, trail, parts[0].jump, grid)
+    made = replace(parts[0], channels=channels, steps=trail, grid=grid)
     leaves = [row for row in rows if row.is_leaf]
     return _Found(
         made, sum(row.parameters for row in leaves), sum(row.operations for row in leaves),
