@@ -3,6 +3,7 @@
 #: Subcommand -> "module:function"; the one table of them.
 COMMANDS: dict[str, str] = {
     "info": "geocnn_gui.cli.info:info",
+    "models": "geocnn_gui.cli.models:models",
     "train": "geocnn_gui.cli.train:train",
     "predict": "geocnn_gui.cli.predict:predict",
     "evaluate": "geocnn_gui.cli.evaluate:evaluate",
