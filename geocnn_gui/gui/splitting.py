@@ -11,8 +11,8 @@ from PySide6.QtCore import Signal
 
 from geocnn_gui.errors import GeoCNNError, NotEnoughLabels
 from geocnn_gui.gui.commands import Step
+from geocnn_gui.gui.rate_search import RateSearch
 from geocnn_gui.gui.run_tasks import gather, with_choice
-from geocnn_gui.gui.training import Training
 from geocnn_gui.project.split import KeptSplit
 from geocnn_gui.scoring.regions import Boxes
 from geocnn_gui.scoring.split_plan import SplitPlan
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from geocnn_gui.training.spec import TrainingSpec
 
 _PLANNING = "Planning the split"
-#: What a click makes of a unit.
-_NEXT = {TRAINED: 0, TEST: TRAINED}
 
 
 @dataclass(frozen=True)
@@ -43,16 +41,17 @@ class ShownSplit:
 class SplitGround:
     """What a split means for the picture in view: boxes of all units, of those closed, and roles.
 
-    `near` are the held-out and test units with the buffer around them; `roles` by unit number
-    from 1.
+    `near` are the units held out in `fold` and those of the test with the buffer around them;
+    `roles` by unit number from 1.
     """
 
     units: Boxes
     near: Boxes
     roles: tuple[int, ...]
+    fold: int = 0
 
 
-class Splitting(Training):
+class Splitting(RateSearch):
     """State that can look at the split of the next training, and change it.
 
     Signals
@@ -66,7 +65,9 @@ class Splitting(Training):
         super().__init__(parent)
         self.split: ShownSplit | None = None
         self.split_outdated = False
+        self._fold = 0
         self.labels_changed.connect(self._age_split)
+        self.target_changed.connect(self._age_split)
         self.classes_changed.connect(self._age_split)
         self.project_changed.connect(self._on_project_for_split)
         self._split_project: object = None
@@ -77,7 +78,8 @@ class Splitting(Training):
             return "Open a file first."
         if self.busy:
             return f"{self.busy} …"
-        if self._labelled_classes() < 2 and not self._has_unseen_labels():
+        few = self._labelled_classes() < 2 and not self._has_unseen_labels()
+        if few and not self.learns_values:
             return "Paint a few strokes of at least two classes first."
         return ""
 
@@ -114,6 +116,21 @@ class Splitting(Training):
 
         self._work_on(view.source, plan, done, _PLANNING)
 
+    @property
+    def shown_fold(self) -> int:
+        """Return the fold, from 0, that is drawn and to which a click moves units.
+
+        Single pixels have no ground of their own: all their folds are drawn as one.
+        """
+        plan = self.split.plan if self.split is not None else None
+        folds = 0 if plan is None or plan.unit == LEAKY else plan.folds
+        return min(self._fold, max(folds - 1, 0))
+
+    def show_fold(self, fold: int) -> None:
+        """Draw another fold, from 0: what it holds out and the buffer around that."""
+        self._fold = fold
+        self.split_changed.emit()
+
     def hide_split(self) -> None:
         """Draw it no more; units that were moved stay so."""
         self.split = None
@@ -137,11 +154,13 @@ class Splitting(Training):
         plan, number = self.split.plan, self.split.entries.index(self.entry_id)
         plane = self.source.plane(self.section)
         shape = self.source.picture_shape(self.section)
-        near = plan.on(number, plane, shape, fold=0 if plan.folds else None).near
-        return SplitGround(plan.ground(number, plane).within(shape), near.within(shape), plan.roles)
+        fold = self.shown_fold
+        near = plan.on(number, plane, shape, fold=fold if plan.folds else None).near
+        units = plan.ground(number, plane).within(shape)
+        return SplitGround(units, near.within(shape), plan.roles, fold)
 
     def toggle_unit(self, row: int, column: int) -> None:
-        """Make the unit at a cell held out, then of the test set, then trained on again."""
+        """Make the unit at a cell held out in the fold shown, then of the test, then trained on."""
         shown, source = self.split, self.source
         if shown is None or source is None or self.entry_id not in shown.entries:
             return
@@ -156,10 +175,9 @@ class Splitting(Training):
                         row, column)  # fmt: skip
         if unit is None:
             return
-        role = plan.roles[unit]
-        wished = _NEXT.get(role, TEST)
+        after = {TEST: TRAINED, self.shown_fold: TEST}
         try:
-            self._move(unit, wished)
+            self._move(unit, after.get(plan.roles[unit], self.shown_fold))
         except NotEnoughLabels as error:
             self.tell(str(error), "warning")
 
@@ -169,7 +187,7 @@ class Splitting(Training):
         name = shown.plan.units[unit].id
         plan = (
             shown.plan.tested(name, test=True) if role == TEST
-            else shown.plan.moved(name, held=role >= 0)
+            else shown.plan.moved(name, held=role >= 0, fold=max(role, 0))
         )  # fmt: skip
         new = ShownSplit(plan, shown.entries)
         kept = KeptSplit(choice=plan.choice(), entries=shown.entries)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QComboBox, QPushButton
 
 from geocnn_gui.gui.canvas.view import CanvasView
 from geocnn_gui.gui.panels.train_panel import TrainPanel
@@ -16,7 +18,7 @@ from geocnn_gui.project.split import KeptSplit
 from geocnn_gui.scoring.split_spec import TEST, TRAINED, SplitChoice
 
 if TYPE_CHECKING:
-    from PySide6.QtWidgets import QLabel, QPushButton
+    from PySide6.QtWidgets import QLabel
 
     from geocnn_gui.gui.session import Session
     from geocnn_gui.gui.splitting import ShownSplit
@@ -80,6 +82,37 @@ def test_that_clicks_hold_out_then_test_then_train_and_can_be_undone(example, sh
         example.undo()
         assert example.split.plan.roles[unit] == expected
     assert example.kept_split is None
+
+
+def test_that_a_click_moves_a_unit_to_the_fold_that_is_shown(example, qtbot):
+    spec = example.training_spec
+    three = spec.split.model_copy(update={"folds": 3, "unit": "block"})
+    example.set_specs(training=spec.model_copy(update={"split": three}))
+    panel = TrainPanel(example)
+    qtbot.addWidget(panel)
+    with qtbot.waitSignal(example.split_changed, timeout=20_000):
+        example.show_split()
+    chooser = panel.findChild(QComboBox, "shown_fold")
+    assert [chooser.itemText(n)[:6] for n in range(chooser.count())] == ["Fold 1", "Fold 2", "Fold 3"]
+    first = example.split_ground()
+    chooser.setFocus()
+    qtbot.keyClick(chooser, Qt.Key.Key_Down)
+    second = example.split_ground()
+    assert (first.fold, second.fold) == (0, 1)
+    for ground in (first, second):  # each has the buffer around what it holds out itself
+        assert np.all(ground.near.spans[0] >= 0)
+        assert len(ground.near.spans) == np.count_nonzero(
+            np.array(ground.roles)[ground.units.owners - 1] == ground.fold
+        )
+    here = set(second.units.owners.tolist())
+    unit = next(n for n, r in enumerate(second.roles) if r == 2 and n + 1 in here)
+    at = place_of(example, unit)
+    roles = []
+    for _ in range(4):
+        example.toggle_unit(*at)
+        roles.append(example.split.plan.roles[unit])
+    assert roles == [1, TEST, TRAINED, 1]
+    assert "in fold 2" in panel.findChild(QPushButton, "move_units").toolTip()
 
 
 def test_that_a_click_on_the_canvas_moves_the_unit_under_it(example, shown, qtbot):

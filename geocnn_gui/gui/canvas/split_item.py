@@ -27,7 +27,7 @@ class SplitItem:
 
     def __init__(self) -> None:
         self._near, self._held, self._test = QPainterPath(), QPainterPath(), QPainterPath()
-        self._units = QPainterPath()
+        self._units, self._others = QPainterPath(), QPainterPath()
         self._folds: list[tuple[QRectF, int]] = []
         self._shown = False
 
@@ -39,14 +39,14 @@ class SplitItem:
         self._shown = True
         roles = np.array(ground.roles, np.int64)
         of_box = roles[ground.units.owners - 1]
-        self._held = _path(ground.units, of_box >= 0)
+        self._held = _path(ground.units, of_box == ground.fold)
+        self._others = _path(ground.units, (of_box >= 0) & (of_box != ground.fold))
         self._test = _path(ground.units, of_box == TEST)
         self._units = _outlines(ground.units)
         self._near = _path(ground.near, np.ones(len(ground.near.spans), bool))
         self._near = self._near.subtracted(self._held).subtracted(self._test)
         if roles.max(initial=-1) > 0:
             self._folds = _numbers(ground.units, of_box)
-            self._near = QPainterPath()  # another one in every fold
 
     def paint(self, painter: QPainter, viewport: Viewport, *, units: bool) -> None:
         """Draw it; with `units` the borders of all units too, to click on."""
@@ -59,6 +59,7 @@ class SplitItem:
         back = to_pixels.inverted()[0]
         for path, colour, alpha, pattern in (
             (self._near, BUFFER, 95, Qt.BrushStyle.SolidPattern),
+            (self._others, HELD, 24, Qt.BrushStyle.SolidPattern),
             (self._held, HELD, 70, Qt.BrushStyle.SolidPattern),
             (self._held, HELD, 200, Qt.BrushStyle.BDiagPattern),
             (self._test, TESTED, 80, Qt.BrushStyle.SolidPattern),
@@ -67,6 +68,7 @@ class SplitItem:
             painter.fillPath(path, _brush(colour, alpha, pattern, back))
         if units:
             _stroke(painter, self._units, QColor(255, 255, 255, 150), 1.0)
+        _stroke(painter, self._others, QColor(HELD), 0.8)
         _stroke(painter, self._held, QColor(HELD), 1.6)
         _stroke(painter, self._test, QColor(TESTED), 1.6)
         painter.restore()

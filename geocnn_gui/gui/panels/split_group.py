@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from geocnn_gui.gui.widgets.card import button, enable, label, link
 from geocnn_gui.gui.widgets.spec_form import SpecForm
+from geocnn_gui.scoring.split_spec import LEAKY
 
 if TYPE_CHECKING:
     from geocnn_gui.gui.session import Session
     from geocnn_gui.scoring.split_spec import SplitSpec
 
 _HINT = (
-    "Click on a unit to hold it out, once more to keep it for the test, once more to train on it."
+    "Click on a unit to hold it out{}, once more to keep it for the test, once more to train on it."
 )
 
 
@@ -32,6 +33,11 @@ class SplitGroup(QWidget):
             "Back to automatic", session.forget_choice, name="automatic_split",
             tip="Forget the units that were moved by hand",
         )  # fmt: skip
+        self._fold = QComboBox()
+        self._fold.setObjectName("shown_fold")
+        self._fold.setAccessibleName("Fold that is shown")
+        self._fold.setToolTip("Which fold is drawn with its buffer; clicks move units to it")
+        self._fold.activated.connect(session.show_fold)
         self._words = label(role="muted", name="split_words", wrap=True)
         self._warning = label(role="warning", name="split_warnings", wrap=True)
         row = QHBoxLayout()
@@ -46,6 +52,7 @@ class SplitGroup(QWidget):
         layout.addWidget(label("HOW IT IS SCORED", role="heading"))
         layout.addWidget(self._form)
         layout.addLayout(row)
+        layout.addWidget(self._fold)
         layout.addWidget(self._words)
         layout.addWidget(self._warning)
         for signal in (session.split_changed, session.source_changed, session.tool_changed,
@@ -93,14 +100,17 @@ class SplitGroup(QWidget):
         reason = "" if shown is not None and not outdated else session.why_no_split()
         enable(self._show, reason, tip="Draw on the data what the next training holds out")
         lacks = "" if shown is not None else "Show the split first."
-        enable(self._move, session.why_read_only() or lacks, tip=_HINT)
+        self._list_folds()
+        to = f" in fold {session.shown_fold + 1}" if self._fold.count() > 1 else ""
+        hint = _HINT.format(to)
+        enable(self._move, session.why_read_only() or lacks, tip=hint)
         self._move.setText("Done" if session.tool == "split" else "Move units")
         self._back.setVisible(session.kept_split is not None)
         words = list(shown.plan.words) if shown is not None else []
         if outdated:
             words.insert(0, "Labels have changed since.")
         if shown is not None and session.tool == "split":
-            words.append(_HINT)
+            words.append(hint)
         elif shown is None and session.kept_split is not None:
             words.append("Units that were moved by hand are held out.")
         self._words.setText(" ".join(words))
@@ -108,3 +118,13 @@ class SplitGroup(QWidget):
         warnings = shown.plan.warnings if shown is not None else ()
         self._warning.setText("\n".join(warnings))
         self._warning.setVisible(bool(warnings))
+
+    def _list_folds(self) -> None:
+        """Offer the folds of the plan that is shown, where there are several."""
+        shown = self._session.split
+        folds = 0 if shown is None or shown.plan.unit == LEAKY else shown.plan.folds
+        if self._fold.count() != folds:
+            self._fold.clear()
+            self._fold.addItems([f"Fold {n} of {folds} shown" for n in range(1, folds + 1)])
+        self._fold.setCurrentIndex(self._session.shown_fold if folds else -1)
+        self._fold.setVisible(folds > 1)
