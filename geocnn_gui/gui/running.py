@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from geocnn_gui.data.source import Source
     from geocnn_gui.events import Event
 
-Work = Literal["", "train", "predict", "score", "export", "copy", "download", "check"]
+Work = Literal["", "train", "predict", "score", "export", "copy", "download", "check", "rate"]
 
 
 class Running(Labelling):

@@ -11,7 +11,10 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from geocnn_gui.gui.census import Census
 from geocnn_gui.gui.panels.label_panel import labelled_sentence
 from geocnn_gui.gui.panels.model_panel import title_of
+from geocnn_gui.gui.panels.rate_group import RateGroup
 from geocnn_gui.gui.panels.split_group import SplitGroup
+from geocnn_gui.gui.panels.target_group import TargetGroup
+from geocnn_gui.gui.widgets.auto_number import AutoNumber
 from geocnn_gui.gui.widgets.card import button, enable, label
 from geocnn_gui.gui.widgets.class_bars import ClassBars
 from geocnn_gui.gui.widgets.spec_form import SpecForm
@@ -47,13 +50,16 @@ class TrainPanel(QWidget):
         self._counting.timeout.connect(self._count)
         layout = QVBoxLayout(self)
         layout.setSpacing(8)
-        for widget in (self._title, self._sentence, self._form, self._device, self._train):
+        rates = RateGroup(session)
+        target = TargetGroup(session)
+        for widget in (self._title, target, self._sentence, self._form, rates, self._device, self._train):
             layout.addWidget(widget)
         layout.addWidget(self._reason)
         layout.addSpacing(4)
         layout.addWidget(SplitGroup(session))
         layout.addSpacing(4)
-        layout.addWidget(label("LABELLED PIXELS", role="heading"))
+        self._heading = label("LABELLED PIXELS", role="heading")
+        layout.addWidget(self._heading)
         layout.addWidget(self._bars)
         layout.addWidget(self._few)
         layout.addStretch(1)
@@ -61,6 +67,8 @@ class TrainPanel(QWidget):
                        session.specs_changed, session.project_changed):  # fmt: skip
             signal.connect(self._refresh)
         session.labels_changed.connect(self._refresh)
+        session.target_changed.connect(self._refresh)
+        session.specs_changed.connect(self._show_rate)
         session.noted.connect(self._on_noted)
         session.specs_restored.connect(self._show_spec)
         self._device.setText(_cores())
@@ -72,6 +80,9 @@ class TrainPanel(QWidget):
         others = len(session.project.sources) - 1 if session.project is not None else 0
         more = " Labels of the project's other sources like this one count too."
         self._sentence.setText(labelled_sentence(session) + (more if others > 0 else ""))
+        self._sentence.setVisible(not session.learns_values)
+        self._heading.setVisible(not session.learns_values)
+        self._bars.setVisible(not session.learns_values)
         if session.project is None:
             self._show_census(Census({}, {}, 0))
         elif self.isVisible() and not self._counting.isActive():
@@ -110,6 +121,12 @@ class TrainPanel(QWidget):
         self._form.changed.connect(self._on_form)
         layout.replaceWidget(old, self._form)
         old.deleteLater()
+
+    def _show_rate(self) -> None:
+        """Show a learning rate that was found, or set back."""
+        rate, editor = self._session.training_spec.learning_rate, self._form.editor("learning_rate")
+        if isinstance(editor, AutoNumber) and editor.value() != rate:
+            editor.set_value(rate)
 
     def _on_noted(self, text: str) -> None:
         """Name the device that the run has found."""

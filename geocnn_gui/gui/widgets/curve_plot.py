@@ -85,6 +85,10 @@ class CurvePlot(QWidget):
         values = [p[1] for c in self._curves for p in c[2]]
         return _range([0.0, *values])  # from zero, so that a flat curve looks flat
 
+    def _said(self, tick: float) -> str:
+        """Write a number of the lower axis."""
+        return f"{tick:g}"
+
     def _draw_names(self, painter: QPainter) -> None:
         """Write the curves' names at the right, in their colours."""
         metrics, right = self.fontMetrics(), float(self.width()) - 4
@@ -116,7 +120,7 @@ class CurvePlot(QWidget):
             if (self._shares or tick == int(tick)) and xs[0] <= tick <= xs[1]:
                 x = _place(area, xs, ys, (tick, ys[0])).x()
                 box = QRectF(x - 30, area.bottom() + 3, 60, 16)
-                painter.drawText(box, Qt.AlignmentFlag.AlignCenter, f"{tick:g}")
+                painter.drawText(box, Qt.AlignmentFlag.AlignCenter, self._said(tick))
 
 
 def _range(values: list[float]) -> tuple[float, float]:
