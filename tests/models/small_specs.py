@@ -43,6 +43,6 @@ def data_for(net: SegmentationNet, bands: int, rows: int, columns: int, n: int =
 
 
 def patches_for(net: SegmentationNet, bands: int, n: int = 2) -> Tensor:
-    """Return random training patches."""
-    form = (net.patch,) * 3 if net.dims == 3 else net.form
+    """Return random training patches, of volumes small ones."""
+    form = (4 * net.stride,) * 3 if net.dims == 3 else net.form
     return torch.randn(n, bands, *form)

@@ -42,7 +42,7 @@ BANDS = (1, 3, 5, 13)
 #: Large files, or slow steps.
 HEAVY = (
     *LARGE, "resnet18", "resnet34", "resnet50", "inception-v3", "convnext-tiny", "unet-resnet18",
-    "unet-encoder", "unet++", "deeplabv3+",
+    "unet-encoder", "unet++", "fpn", "deeplabv3+",
 )  # fmt: skip
 
 

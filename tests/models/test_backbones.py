@@ -11,6 +11,8 @@ from geocnn_gui.models.spec import (
     CnnSpec,
     ResNetSpec,
     ResUNetSpec,
+    UNetEncoderSpec,
+    UNetPlusPlusSpec,
     UNetSpec,
     shareable,
     spec_from_json,
@@ -102,8 +104,21 @@ def test_that_the_grid_of_a_picture_is_the_answer_to_each_patch(patch, step):
         torch.testing.assert_close(middle, between, atol=1e-5, rtol=1e-4)
 
 
-def test_that_nothing_beyond_the_halo_of_the_encoder_reaches_a_block():
-    net = build(ResUNetSpec(), 1, 2).eval().double()
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ResUNetSpec(),
+        UNetPlusPlusSpec(encoder="resnet18"),
+        *(
+            pytest.param(kind(encoder=encoder), marks=pytest.mark.slow)
+            for kind in (UNetEncoderSpec, UNetPlusPlusSpec)
+            for encoder in ("resnet34", "resnet50")
+        ),
+    ],
+    ids=lambda spec: f"{spec.kind}-{spec.backbone.name}",
+)
+def test_that_nothing_beyond_the_halo_of_the_encoder_reaches_a_block(spec):
+    net = build(spec, 1, 2).eval().double()
     side, first = 2 * net.halo + 5 * 32, net.halo + 64
     x = torch.randn(1, 1, side, 32, dtype=torch.double, requires_grad=True)
     net(x)[0, 0, first : first + 32].sum().backward()
