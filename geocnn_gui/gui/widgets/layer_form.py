@@ -62,6 +62,7 @@ class LayerForm(QWidget):
             self._form.setObjectName("layer_form")
             self._form.changed.connect(self._tell)
             self._place.addWidget(self._form)
+            self._form.show()
         self.explain(view, path)
 
     def explain(self, view: LayerView, path: str) -> None:
