@@ -22,6 +22,7 @@ from geocnn_gui.models.layers.spec import (
     LayersSpec,
     Normalisation,
     Pool,
+    walk,
 )
 from geocnn_gui.models.layers.words import title_of
 
@@ -45,7 +46,7 @@ class LayersNet(SegmentationNet):
     place at once. Beyond the edges of a picture patches see it reflected.
 
     Group and instance normalisation in a network that names every place take the statistics of
-    the picture that it is given: tiles then differ a little from the whole.
+    the whole picture that it is given; such a network has no finite reach.
     """
 
     def __init__(self, spec: LayersSpec, bands: int, classes: int) -> None:
@@ -82,6 +83,10 @@ class LayersNet(SegmentationNet):
             self.core = 16 * spec.step
         else:
             self.jitter = self.patch // 3
+            self.finite = not any(
+                isinstance(layer, Normalisation) and layer.over != "batch"
+                for layer, _ in walk(spec.layers)
+            )
 
     def stages(self) -> tuple[Stage, ...]:
         """Return its parts from the data upwards: each layer that learns with what follows it."""

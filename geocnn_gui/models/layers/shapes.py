@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 #: Values that a layer may give for one patch.
 _MOST_OUTPUT = 2**28
+#: Layers looked at for the least patch.
+_PATIENCE = 40_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,7 @@ def follow(layer: Layer, data: Data) -> Data:
 
 def least_patch(spec: LayersSpec, bands: int = 1, classes: int = 2) -> int | None:
     """Return the smallest patch that the list can be built for; None where there is none."""
-    most = max(spec.patch, 512 if spec.dims < 3 else 128)
+    most = min(max(spec.patch, 512), _PATIENCE // max(1, len(spec.layers)))
     for patch in range(4, most + 1):
         if patch**spec.dims > MOST_VALUES:
             break

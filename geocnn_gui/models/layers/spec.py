@@ -302,7 +302,7 @@ class LayersSpec(Spec):
     def _is_bounded(self) -> LayersSpec:
         if self.patch**self.dims > MOST_VALUES:
             raise ValueError(f"a patch of {self.patch} in {self.dims} dimensions is too large")
-        depths = [depth for _, depth in _walk(self.layers)]
+        depths = [depth for _, depth in walk(self.layers)]
         if len(depths) > MOST_LAYERS:
             raise ValueError(f"has {len(depths)} layers, more than {MOST_LAYERS}")
         if max(depths, default=0) > DEEPEST:
@@ -317,10 +317,10 @@ class LayersSpec(Spec):
         return sum(row.parameters for row in rows if row.is_leaf)
 
 
-def _walk(layers: tuple[Any, ...], depth: int = 0) -> Iterator[tuple[Any, int]]:
-    """Yield each layer with the number of blocks that it lies in."""
+def walk(layers: tuple[Any, ...], depth: int = 0) -> Iterator[tuple[Any, int]]:
+    """Yield each layer, those within blocks too, with the number of blocks that it lies in."""
     for layer in layers:
         yield layer, depth
         inner = (layer.layers,) if isinstance(layer, Residual) else getattr(layer, "branches", ())
         for part in inner:
-            yield from _walk(part, depth + 1)
+            yield from walk(part, depth + 1)
