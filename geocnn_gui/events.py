@@ -42,6 +42,13 @@ class EpochDone:
     holdout_r2: float | None = None
 
 
+def score_of(epoch: EpochDone) -> float | None:
+    """Return what a curve of scores shows of an epoch: mean IoU, or R2 where it is not below 0."""
+    if epoch.holdout_iou is not None or epoch.holdout_r2 is None:
+        return epoch.holdout_iou
+    return max(epoch.holdout_r2, 0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class TileDone:
     """The cells `offset` .. `offset + size` (array order of the source) are predicted and on disk."""

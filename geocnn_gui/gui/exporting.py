@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
 
-from geocnn_gui.gui.scoring import Scoring
+from geocnn_gui.gui.inspecting import Inspecting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 #: Rows and columns of the section in view.
 Cells = tuple[slice, slice]
 _TITLES: dict[str, str] = {
-    "classes": "Class map", "confidence": "Confidence", "probabilities": "Probabilities",
+    "classes": "Class map", "values": "Values", "confidence": "Confidence", "probabilities": "Probabilities",
     "polygons": "Polygons", "figure": "Figure",
 }  # fmt: skip
 
 
-class Exporting(Scoring):
+class Exporting(Inspecting):
     """State that can write its results.
 
     Signals

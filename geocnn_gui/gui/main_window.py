@@ -202,6 +202,8 @@ class MainWindow(QMainWindow):
         session.message.connect(self._messages.show_message)
         session.request_place.connect(self.asker.place)
         session.request_model_name.connect(self.asker.run_model_name)
+        session.request_target.connect(self.asker.target)
+        session.request_true_values.connect(self.asker.true_values)
         self._canvas.failed.connect(session.report)
         session.folder_wanted.connect(self._show_folder)
         session.source_changed.connect(self._on_source_changed)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geocnn_gui.data.samples import holds_samples
-from geocnn_gui.data.source import Source, Window, open_source
+from geocnn_gui.data.source import EXAMPLE_TARGETS, Source, Window, open_source
 from geocnn_gui.errors import GeoCNNError
 from geocnn_gui.labels.book import LabelBook, pending_edits
 from geocnn_gui.labels.classes import LabelClass, new_class
@@ -20,6 +20,7 @@ from geocnn_gui.project.homes import entry_for
 from geocnn_gui.project.project import Project, SourceEntry
 from geocnn_gui.project.recent import remember
 from geocnn_gui.project.removed import removed_sources
+from geocnn_gui.project.target import StoredTarget
 
 if TYPE_CHECKING:
     from geocnn_gui.labels.classes import Classes
@@ -238,6 +239,10 @@ def _start(project: Project, entry: SourceEntry, source: Source, labels: LabelBo
         return
     if not is_example(entry.path):
         project.set_classes(_first_classes())
+        return
+    if entry.path in EXAMPLE_TARGETS:
+        project.set_classes(_first_classes())
+        project.set_target(entry.id, StoredTarget(path=EXAMPLE_TARGETS[entry.path], name="Amplitude"))
         return
     from geocnn_gui.data.synthetic import example_classes, starter_labels
 

@@ -215,8 +215,11 @@ class Predicting(Running):
             self._shown_is_ours = self._model_made_here()
             if self._shown_is_ours:
                 store.show_as(self.classes)
+            fresh = self.prediction is None or self.prediction.target is None
             self.show_prediction(store)
             self.set_view(overlay_visible=True)
+            if store.target is not None and fresh:  # values stand for the data, not over them
+                self.set_view(overlay_opacity=1.0)
 
     def _model_made_here(self) -> bool:
         """Say whether the model in hand is of this project, so that its classes are these."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from geocnn_gui.data.source import Source
-from geocnn_gui.errors import BadRequest, GeoCNNError
+from geocnn_gui.errors import BadRequest, GeoCNNError, NotEnoughLabels
 from geocnn_gui.events import Note
 from geocnn_gui.gui.opening import labelled_entries, open_entry
 from geocnn_gui.labels.store import LabelSnapshot
@@ -23,7 +23,9 @@ from geocnn_gui.project.runs import (
     recorded,
     take_up,
 )
+from geocnn_gui.project.target import opened_target
 from geocnn_gui.training.checkpoint import identity, mark
+from geocnn_gui.training.sections import Pair
 from geocnn_gui.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from geocnn_gui.models.spec import ModelSpec
     from geocnn_gui.project.project import Project
     from geocnn_gui.project.split import KeptSplit
-    from geocnn_gui.workflow import Pair
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,8 @@ def gather(
 
     `stack` closes those that were opened for it.
     """
-    from geocnn_gui.training.sections import Pair
-
+    if view.entry.target is not None and view.entry.target.used:
+        return _gather_values(project, view, stack)
     chosen: list[tuple[SourceEntry, Pair]] = []
     notes = []
     for entry in project.sources:
@@ -113,7 +114,40 @@ def gather(
 
 
 def _source(entry: SourceEntry, pair: Pair) -> RunSource:
-    return RunSource(entry=entry.id, choices=dict(entry.choices), mark=mark(pair))
+    target = entry.target if pair.target is not None else None
+    return RunSource(entry=entry.id, choices=dict(entry.choices), mark=mark(pair), target=target)
+
+
+def _gather_values(
+    project: Project, view: InView, stack: ExitStack
+) -> tuple[list[tuple[SourceEntry, Pair]], tuple[Note, ...]]:
+    """Return the sources like that in view whose values are to be learned, and what failed."""
+    chosen: list[tuple[SourceEntry, Pair]] = []
+    notes, ours = [], view.source
+    for entry in project.sources:
+        if entry.target is None or not entry.target.used:
+            continue
+        here = entry.id == view.entry.id
+        try:
+            source = ours if here else stack.enter_context(open_entry(entry))
+            if (source.domain, len(source.bands)) != (ours.domain, len(ours.bands)):
+                continue
+            values = stack.enter_context(opened_target(entry.target, project.folder, source))
+            labels = LabelSnapshot(source.shape)
+            if entry.target.only_labelled:
+                labels = view.labels if here else (
+                    project.labels(entry.id, source.shape).store.snapshot())  # fmt: skip
+                if not labels.counts:
+                    raise NotEnoughLabels(
+                        f"{entry.name} has no labels", "paint where its values are to be learned"
+                    )
+        except GeoCNNError as error:
+            if here:
+                raise
+            notes.append(Note(f"Training goes on without {entry.name}: {error}", warning=True))
+            continue
+        chosen.append((entry, Pair(source, labels, target=values)))
+    return chosen, tuple(notes)
 
 
 def go_on(project: Project, view: InView, run: Run) -> Iterator[Event]:
@@ -132,7 +166,10 @@ def go_on(project: Project, view: InView, run: Run) -> Iterator[Event]:
         pairs = []
         for number, kept in enumerate(record.sources):
             source = _open_again(project, view, run, kept, stack)
-            pairs.append(workflow.Pair(source, run.labels(number)))
+            values = None
+            if kept.target is not None:
+                values = stack.enter_context(opened_target(kept.target, project.folder, source))
+            pairs.append(workflow.Pair(source, run.labels(number), target=values))
         take_up(run)
         change_record(run, state="running", error="")
         out, checkpoint = run.folder / MODEL_FILE, run.folder / CHECKPOINT_FILE

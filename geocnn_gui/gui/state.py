@@ -62,7 +62,8 @@ class CursorReadout:
     """What lies under the cursor: ready texts ("CDP 742", "TWT 1 232 ms") and plain values.
 
     `values` are those of the bands in view, None where the sample is dead or not read yet;
-    `label` and `predicted` are class ids, 0 for none; `confidence` is 0-1.
+    `label` and `predicted` are class ids, 0 for none; `confidence` is 0-1; `estimate` the value that was
+    predicted, where values are.
     """
 
     coordinates: tuple[str, ...]
@@ -70,6 +71,7 @@ class CursorReadout:
     label: int = 0
     predicted: int = 0
     confidence: float | None = None
+    estimate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from geocnn_gui.errors import GeoCNNError
 from geocnn_gui.gui.census import labels_elsewhere, take_census
 from geocnn_gui.gui.opening import labelled_entries
-from geocnn_gui.gui.run_list import RunList
 from geocnn_gui.gui.run_tasks import InView, go_on, new_run
+from geocnn_gui.gui.targeting import Targeting
 from geocnn_gui.models.layers.shapes import outline
 from geocnn_gui.models.pretrained import fetch_weights, why_no_weights
 from geocnn_gui.models.spec import LayersSpec, UNetSpec
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["MODEL_FILE", "Training"]
 
 
-class Training(RunList):
+class Training(Targeting):
     """State with specs to train by and the training in hand."""
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -57,7 +57,8 @@ class Training(RunList):
             return reason
         if self.job is not None:
             return "Wait for the running task, or stop it."
-        if self._labelled_classes() < 2 and not self._has_unseen_labels():
+        few = self._labelled_classes() < 2 and not self._has_unseen_labels()
+        if few and not self.learns_values:
             return "Paint a few strokes of at least two classes, then train."
         if reason := self.why_no_network():
             return reason

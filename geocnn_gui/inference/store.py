@@ -179,6 +179,8 @@ class PredictionStore:
 
     def show_as(self, classes: Classes) -> bool:
         """Take names and colours from `classes` of the same ids; say whether any has changed."""
+        if self.target is not None:
+            return False
         before, known = self.classes, {c.id: c for c in classes}
         self._shown = tuple(known.get(c.id, c) for c in self._card.classes)
         return self._shown != before

@@ -23,6 +23,7 @@ from geocnn_gui.labels.classes import Classes
 from geocnn_gui.project.home import is_example
 from geocnn_gui.project.migrations import migrated
 from geocnn_gui.project.state import WorkState, plain_object, tolerant_work
+from geocnn_gui.project.target import StoredTarget
 
 VERSION = 2
 Choice = str | int | float | bool | None
@@ -37,7 +38,7 @@ class StoredSource(BaseModel):
 
     `id` names its folders, so it is held to a pattern. `path` is absolute (or "example:..."),
     `relative` counts from the project folder; `size` (bytes), `modified` (ns) and `fingerprint`
-    tell whether a file found there is still the same.
+    tell whether a file found there is still the same. `target` are values to be learned for it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,6 +51,7 @@ class StoredSource(BaseModel):
     size: int = 0
     modified: int = 0
     fingerprint: str = ""
+    target: StoredTarget | None = None
 
     @classmethod
     def of(

@@ -35,6 +35,7 @@ from geocnn_gui.project.removed import (
     removed_sources,
 )
 from geocnn_gui.project.runs import deleted_runs, purge_runs
+from geocnn_gui.project.target import StoredTarget
 
 if TYPE_CHECKING:
     from geocnn_gui.project.state import WorkState
@@ -55,6 +56,7 @@ class SourceEntry:
     name: str
     choices: Mapping[str, Choice] = field(default_factory=dict)
     state: State = "there"
+    target: StoredTarget | None = None
 
     @property
     def unchanged(self) -> bool:
@@ -216,7 +218,7 @@ class Project:
                 return _entry(stored, self.folder)
         old = removed_like(removed_sources(self.folder, {s.id for s in self._data.sources}), new)
         if old is not None:
-            kept = {"id": old.id, "choices": new.choices or old.choices}
+            kept = {"id": old.id, "choices": new.choices or old.choices, "target": old.target}
             self.put_back(new.model_copy(update=kept))
             return self.source(old.id)
         self._save(sources=(*self._data.sources, new), last_source_id=number)
@@ -254,10 +256,15 @@ class Project:
         """Save the reader's choices for a source (time or depth ...)."""
         self._replace_source(self.stored(entry_id).model_copy(update={"choices": dict(choices)}))
 
+    def set_target(self, entry_id: str, target: StoredTarget | None) -> None:
+        """Save which values are to be learned for a source; raises `CannotWrite`."""
+        self._replace_source(self.stored(entry_id).model_copy(update={"target": target}))
+
     def relink(self, entry_id: str, path: Path) -> SourceEntry:
         """Say where a source's file is now; raises as `add_source` does."""
         stored = self.stored(entry_id)
         new = StoredSource.of(path, self.folder, entry_id=entry_id, choices=stored.choices)
+        new = new.model_copy(update={"target": stored.target})
         self._replace_source(new)
         return _entry(new, self.folder)
 
@@ -388,7 +395,7 @@ def _locked(folder: Path, new: ProjectFile | None) -> Project:
 
 def _entry(stored: StoredSource, folder: Path) -> SourceEntry:
     path, state = stored.find(folder)
-    return SourceEntry(stored.id, path, stored.name, stored.choices, state)
+    return SourceEntry(stored.id, path, stored.name, stored.choices, state, stored.target)
 
 
 def _move(folder: Path, to: Path) -> None:

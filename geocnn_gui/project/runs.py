@@ -24,6 +24,7 @@ from geocnn_gui.models.spec import ModelSpec, Spec
 from geocnn_gui.models.weights import TrainingSummary, read_card
 from geocnn_gui.project.file import Choice
 from geocnn_gui.project.lock import FolderLock, holder_of
+from geocnn_gui.project.target import StoredTarget
 from geocnn_gui.training.checkpoint import SourceMark
 from geocnn_gui.training.checkpoint import read_card as read_checkpoint_card
 from geocnn_gui.training.spec import TrainingSpec
@@ -48,6 +49,7 @@ class RunSource(Spec):
     entry: str
     choices: dict[str, Choice] = Field(default={})
     mark: SourceMark
+    target: StoredTarget | None = None
 
 
 class RunRecord(Spec):
@@ -201,7 +203,7 @@ def _checked(event: EpochDone | Note) -> EpochDone | Note:
     """Return an event of a log whose figures are figures; raises `TypeError`."""
     if isinstance(event, EpochDone):
         figures = (event.epoch, event.epochs, event.loss, event.holdout_loss, event.holdout_iou,
-                   event.fold, event.folds, *(event.holdout_interval or ()))  # fmt: skip
+                   event.fold, event.folds, event.holdout_rmse, event.holdout_r2, *(event.holdout_interval or ()))  # fmt: skip
         if not all(x is None or isinstance(x, int | float) for x in figures):
             raise TypeError
         if event.holdout_interval is not None:

@@ -29,9 +29,9 @@ def class_colours(classes: Classes, opacity: float) -> list[int]:
     return packed(table, _alpha(opacity))
 
 
-def confidence_colours(opacity: float) -> list[int]:
-    """Return the colour of confidence levels 1-255 (0 to 1); level 0, no prediction, is clear."""
-    table = colour_table(CONFIDENCE_MAP)
+def confidence_colours(opacity: float, name: str = CONFIDENCE_MAP) -> list[int]:
+    """Return the colour of levels 1-255 (0 to 1); level 0, no prediction, is clear."""
+    table = colour_table(name)
     return packed(np.concatenate([table[:1], table[:-1]]), _alpha(opacity))
 
 

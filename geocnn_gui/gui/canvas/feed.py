@@ -20,6 +20,8 @@ from geocnn_gui.gui.canvas.overlays import (
     error_levels,
     label_levels,
     picture_levels,
+    value_levels,
+    value_map,
 )
 from geocnn_gui.gui.canvas.parts import WHOLE, Part, coarse_part, still_good, wanted_part
 from geocnn_gui.gui.canvas.reader import Reader, SectionReader
@@ -249,6 +251,7 @@ class Feed(QObject):
         if store is None or kind == "none":
             return None
         read = class_levels(store) if kind == "classes" else confidence_levels(store)
+        read = value_levels(store) if store.target is not None else read
         return lambda plane, part: picture_levels(read, plane, part)
 
     # -- answers -------------------------------------------------------------------------------
@@ -296,9 +299,10 @@ class Feed(QObject):
         confidence = view.overlay == "confidence" and errors is None
         classes = store.classes if store is not None else self._session.classes
         classes = classes if errors is None else errors.entries
+        values = store is not None and store.target is not None and errors is None
         colours = (
-            confidence_colours(view.overlay_opacity)
-            if confidence
+            confidence_colours(view.overlay_opacity, value_map(store))
+            if confidence or values
             else class_colours(
                 classes, view.overlay_opacity if errors is None else self._session.error_opacity
             )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from geocnn_gui.data.colour_maps import CONFIDENCE_MAP
 from geocnn_gui.gui.canvas.index_item import aligned, thinned
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from geocnn_gui.scoring.compare import ErrorMap
 
 _AT_ONCE = 4_000_000
+_DIVERGING = "red-white-blue"
+#: Standard deviations of the target to both sides that the colours show, and how near to 0 its
+#: middle lies where values swing around that.
+_WIDE, _AROUND_0 = 2.5, 0.25
 
 
 #: Reads uint8 levels of a window, in the source's array order.
@@ -61,6 +66,39 @@ def confidence_levels(store: PredictionStore) -> Levels:
         return np.where(store.read_classes(window) > 0, confidence.astype(np.uint8), 0)
 
     return read
+
+
+def value_levels(store: PredictionStore) -> Levels:
+    """Return a reader of values as levels 1-255 between the limits; 0 is not predicted."""
+    low, high = value_limits(store)
+
+    def read(window: Window) -> np.ndarray:
+        values = store.read_values(window)
+        shares = np.clip((np.nan_to_num(values) - low) / (high - low), 0, 1)
+        levels = (shares * np.float32(254) + np.float32(1.5)).astype(np.uint8)
+        return np.where(np.isfinite(values), levels, 0).astype(np.uint8)
+
+    return read
+
+
+def value_limits(store: PredictionStore) -> tuple[float, float]:
+    """Return the values of the first and last colour: around the middle of the training target."""
+    target = store.target
+    assert target is not None
+    if is_centred(store):
+        return -_WIDE * target.scale, _WIDE * target.scale
+    return target.mean - _WIDE * target.scale, target.mean + _WIDE * target.scale
+
+
+def is_centred(store: PredictionStore) -> bool:
+    """Say whether values swing around 0, as amplitudes do."""
+    target = store.target
+    return target is not None and abs(target.mean) < _AROUND_0 * target.scale
+
+
+def value_map(store: PredictionStore | None) -> str:
+    """Return the colour map of a prediction's values, or of its confidence."""
+    return _DIVERGING if store is not None and is_centred(store) else CONFIDENCE_MAP
 
 
 def picture_levels(read: Levels, plane: Plane, part: Part) -> np.ndarray:

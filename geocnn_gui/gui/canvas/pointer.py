@@ -79,6 +79,11 @@ class Pointer(QObject):
         window: Window = source.plane(session.section).window(rows, columns)
         predicted = int(store.read_classes(window).flat[0]) if store is not None else 0
         sure = float(store.read_confidence(window).flat[0]) if store and predicted else None
+        if store is not None and store.target is not None:
+            value, sure = float(store.read_values(window).flat[0]), None
+            estimate = value if predicted else None
+        else:
+            estimate = None
         label = int(session.labels.store.read(window).flat[0]) if session.labels else 0
         return CursorReadout(
             position_texts(source, session.section, *cell),
@@ -86,4 +91,5 @@ class Pointer(QObject):
             label,
             predicted,
             sure,
+            estimate,
         )

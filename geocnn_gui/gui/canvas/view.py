@@ -13,7 +13,9 @@ from geocnn_gui.gui.canvas.axes import AxisBar
 from geocnn_gui.gui.canvas.canvas import Canvas
 from geocnn_gui.gui.canvas.colour_maps import packed
 from geocnn_gui.gui.canvas.feed import Feed
+from geocnn_gui.gui.canvas.overlays import value_limits, value_map
 from geocnn_gui.gui.canvas.pointer import Pointer
+from geocnn_gui.gui.canvas.readout import number_text
 from geocnn_gui.gui.canvas.split_item import BUFFER, HELD, TESTED
 from geocnn_gui.gui.widgets.histogram_bar import HistogramBar
 from geocnn_gui.gui.widgets.legend import Legend
@@ -107,6 +109,7 @@ class CanvasView(QWidget):
         self.canvas.viewport_changed.connect(self._place_overlays)
         self.canvas.cursor_moved.connect(self._mark_axes)
         self.canvas.opacity_turned.connect(self._turn_opacity)
+        self.canvas.cursor_moved.connect(self._session.hover_cell)
         self.feed.pictured.connect(self._show_histogram)
         self.feed.stretched.connect(self._show_limits)
         self.feed.busy_changed.connect(self._on_busy)
@@ -125,10 +128,13 @@ class CanvasView(QWidget):
         session.tool_changed.connect(lambda: self.canvas.use_tool(session.tool))
         session.overlay_changed.connect(self._on_overlay_changed)
         session.errors_changed.connect(self._on_overlay_changed)
+        session.target_changed.connect(self._show_sentences)
         session.block_wanted.connect(lambda block: self.canvas.show_block(*block))
         session.tile_done.connect(self.feed.take_tile)
         for signal in (session.split_changed, session.section_changed, session.source_changed):
             signal.connect(self._show_split)
+        for signal in (session.seen_changed, session.section_changed):
+            signal.connect(self._show_inside)
 
     # -- the session has changed ---------------------------------------------------------------
 
@@ -238,13 +244,18 @@ class CanvasView(QWidget):
         if errors is not None:
             entries = [(one.color, one.name) for one in errors.entries]
             self.legend.show_classes("Errors", entries)
+        elif store is not None and store.target is not None:
+            ends = tuple(number_text(float(f"{v:.3g}")) for v in value_limits(store))
+            colours = packed(colour_table(value_map(store)))
+            self.legend.show_bar(store.target.title, colours, (ends[0], ends[1]))
         elif store is not None and view.overlay == "confidence":
             self.legend.show_bar("Confidence", packed(colour_table(CONFIDENCE_MAP)))
         elif store is not None:
             entries = [(one.color, one.name) for one in store.classes]
             self.legend.show_classes("Prediction", entries)
         labels = session.labels
-        self.hint.setVisible(labels is not None and not labels.store.counts and store is None)
+        unlabelled = labels is not None and not labels.store.counts and not session.learns_values
+        self.hint.setVisible(unlabelled and store is None)
         self._place_overlays()
 
     def _show_split(self) -> None:
@@ -261,6 +272,11 @@ class CanvasView(QWidget):
             self.split_legend.show_classes("Split", entries)
         self.canvas.update()
         self._place_overlays()
+
+    def _show_inside(self) -> None:
+        """Draw what is seen inside the model."""
+        self.canvas.inside.set_overlay(self._session.inspect_overlay())
+        self.canvas.update()
 
     def _on_busy(self, busy: bool) -> None:
         if busy:

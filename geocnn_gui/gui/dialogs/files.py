@@ -84,6 +84,14 @@ class Asker:
         """Ask for a label file and score the prediction against it."""
         self._ask("Score against a label file", LABELS, self._session.start_scoring)
 
+    def target(self) -> None:
+        """Ask for a file of values and learn them."""
+        self._ask("Values to learn", DATA, self._session.choose_target)
+
+    def true_values(self) -> None:
+        """Ask for a file of true values and score the predicted ones against it."""
+        self._ask("Score against true values", DATA, self._session.start_value_scoring)
+
     def report_name(self) -> None:
         """Ask for a name and write the figures of the score there."""
         dialog = QFileDialog(self._window, "Save report", self._folder, REPORTS)

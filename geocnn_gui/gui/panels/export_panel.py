@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 #: Kind -> title and, in a line, what it is.
 _KINDS: dict[Kind, tuple[str, str]] = {
     "classes": ("Class map", "The likeliest class of every cell"),
+    "values": ("Values", "What was estimated, with its unit"),
     "confidence": ("Confidence", "How sure the network is, 0 to 1"),
     "probabilities": ("Probabilities", "The share of each class, 0 to 1"),
     "polygons": ("Polygons", "Outlines with class, area, confidence"),
@@ -99,10 +100,13 @@ class ExportPanel(QWidget):
 
     def _refresh(self) -> None:
         session = self._session
+        shown = self._suitable()
         for kind, choice in self._choices.items():
             never = session.source is not None and session.job is None
             why = session.why_no_export(kind) if never else ""
             enable(choice, why, tip=_KINDS[kind][1])
+            choice.setVisible(kind in shown)
+            self._notes[kind].setVisible(kind in shown)
             missing = bool(why) and session.prediction is not None and kind == "probabilities"
             self._notes[kind].setText(_NOT_KEPT if missing else _KINDS[kind][1])
         section = session.section.axis is not None
@@ -116,6 +120,15 @@ class ExportPanel(QWidget):
         self._show_gaps()
         self._look_for_gaps()
 
+    def _suitable(self) -> set[Kind]:
+        """Return the kinds that the prediction in view can have; choose one of them."""
+        store = self._session.prediction
+        values = store is not None and store.target is not None
+        shown = {"values", "figure"} if values else set(self._choices) - {"values"}
+        if self._kind not in shown:
+            self._choices["values" if values else "classes"].click()
+        return shown
+
     def _fill_formats(self) -> None:
         """Offer what suits the data, the most natural first."""
         self._formats.blockSignals(True)
@@ -126,6 +139,8 @@ class ExportPanel(QWidget):
             for each in formats_for(self._kind, self._source):
                 self._formats.addItem(each.name, (each.suffixes[0], "source", each.use))
                 if each.name == "SEG-Y":
+                    if self._kind == "values":
+                        continue
                     self._formats.addItem("SEG-Y, 8-bit", (each.suffixes[0], "int8", _SMALL))
         self._formats.setEnabled(self._formats.count() > 1)
         self._formats.blockSignals(False)

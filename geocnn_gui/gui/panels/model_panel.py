@@ -256,8 +256,12 @@ def title_of(spec: ModelSpec) -> str:
 def describe_card(card: ModelCard) -> str:
     """Say in a few words what a model is and what it was trained on."""
     parts = [title_of(card.spec), ", ".join(c.name for c in card.classes)]
+    if card.target is not None:
+        parts[1] = f"estimates {card.target.title}"
     if card.training.data:
         parts.append(f"trained on {', '.join(card.training.data)}")
+    if (rmse := card.training.holdout_values.get("rmse")) is not None and card.target is not None:
+        parts.append(f"held-out RMSE {rmse:.4g} {card.target.unit}".rstrip())
     if card.training.holdout_iou is not None:
         said = card.training
         words = score_words(

@@ -151,7 +151,11 @@ class PredictPanel(QWidget):
         self._overlay.setVisible(store is not None)
         if store is None:
             return
-        shown = view.overlay if view.overlay_visible else "none"
+        values = store.target is not None
+        self._choices["classes"].setText("Values" if values else "Classes")
+        self._choices["confidence"].setVisible(not values)
+        overlay = "classes" if values else view.overlay
+        shown = overlay if view.overlay_visible else "none"
         self._choices[shown].setChecked(True)
         self._opacity.blockSignals(True)
         self._opacity.setValue(round(100 * view.overlay_opacity))

@@ -28,6 +28,8 @@ def row_of(run: Run, in_hand: Path | None) -> RunRow:
     said = record.summary or TrainingSummary(holdout_iou=record.holdout_iou)
     score = "" if said.holdout_iou is None else (
         f"IoU {score_words(said.holdout_iou, said.holdout_interval)}")  # fmt: skip
+    if (rmse := said.holdout_values.get("rmse")) is not None:
+        score = f"RMSE {rmse:.4g}"
     mine = run.model is not None and run.model == in_hand
     return RunRow(
         run.folder, run.title, title_of(record.model), score,
@@ -81,6 +83,11 @@ def compared(run: Run, epochs: tuple[EpochDone, ...]) -> ComparedRun:
 def score_lines(record: RunRecord) -> list[str]:
     """Say how good a run is and how far that may be off, a line each."""
     said = record.summary or TrainingSummary(holdout_iou=record.holdout_iou)
+    if said.holdout_values:
+        return [_value_line(title, figures) for title, figures in (
+            ("Held out", said.holdout_values), ("Test set", said.test_values),
+            ("On single pixels (leaky)", said.leaky_values),
+        ) if figures]  # fmt: skip
     if said.holdout_iou is None:
         return ["No held-out score"]
     words = score_words(
@@ -94,9 +101,19 @@ def score_lines(record: RunRecord) -> list[str]:
     return lines
 
 
+def _value_line(title: str, figures: dict[str, float | None]) -> str:
+    names = {"rmse": "RMSE", "mae": "MAE", "r2": "R²", "psnr": "PSNR"}
+    said = [f"{n} {figures[k]:.4g}" for k, n in names.items() if figures.get(k) is not None]
+    return f"{title}: {', '.join(said)}"
+
+
 def _figures(record: RunRecord) -> dict[str, str]:
     """Return the scores of a run, with their intervals, as the comparison shows them."""
     said = record.summary or TrainingSummary(holdout_iou=record.holdout_iou)
+    if said.holdout_values:
+        line = _value_line("", said.holdout_values).removeprefix(": ")
+        scored = plural(said.holdout_units, said.holdout_by)
+        return {"Values, held out": line, "Scored on": scored}
     found = {"Mean IoU, held out": "–"}
     if said.holdout_iou is not None:
         found["Mean IoU, held out"] = score_words(said.holdout_iou, said.holdout_interval, digits=3)

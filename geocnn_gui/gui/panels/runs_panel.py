@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from geocnn_gui.events import score_of
 from geocnn_gui.gui.panels.run_rows import chosen_sentence, compared, held_runs, row_of
 from geocnn_gui.gui.theme import colours, set_icon
 from geocnn_gui.gui.widgets.card import Card, button, duration, enable, label
@@ -360,7 +361,8 @@ class RunsPanel(Card):
             scored = [(e.epoch, e.holdout_loss) for e in held if e.holdout_loss is not None]
             loss.append((names[0], c.accent, tuple((e.epoch, e.loss) for e in held)))
             loss.append((names[1], c.warning, tuple(scored)))
-            points = [(e.epoch, e.holdout_iou) for e in held if e.holdout_iou is not None]
+            figures = [(e.epoch, score_of(e)) for e in held]
+            points = [(epoch, figure) for epoch, figure in figures if figure is not None]
             iou.append(("", "#0b9e6f", tuple(points)))
         refit = tuple((e.epoch, e.loss) for e in epochs if e.stage == "refit")
         self._loss.show_curves((*loss, ("refit", c.muted, refit)), empty="")

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from geocnn_gui.gui.panels.thin_figures import ThinFigures
+from geocnn_gui.gui.panels.value_figures import ValueFiguresPanel
 from geocnn_gui.gui.widgets.card import button, enable, grouped, label, plural
 from geocnn_gui.gui.widgets.choice_row import ChoiceRow
 from geocnn_gui.gui.widgets.confusion_table import ConfusionTable, Matrix
@@ -79,6 +80,7 @@ class ScorePanel(QWidget):
             "The best judge is labels that no training has seen.", role="muted", wrap=True
         )
         self._result = _Result(session, ask_report)
+        self._values = ValueFiguresPanel(session)
         layout = QVBoxLayout(self)
         layout.setSpacing(8)
         layout.addWidget(label("Score the prediction", role="title"))
@@ -88,6 +90,7 @@ class ScorePanel(QWidget):
         line.addWidget(self._file)
         layout.addLayout(line)
         layout.addWidget(self._result)
+        layout.addWidget(self._values)
         layout.addStretch(1)
         for signal in (session.overlay_changed, session.job_changed, session.labels_changed,
                        session.scored, session.errors_changed):  # fmt: skip
@@ -102,8 +105,13 @@ class ScorePanel(QWidget):
         enable(
             self._file, why_not, tip="Score against a raster, PNG, SEG-Y or .npy of the same grid"
         )
-        self._advice.setVisible(session.score is None)
-        self._result.setVisible(session.score is not None)
+        store = session.prediction
+        values = store is not None and store.target is not None
+        self._values.setVisible(values)
+        for widget in (self._ours, self._file):
+            widget.setVisible(not values)
+        self._advice.setVisible(session.score is None and not values)
+        self._result.setVisible(session.score is not None and not values)
 
 
 class _Result(QWidget):

@@ -54,6 +54,9 @@ class StatusLine(QStatusBar):
     def _predicted(self, readout: CursorReadout) -> str:
         if not readout.predicted:
             return ""
+        store = self._session.prediction
+        if readout.estimate is not None and store is not None and store.target is not None:
+            return f"predicted: {_number(readout.estimate)} {store.target.unit}".rstrip()
         sure = "" if readout.confidence is None else f" {readout.confidence:.2f}"
         return f"predicted: {self._class(readout.predicted)}{sure}"
 

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from geocnn_gui.events import EpochDone
+from geocnn_gui.events import EpochDone, score_of
 from geocnn_gui.gui.theme import colours
 from geocnn_gui.gui.widgets.card import label
 from geocnn_gui.gui.widgets.curve_plot import Curve, CurvePlot
@@ -102,7 +102,8 @@ class CompareRuns(QDialog):
         loss: list[Curve] = []
         for run, colour in zip(runs, RUN_COLOURS, strict=False):
             for held in run.held:
-                points = [(e.epoch, e.holdout_iou) for e in held if e.holdout_iou is not None]
+                figures = [(e.epoch, score_of(e)) for e in held]
+                points = [(epoch, figure) for epoch, figure in figures if figure is not None]
                 iou.append(("", colour, tuple(points)))
             losses = [tuple((e.epoch, e.loss) for e in fit) for fit in run.held or (run.refit,)]
             loss += [("", colour, points) for points in losses]

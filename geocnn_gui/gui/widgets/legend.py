@@ -25,6 +25,7 @@ class Legend(QWidget):
         self._title = ""
         self._entries: tuple[tuple[str, str], ...] = ()
         self._bar: tuple[int, ...] = ()
+        self._ends = ("0", "1")
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setAccessibleName("Legend")
 
@@ -38,9 +39,17 @@ class Legend(QWidget):
         self._title, self._entries, self._bar = title, tuple(entries), ()
         self._changed()
 
-    def show_bar(self, title: str, colours: Sequence[int]) -> None:
-        """Show packed colours as a bar from 0 to 1."""
+    @property
+    def ends(self) -> tuple[str, str]:
+        """Return what stands at both ends of the bar."""
+        return self._ends
+
+    def show_bar(
+        self, title: str, colours: Sequence[int], ends: tuple[str, str] = ("0", "1")
+    ) -> None:
+        """Show packed colours as a bar, with the values at its ends."""
         self._title, self._entries, self._bar = title, (), tuple(colours)
+        self._ends = ends
         self._changed()
 
     def sizeHint(self) -> QSize:
@@ -81,9 +90,9 @@ class Legend(QWidget):
         image = QImage(row.data, len(row), 1, 4 * len(row), QImage.Format.Format_RGB32)
         box = QRectF(_PAD, _PAD + self._line(), _BAR, _SWATCH)
         painter.drawImage(box, image, QRectF(image.rect()))
-        self._text(painter, 2, _PAD, "0")
-        width = self.fontMetrics().horizontalAdvance("1")
-        self._text(painter, 2, _PAD + _BAR - width, "1")
+        self._text(painter, 2, _PAD, self._ends[0])
+        width = self.fontMetrics().horizontalAdvance(self._ends[1])
+        self._text(painter, 2, _PAD + _BAR - width, self._ends[1])
 
     def _text(self, painter: QPainter, line: int, left: float, text: str) -> None:
         box = QRectF(left, _PAD - 2 + line * self._line(), self.width(), self._line())

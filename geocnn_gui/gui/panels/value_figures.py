@@ -1,0 +1,87 @@
+"""How far predicted values are from true ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+
+from geocnn_gui.gui.widgets.card import button, enable, grouped, label
+
+if TYPE_CHECKING:
+    from geocnn_gui.gui.session import Session
+    from geocnn_gui.scoring.value_evaluation import ValueEvaluation
+    from geocnn_gui.scoring.values import ValueFigures
+
+_TITLES = {"all": "All", "held_out": "Held out", "trained": "Trained on", "new": "New"}
+_ROWS = {
+    "rmse": "RMSE", "mae": "MAE", "r2": "R²", "psnr": "PSNR", "bias": "Bias",
+}  # fmt: skip
+_HOW = (
+    "RMSE and MAE are in the unit of the values; bias is predicted less true. R² is 1 for a "
+    "perfect estimate, 0 for the mean of the true values. PSNR compares their range with the RMSE."
+)
+
+
+class ValueFiguresPanel(QWidget):
+    """The Score panel's content while values are predicted."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.setObjectName("value_figures")
+        self._session = session
+        self._ours = button(
+            "Score against the target", session.start_value_scoring, name="score_target",
+            primary=True,
+        )  # fmt: skip
+        self._file = button("File…", session.request_true_values.emit, name="score_value_file")
+        self._against = label(role="muted", name="value_against", wrap=True)
+        self._table = label(name="value_table")
+        self._caution = label(role="warning", name="value_caution", wrap=True)
+        self._note = label(_HOW, role="muted", wrap=True)
+        line = QHBoxLayout()
+        line.addWidget(self._ours, 1)
+        line.addWidget(self._file)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        layout.addLayout(line)
+        for widget in (self._against, self._table, self._caution, self._note):
+            layout.addWidget(widget)
+        for signal in (session.value_scored, session.target_changed, session.job_changed,
+                       session.overlay_changed):  # fmt: skip
+            signal.connect(self._refresh)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        session, score = self._session, self._session.value_score
+        enable(self._ours, session.why_no_value_score())
+        why = session.why_no_value_score() if session.target is not None else ""
+        enable(self._file, why, tip="Score against a raster, SEG-Y or .npy of the same grid")
+        for widget in (self._against, self._table, self._caution, self._note):
+            widget.setVisible(score is not None)
+        if score is None:
+            return
+        evaluation = score.evaluation
+        self._against.setText(f"Against {score.against}")
+        self._table.setText(_table(evaluation))
+        self._caution.setText(" ".join((*evaluation.warnings, *evaluation.notes)))
+        self._caution.setVisible(bool(self._caution.text()))
+
+
+def _table(evaluation: ValueEvaluation) -> str:
+    parts: dict[str, ValueFigures] = {"all": evaluation.figures}
+    parts |= {str(key): figures for key, figures in evaluation.subsets.items()}
+    units = {"r2": "", "psnr": "dB"}
+    head = "".join(f"<th align=right>&nbsp;&nbsp;{_TITLES[key]}</th>" for key in parts)
+    rows = [f"<tr><td></td>{head}</tr>"]
+    for key, title in _ROWS.items():
+        unit = units.get(key, evaluation.unit)
+        cells = "".join(f"<td align=right>{_text(getattr(f, key))}</td>" for f in parts.values())
+        rows.append(f"<tr><td>{title}{f' ({unit})' if unit else ''}</td>{cells}</tr>")
+    cells = "".join(f"<td align=right>{grouped(f.cells)}</td>" for f in parts.values())
+    return f"<table cellpadding=3>{''.join(rows)}<tr><td>Pixels</td>{cells}</tr></table>"
+
+
+def _text(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}".replace("-", "−")
