@@ -101,8 +101,14 @@ def test_that_one_of_several_arrays_has_to_be_chosen(tmp_path):
 def test_that_real_archives_open_or_say_what_to_choose(real_data):
     with open_source(next((real_data / "waveforms").glob("*.npz"))) as source:
         assert source.shape == (9001, 3)
-    with pytest.raises(UnreadableFile, match="patches, weak_labels"):
-        open_source(real_data / "patches" / "f3_patches_800.npz")
+    with open_source(real_data / "patches" / "f3_patches_800.npz") as source:
+        # Of its two arrays weak_labels holds labels too: it says nothing of what to show.
+        assert source.choices["key"] == "patches"
+        assert source.choices["labels"] == "patch_class"
+        assert [name for _, name in source.samples.classes] == ["chaotic", "other", "fault", "salt"]
+        assert np.bincount(source.samples.labels).tolist() == [0, 200, 200, 200, 200]
+    with pytest.raises(UnreadableFile, match="no array named third"):
+        open_source(real_data / "patches" / "f3_patches_800.npz", key="third")
 
 
 BAD = {
