@@ -19,6 +19,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from geocnn_gui.data.source import Window
 from geocnn_gui.events import Event, Progress
@@ -144,6 +145,37 @@ class CurveTally:
         while last + 1 < len(points) and points[last + 1].f1 == top:
             last += 1
         return points[(first + last) // 2]
+
+
+class ThinCount(BaseModel):
+    """What was counted of a thin class (its number from 0), to be kept and put together.
+
+    `named` are the counts of a `TolerantTally`, `levels` (judged, right, found) those of a
+    `CurveTally`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    named: tuple[int, int, int, int]
+    levels: tuple[tuple[int, ...], ...]
+    labelled: int
+
+    @classmethod
+    def of(cls, number: int, named: TolerantTally, curve: CurveTally) -> ThinCount:
+        """Take what two tallies have counted."""
+        levels = (curve.judged, curve.right, curve.found)
+        return cls(
+            number=number, named=(named.predicted, named.right, named.labelled, named.found),
+            levels=tuple(tuple(each.tolist()) for each in levels), labelled=curve.labelled,
+        )  # fmt: skip
+
+    @staticmethod
+    def pooled(counts: Sequence[ThinCount]) -> tuple[TolerantTally, CurveTally]:
+        """Return the tallies of all of them together."""
+        named = np.sum([each.named for each in counts], axis=0).tolist()
+        levels = np.sum([each.levels for each in counts], axis=0)
+        return TolerantTally(*named), CurveTally(*levels, sum(each.labelled for each in counts))
 
 
 def _score(right: int, predicted: int, found: int, labelled: int) -> TolerantScore:

@@ -25,6 +25,7 @@ from geocnn_gui.models.scaling import Scaling
 from geocnn_gui.models.spec import ModelSpec, Spec
 from geocnn_gui.models.value_scores import ValueScores
 from geocnn_gui.scoring.intervals import UnitScores
+from geocnn_gui.scoring.thin import ThinCount
 from geocnn_gui.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class FitCard(Spec):
     finished: bool = False
     values: ValueScores | None = None
     lowest: float | None = None
+    thin: tuple[ThinCount, ...] | None = None
 
 
 class FittingCard(Spec):

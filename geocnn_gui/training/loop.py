@@ -21,6 +21,7 @@ from geocnn_gui.models.spec import ModelSpec
 from geocnn_gui.models.target import Target
 from geocnn_gui.models.value_scores import ValueScores
 from geocnn_gui.scoring.intervals import UnitScores, score_intervals
+from geocnn_gui.scoring.thin import ThinCount
 from geocnn_gui.training.checkpoint import FitCard, FittingCard, Stage
 from geocnn_gui.training.holdout import HeldScore, score_holdout
 from geocnn_gui.training.recipe import (
@@ -63,6 +64,7 @@ class Fit:
     finished: bool = False
     best_values: ValueScores | None = None
     lowest: float | None = None
+    thin: tuple[ThinCount, ...] | None = None
 
     @property
     def card(self) -> FitCard:
@@ -72,7 +74,7 @@ class Fit:
             best_epoch=self.best_epoch, best_iou=self.best_iou, top_iou=self.top_iou,
             confusion=None if confusion is None else tuple(map(tuple, confusion.tolist())),
             units=self.best_units, steps=self.steps, finished=self.finished,
-            values=self.best_values, lowest=self.lowest,
+            values=self.best_values, lowest=self.lowest, thin=self.thin,
         )  # fmt: skip
 
     @classmethod
@@ -81,7 +83,7 @@ class Fit:
         confusion = None if card.confusion is None else np.array(card.confusion, np.int64)
         return cls(
             best_state, card.best_epoch, card.best_iou, card.top_iou, confusion, card.units,
-            card.steps, card.finished, card.values, card.lowest,
+            card.steps, card.finished, card.values, card.lowest, card.thin,
         )  # fmt: skip
 
 

@@ -40,7 +40,13 @@ from geocnn_gui.training.sampling import keep_small, patches_at_once
 from geocnn_gui.training.sections import Pair
 from geocnn_gui.training.spec import TrainingSpec
 from geocnn_gui.training.telling import tell_balance, tell_never_predicted
-from geocnn_gui.training.thin_classes import ThinClass, find_thin, score_thin, tell_thin
+from geocnn_gui.training.thin_classes import (
+    ThinClass,
+    find_thin,
+    pool_thin,
+    score_thin,
+    tell_thin,
+)
 from geocnn_gui.training.values import facts_of, open_target_pictures, score_values
 from geocnn_gui.training.values import in_words as value_words
 
@@ -50,6 +56,7 @@ if TYPE_CHECKING:
     from geocnn_gui.models.base import SegmentationNet
     from geocnn_gui.models.target import Target
     from geocnn_gui.scoring.intervals import ScoreIntervals
+    from geocnn_gui.scoring.thin import ThinCount
     from geocnn_gui.scoring.values import ValueIntervals
     from geocnn_gui.training.checkpoint import Stage
 
@@ -132,6 +139,7 @@ class _Run:
         self._test_values: ValueIntervals | None = None
         self._target: Target | None = None
         self._thin: list[ThinClass] = []
+        self._narrow: list[int] | None = None
         self._began = time.monotonic()
         self._keeper = Keeper(order.checkpoint)
         self._log: list[EpochDone] = []
@@ -142,7 +150,7 @@ class _Run:
         self._folds = yield from self._hold_out()
         refit = self._training.refit or len(self._folds.counted) != 1
         yield from self._run_folds(task, self._folds, legs=len(self._folds.all) + refit)
-        yield from self._score_thin(self._folds)
+        yield from self._tell_classes(self._folds)
         if refit:
             yield from self._fit_all(task, self._folds)
         if self._folds.plan.tests:
@@ -203,23 +211,34 @@ class _Run:
                 self._pictures.split_by(fold.splits())
                 leg = folds.leg(fold, self._training.epochs, legs)
                 yield from fit(task, leg, result=fold.fit, start=self._start_of(fold))
+            yield from self._score_thin(fold)
         yield from self._tell_score(folds, refit=legs > len(folds.all))
 
-    def _score_thin(self, folds: Folds) -> Iterator[Event]:
-        """Say how classes came off in the held-out runs, thin ones at every threshold."""
+    def _score_thin(self, fold: Fold) -> Iterator[Event]:
+        """Count at every threshold how the thin classes came off in a held-out run."""
+        if self._target is not None or fold.leaky or fold.fit.thin is not None:
+            return
+        if not fold.fit.best_state:
+            return
+        if self._narrow is None:
+            self._narrow = yield from find_thin(self._pictures.all)
+        found: tuple[ThinCount, ...] = ()
+        if self._narrow:
+            net = self._network(fold.fit)
+            self._room.device.place(net)
+            self._pictures.split_by(fold.splits())
+            scoring = score_thin(net.eval(), self._pictures.all, self._room, self._narrow)
+            found = yield from scoring
+        fold.fit.thin = found
+
+    def _tell_classes(self, folds: Folds) -> Iterator[Event]:
+        """Say how classes came off in the held-out runs, thin ones at their best threshold."""
         if self._target is not None:
             return
         counts = [f.fit.best_confusion for f in folds.counted if f.fit.best_confusion is not None]
         if counts and (note := tell_never_predicted(self._classes, np.sum(counts, axis=0))):
             yield note
-        fold = next((f for f in reversed(folds.counted) if f.fit.best_state), None)
-        thin = yield from find_thin(self._pictures.all)
-        if fold is None or not thin:
-            return
-        net = self._network(fold.fit)
-        self._room.device.place(net)
-        self._pictures.split_by(fold.splits())
-        self._thin = yield from score_thin(net.eval(), self._pictures.all, self._room, thin)
+        self._thin = pool_thin([fold.fit.thin or () for fold in folds.counted])
         yield from tell_thin(self._classes, self._thin)
 
     def _fit_all(self, task: Task, folds: Folds) -> Iterator[Event]:

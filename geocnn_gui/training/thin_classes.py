@@ -11,6 +11,7 @@ from geocnn_gui.scoring.thin import (
     TOLERANCE,
     CurvePoint,
     CurveTally,
+    ThinCount,
     TolerantScore,
     TolerantTally,
     WidthTally,
@@ -57,8 +58,8 @@ def find_thin(pictures: Sequence[LabelledPicture]) -> Generator[Event, None, lis
 
 def score_thin(
     net: SegmentationNet, pictures: list[LabelledPicture], room: Room, thin: Sequence[int]
-) -> Generator[Event, None, list[ThinClass]]:
-    """Score thin classes on what the pictures' splits hold out, at every threshold.
+) -> Generator[Event, None, tuple[ThinCount, ...]]:
+    """Count how thin classes come off on what the pictures' splits hold out, at every threshold.
 
     Labels beside held-out ground may make a held-out cell right, but are not judged themselves.
     """
@@ -76,7 +77,16 @@ def score_thin(
             named[number].add(truth, likeliest == number, known, core, **options)
             curves[number].add(truth, shares[number], known, core, **options)
         yield Progress(0, 0, "Scoring thin classes")
-    return [ThinClass(n, named[n].score, curves[n].best) for n in thin]
+    return tuple(ThinCount.of(n, named[n], curves[n]) for n in thin)
+
+
+def pool_thin(folds: Sequence[Sequence[ThinCount]]) -> list[ThinClass]:
+    """Return the scores of all folds together: each class has one threshold for all."""
+    found = []
+    for number in sorted({each.number for fold in folds for each in fold}):
+        named, curve = ThinCount.pooled([c for fold in folds for c in fold if c.number == number])
+        found.append(ThinClass(number, named.score, curve.best))
+    return found
 
 
 def tell_thin(classes: Classes, found: Sequence[ThinClass]) -> list[Note]:

@@ -20,6 +20,7 @@ from geocnn_gui.scoring.split_spec import TEST, SplitChoice, SplitSpec
 from geocnn_gui.training.run import Order, resume, train
 from geocnn_gui.training.sections import Pair
 from geocnn_gui.training.spec import TrainingSpec
+from geocnn_gui.training.thin_classes import pool_thin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +38,15 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+def a_faulted_pair() -> Pair:
+    """Two layers, the second cut by lines two cells wide: class 9 is thin."""
+    pair = a_pair()
+    labels = np.full(pair.source.shape, 3, np.uint8)
+    for trace in range(8, 250, 16):
+        labels[trace : trace + 2, 10:150] = 9
+    return Pair(pair.source, LabelSnapshot.from_array(labels))
+
+
 def begin(
     folder: Path, *, epochs: int = 2, pair: Pair | None = None, **split: object
 ) -> Iterator[Event]:
@@ -50,8 +60,8 @@ def begin(
     return train(order)
 
 
-def go_on(folder: Path) -> Iterator[Event]:
-    return resume(folder / "check", [a_pair()], out=folder / "model", device=CPU)
+def go_on(folder: Path, pair: Pair | None = None) -> Iterator[Event]:
+    return resume(folder / "check", [pair or a_pair()], out=folder / "model", device=CPU)
 
 
 def epochs(events: list[Event]) -> list[EpochDone]:
@@ -104,6 +114,32 @@ def test_that_folds_broken_off_after_every_epoch_end_as_if_left_alone(tmp_path: 
     )
     assert a == b
     assert a["test_iou"] is not None
+
+
+@pytest.mark.slow
+def test_that_the_threshold_of_a_thin_class_comes_from_all_folds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pooled: list[list] = []
+
+    def keep(folds) -> list:
+        pooled.append(list(folds))
+        return pool_thin(folds)
+
+    monkeypatch.setattr("geocnn_gui.training.run.pool_thin", keep)
+    pair, wish = a_faulted_pair(), {"epochs": 1, "folds": 3, "unit": "block"}
+    list(begin(tmp_path / "whole", pair=pair, **wish))
+    stop_after(begin(tmp_path / "parts", pair=pair, **wish), 1)
+    while (tmp_path / "parts" / "check").exists():
+        stop_after(go_on(tmp_path / "parts", pair), 1)
+    whole, parts = (read_card(tmp_path / f / "model") for f in ("whole", "parts"))
+    assert (whole.thin, whole.thresholds) == (parts.thin, parts.thresholds)
+    assert whole.thin == (9,)
+    assert pooled[0] == pooled[-1]
+    assert len(pooled[0]) == 3
+    held = sum(count.labelled for fold in pooled[0] for (count,) in [fold])
+    thin_cells = int((pair.labels.read(Window.whole(pair.labels.shape)) == 9).sum())
+    assert held == thin_cells  # every unit is held out once
 
 
 def test_that_a_test_set_is_never_trained_on_and_scored_once(tmp_path: Path) -> None:
