@@ -94,7 +94,7 @@ QPushButton[link="true"] { border: none; background: transparent; color: $accent
 QPushButton[link="true"]:hover { text-decoration: underline; }
 QTabBar { qproperty-drawBase: 0; background: transparent; }
 QTabBar::tab { background: transparent; border: none; border-bottom: 2px solid transparent;
-  color: $muted; padding: 4px 5px 5px 5px; margin: 0 1px; }
+  color: $muted; padding: 4px 4px 5px 4px; margin: 0; }
 QTabBar::tab:hover { color: $text; }
 QTabBar::tab:selected { color: $text; border-bottom-color: $accent; }
 QTabBar::tab:focus { color: $accent; }

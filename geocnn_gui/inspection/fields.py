@@ -13,12 +13,12 @@ from torch.overrides import TorchFunctionMode
 
 from geocnn_gui.errors import NoLiveData
 from geocnn_gui.inspection.layers import Tap, run
-from geocnn_gui.inspection.spec import WINDOWS
+from geocnn_gui.inspection.spec import WINDOWS, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from geocnn_gui.inspection.spec import Place
+    from geocnn_gui.data.source import Section
     from geocnn_gui.inspection.subject import Look, Subject
 
 #: The share of the largest gradient from which a cell counts (Luo and others 2016: two sigma).
@@ -98,45 +98,86 @@ def _answer(subject: Subject, look: Look, batch: Tensor, layer: str, output: int
     return logits.sum() if output is None else logits[:, output].sum()
 
 
-def windows(subject: Subject, look: Look, number: int = WINDOWS, seed: int = 0) -> Iterator[Look]:
-    """Yield windows around live places at random in the section, alike in size and place.
+def windows(
+    subject: Subject, section: Section, number: int = WINDOWS, seed: int = 0
+) -> Iterator[Look]:
+    """Yield windows around live places at random, alike in size, with the place at one spot.
+
+    Those of a cube are taken from all sections along the same axis.
 
     Raises
     ------
     NoLiveData
         When none was found.
     """
-    shape = subject.source.picture_shape(look.place.section)
-    random, found = np.random.default_rng(seed), 0
+    shape = subject.source.picture_shape(section)
+    step = 1 if subject.patches else subject.net.stride
+    middle = Place(section, *(n // 2 // step * step + step // 2 for n in shape))
+    middle = replace(
+        middle, row=min(middle.row, shape[0] - 1), column=min(middle.column, shape[1] - 1)
+    )
+    like, random, found = subject.look(middle), np.random.default_rng(seed), 0
     for _ in range(8 * number):
-        place = _random_place(subject, look, shape, random)
-        other = subject.look(place) if place is not None else look
-        if other.at == look.at and other.size == look.size and other.values.any():
+        other = subject.look(_random_place(subject, like, step, random))
+        if other.at == like.at and other.size == like.size and other.values.any():
             found += 1
             yield other
-        if found == number or place is None:
+        if found == number:
             break
     if not found:
         raise NoLiveData(
-            f"{subject.source.name} has no window of {look.size[0]} x {look.size[1]} live cells here",
+            f"{subject.source.name} has no window of {like.size[0]} x {like.size[1]} live cells here",
             "choose another section",
         )
 
 
-def _random_place(
-    subject: Subject, look: Look, shape: tuple[int, int], random: np.random.Generator
-) -> Place | None:
-    """Return a place whose window lies around it as in `look`; None where there is only that one."""
-    if look.rows.start == 0 and look.size[0] >= shape[0] and look.size[1] >= shape[1]:
-        return None
-    cells, step = [], 1 if subject.patches else subject.net.stride
+def _random_place(subject: Subject, like: Look, step: int, random: np.random.Generator) -> Place:
+    """Return a place whose window lies around it as in `like`, wherever there is room for it."""
+    section, source = like.place.section, subject.source
+    if section.axis is not None:
+        section = replace(section, index=int(random.integers(source.shape[section.axis])))
+    cells = []
     for at, size, length, now in zip(
-        look.at, look.size, shape, (look.place.row, look.place.column), strict=True
-    ):
+        like.at, like.size, source.picture_shape(section), (like.place.row, like.place.column),
+        strict=True,
+    ):  # fmt: skip
         room = max(0, length - size) // step
-        start = int(random.integers(0, room + 1)) * step
-        cells.append(start + at if length > size else now)
-    return replace(look.place, row=cells[0], column=cells[1])
+        cells.append(int(random.integers(room + 1)) * step + at if room else now)
+    return Place(section, cells[0], cells[1])
+
+
+def span_of(subject: Subject, look: Look, layer: str) -> tuple[tuple[float, float], ...]:
+    """Return where a layer's maps lie in the window: first and last row, columns, in its cells.
+
+    Those of a network that names every pixel cover the window. Without padding maps are
+    smaller than what they were made of: their cells are put where the mean of what each sees is.
+    """
+    rows, columns = look.size
+    if not subject.patches or subject.in_traces:
+        return (0.0, float(rows)), (0.0, float(columns))
+    with torch.enable_grad(), _Transparent():
+        batch = torch.ones_like(subject.batch(look), dtype=torch.float64).requires_grad_(True)
+        maps = run(subject, look, batch)[1].get(layer).made
+        if maps.ndim != 4 or min(maps.shape[2:]) < 3:
+            return (0.0, float(rows)), (0.0, float(columns))
+        first = [n // 2 - 1 for n in maps.shape[2:]]
+        centres = []
+        for shift in (0, 1):
+            unit = maps[0, :, first[0] + shift, first[1] + shift].sum()
+            (slopes,) = torch.autograd.grad(unit, batch, retain_graph=True)
+            centres.append(_centre(slopes[0].sum(0).numpy()))
+    spans = []
+    for axis in (0, 1):
+        jump = centres[1][axis] - centres[0][axis]
+        start = centres[0][axis] + 0.5 - (first[axis] + 0.5) * jump
+        spans.append((start, start + jump * maps.shape[2 + axis]))
+    return tuple(spans)
+
+
+def _centre(weights: np.ndarray) -> tuple[float, float]:
+    total = weights.sum() or 1.0
+    down, across = (np.arange(n) for n in weights.shape)
+    return float(weights.sum(1) @ down / total), float(weights.sum(0) @ across / total)
 
 
 def _at_place(tap: Tap, subject: Subject, look: Look) -> Tensor:

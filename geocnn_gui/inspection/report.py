@@ -117,7 +117,7 @@ def make_report(subject: Subject, place: Place, wish: Wish) -> Generator[Event, 
     of_layer = theoretical_field(subject, look, layer)
     yield Progress(done + 1, steps, "Receptive fields")
     looks = []
-    for look_there in windows(subject, look, wish.windows) if wish.windows else ():
+    for look_there in windows(subject, place.section, wish.windows) if wish.windows else ():
         looks.append(look_there)
         yield Progress(done + 1 + len(looks), steps, "Effective receptive field")
     return Report(

@@ -46,6 +46,30 @@ class Wish:
     windows: int = WINDOWS
 
 
+Page = Literal["maps", "kernels", "why", "reach", "slide"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a window wants to see of a place: a page, and what it shows.
+
+    `layer` by name ("": the first), `channel` one of its maps or kernels; `output`: the class
+    that is explained (None: the likeliest), by `method`; `of_layer`: receptive fields of the
+    layer instead of the answer; `flipped`: kernels as convolution lays them, `band`: which of
+    their inputs is shown.
+    """
+
+    place: Place
+    page: Page = "maps"
+    layer: str = ""
+    channel: int = 0
+    output: int | None = None
+    method: Method = "grad-cam"
+    of_layer: bool = False
+    flipped: bool = False
+    band: int = 0
+
+
 def check_report_name(out: Path) -> None:
     """Refuse a name whose format is not known, before anything is computed.
 

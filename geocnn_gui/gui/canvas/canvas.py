@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit, QWidget
 
 from geocnn_gui.gui.canvas.image_item import ImageItem
 from geocnn_gui.gui.canvas.index_item import IndexItem
+from geocnn_gui.gui.canvas.inspect_item import InspectItem
 from geocnn_gui.gui.canvas.split_item import SplitItem
 from geocnn_gui.gui.canvas.tools import Tool, make_tools
 from geocnn_gui.gui.canvas.viewport import LARGEST_CELL, Shape, Viewport, fit
@@ -55,7 +56,7 @@ class Canvas(QWidget):
         super().__init__(parent)
         self.session = session
         self.image, self.prediction, self.labels = ImageItem(), IndexItem(), IndexItem()
-        self.split = SplitItem()
+        self.split, self.inside = SplitItem(), InspectItem()
         self._viewport = Viewport()
         self._shape: Shape = (0, 0)
         self._aspect: float | None = None
@@ -197,6 +198,7 @@ class Canvas(QWidget):
             if view.labels_visible and not errors:  # they would lie over the very same cells
                 self.labels.paint(painter, self._viewport, size)
         self.split.paint(painter, self._viewport, units=self.session.tool == "split")
+        self.inside.paint(painter, self._viewport)
         self._tool.paint(painter)
 
     def resizeEvent(self, event: QResizeEvent) -> None:

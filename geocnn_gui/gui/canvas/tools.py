@@ -95,7 +95,7 @@ class Tool:
 
 
 class PanTool(Tool):
-    """Drag the picture; a double click shows all of it."""
+    """Drag the picture; a click pins what is inspected, a double click shows all of it."""
 
     cursor = Qt.CursorShape.OpenHandCursor
     held_cursor = Qt.CursorShape.ClosedHandCursor
@@ -103,20 +103,27 @@ class PanTool(Tool):
     def __init__(self, host: Host) -> None:
         super().__init__(host)
         self._last: QPointF | None = None
+        self._spot: QPointF | None = None
 
     def press(self, at: QPointF) -> None:
         """Take hold of the picture."""
-        self._last = at
+        self._last = self._spot = at
 
     def drag(self, at: QPointF) -> None:
         """Move the picture along."""
+        if self._spot is not None and (at - self._spot).manhattanLength() >= _STILL:
+            self._spot = None
         if self._last is not None:
             self.host.pan_by(at.x() - self._last.x(), at.y() - self._last.y())
             self._last = at
 
     def release(self, at: QPointF) -> None:
-        """Let go."""
-        self._last = None
+        """Let go; where the mouse has not moved it was a click."""
+        row, column = self.host.viewport.cell_at(at)
+        rows, columns = self.host.picture_shape
+        if self._spot is not None and 0 <= row < rows and 0 <= column < columns:
+            self.host.session.pin_cell(row, column)
+        self._last = self._spot = None
 
     def double_click(self, at: QPointF) -> None:
         """Show the whole picture."""

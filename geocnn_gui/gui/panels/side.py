@@ -1,4 +1,4 @@
-"""The six steps as tabs: label, model, train, predict, score, export."""
+"""The six steps as tabs, from label to export; and a look inside the model."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QStackedWidget, QTabBar, QWidget
 
 from geocnn_gui.gui.panels.export_panel import ExportPanel
+from geocnn_gui.gui.panels.inspect_panel import InspectPanel
 from geocnn_gui.gui.panels.label_panel import LabelPanel
 from geocnn_gui.gui.panels.model_panel import ModelPanel
 from geocnn_gui.gui.panels.predict_panel import PredictPanel
@@ -47,6 +48,7 @@ class SidePanel(Card):
             "Predict": PredictPanel(session),
             "Score": ScorePanel(session, ask_file=score[0], ask_report=score[1]),
             "Export": ExportPanel(session, ask=export),
+            "Inspect": InspectPanel(session),
         }  # fmt: skip
         self.tabs = QTabBar()
         self.tabs.setObjectName("steps")
@@ -61,7 +63,7 @@ class SidePanel(Card):
         session.step_changed.connect(lambda: self.show_step(session.step))
         self.body.addWidget(self.tabs)
         self.body.addWidget(self._pages, 1)
-        self.setMinimumWidth(316)
+        self.setMinimumWidth(346)
 
     def show_step(self, title: str) -> None:
         """Bring a step to the front, by its tab's text."""
