@@ -28,6 +28,8 @@ _POOLS: dict[Any, tuple[str, int, int, int | None]] = {
     functional.avg_pool2d: ("Average pooling", 1, 2, None),
     functional.avg_pool3d: ("Average pooling", 1, 2, None),
 }
+#: Calls that change the order of the axes.
+_MOVES = ("permute", "transpose", "movedim", "swapaxes")
 _ADAPTIVE = {
     functional.adaptive_avg_pool1d, functional.adaptive_avg_pool2d,
     functional.adaptive_avg_pool3d, functional.adaptive_max_pool2d,
@@ -70,7 +72,8 @@ def measure(net: SegmentationNet, bands: int, size: int) -> tuple[Row, ...]:
 
     `size`: side of the patch, which a network that names middles wants to be its own. Layers are
     what learns, pools or changes sizes. Receptive fields follow from windows; gates that see
-    everything (squeeze and excitation) are left aside. Nothing is computed: shapes only.
+    everything (squeeze and excitation) are left aside, and behind a transposed convolution some
+    values may lack. Nothing is computed: shapes only.
 
     Raises
     ------
@@ -149,7 +152,7 @@ class _Watch(TorchFunctionMode):
             weight = args[1]
             places = result.numel() // result.shape[-1]
             return (
-                self._all(reach, source, result),
+                self._all(func, reach, source, result),
                 f"Dense {len(weight):,}",
                 places * weight.numel(),
             )
@@ -159,12 +162,15 @@ class _Watch(TorchFunctionMode):
         if sized and (func in _ADAPTIVE or func is functional.interpolate):
             title = "Global pooling" if func in _ADAPTIVE else "Resizing"
             return reach.resized(tuple(source.shape[2:]), tuple(result.shape[2:])), title, 0
-        return self._all(reach, source, result), "", 0
+        return self._all(func, reach, source, result), "", 0
 
-    def _all(self, reach: _Reach, source: Tensor, result: Tensor) -> _Reach:
+    def _all(self, func: Any, reach: _Reach, source: Tensor, result: Tensor) -> _Reach:
         """Return the reach after what may have put the values of all places together."""
-        flat = source.ndim == self.dims + 2 and (
-            result.ndim == 2 or (result.ndim == source.ndim and _is_point(source, result))
+        moved = getattr(func, "__name__", "") in _MOVES
+        flat = (
+            not moved
+            and source.ndim == self.dims + 2
+            and (result.ndim == 2 or (result.ndim == source.ndim and _is_point(source, result)))
         )
         if not flat:
             return reach
@@ -267,9 +273,8 @@ def _weight(part: Tensor) -> tuple[int, tuple[float, ...]]:
 
 
 def _is_point(source: Tensor, result: Tensor) -> bool:
-    """Say whether the values of each channel became one; a change of the axes' order is none."""
-    same = source.shape[1] == result.shape[1]
-    return same and math.prod(result.shape[2:]) == 1 and math.prod(source.shape[2:]) > 1
+    """Say whether the values of each channel, or of all of them, were put into one place."""
+    return math.prod(result.shape[2:]) == 1 and math.prod(source.shape[2:]) > 1
 
 
 def _tensors(found: Any) -> Iterator[Tensor]:

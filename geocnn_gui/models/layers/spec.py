@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: What a file may hold: layers in all, and blocks within blocks.
 MOST_LAYERS, DEEPEST = 400, 3
 #: Values of one band that a network looks at, and numbers that it may learn.
-MOST_VALUES, MOST_PARAMETERS = 2**22, 500_000_000
+MOST_VALUES, MOST_PARAMETERS = 2**22, 200_000_000
 
 _HIDDEN: dict[str, Any] = {"hidden": True}
 _Length = Annotated[int, Field(ge=1, le=256)]
