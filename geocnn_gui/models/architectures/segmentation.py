@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -105,7 +105,7 @@ class Pyramid(nn.Module):
         return found
 
 
-def _made(maker: str, known: Backbone, bands: int, classes: int) -> nn.Module:
+def _made(maker: str, known: Backbone, bands: int, classes: int) -> Any:
     smp = segmentation_models()
     name = known.name
     if known.taps:
