@@ -42,6 +42,11 @@ class Exporting(Inspecting):
         self._exporting: tuple[Kind, Path] | None = None
         self._beside: list[Path] = []
 
+    def main_kind(self, kind: Kind) -> Kind:
+        """Return what the export of a prediction means: its classes, or its values."""
+        values = self.prediction is not None and self.prediction.target is not None
+        return "values" if kind == "classes" and values else kind
+
     def why_no_export(self, kind: Kind = "classes") -> str:
         """Say what an export still lacks; "" when it can start."""
         if self.source is None:
@@ -54,7 +59,7 @@ class Exporting(Inspecting):
 
         section = self.section if self.section.axis is not None else None
         material = self._material()
-        return "" if material is None else why_none(kind, material, section)
+        return "" if material is None else why_none(self.main_kind(kind), material, section)
 
     def start_export(
         self,

@@ -211,7 +211,7 @@ class MainWindow(QMainWindow):
         session.tool_changed.connect(self._show_tool)
         for signal in (session.source_changed, session.section_changed, session.view_changed,
                        session.tool_changed, session.job_changed, session.model_changed,
-                       session.project_changed, session.specs_changed,
+                       session.project_changed, session.specs_changed, session.target_changed,
                        session.overlay_changed, session.undo_stack.indexChanged,
                        session.busy_changed, session.labels_changed):  # fmt: skip
             signal.connect(self._refresh)

@@ -242,7 +242,8 @@ def _start(project: Project, entry: SourceEntry, source: Source, labels: LabelBo
         return
     if entry.path in EXAMPLE_TARGETS:
         project.set_classes(_first_classes())
-        project.set_target(entry.id, StoredTarget(path=EXAMPLE_TARGETS[entry.path], name="Amplitude"))
+        clean = StoredTarget(path=EXAMPLE_TARGETS[entry.path], name="Clean amplitude", unit="mPa")
+        project.set_target(entry.id, clean)
         return
     from geocnn_gui.data.synthetic import example_classes, starter_labels
 

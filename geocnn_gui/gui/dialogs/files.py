@@ -136,6 +136,8 @@ class Asker:
     def export_name(self, kind: Kind, suffix: str = "", samples: Samples = "source") -> None:
         """Ask for a name and export there; `suffix` is the format to offer first."""
 
+        kind = self._session.main_kind(kind)
+
         def write(path: str) -> None:
             kept = samples if Path(path).suffix.lower() in (".sgy", ".segy") else "source"
             self._session.start_export(path, kind, samples=kept, cells=self._cells())

@@ -100,7 +100,8 @@ class ProjectPanel(Card):
     def _add_layers(self, item: QTreeWidgetItem) -> None:
         layers = ["labels"]
         if self._session.prediction is not None:
-            layers = ["classes", "confidence", "labels"]
+            values = self._session.prediction.target is not None
+            layers = ["classes", "labels"] if values else ["classes", "confidence", "labels"]
         for layer in layers:
             child = QTreeWidgetItem(item, [_LAYERS[layer]])
             child.setData(0, _ID, layer)

@@ -19,6 +19,12 @@ _TIPS = {
 }
 
 
+_HOW = (
+    "The loss is the mean squared error. Of the changes to the data only flips and turns are "
+    "made; what has to do with classes is passed over."
+)
+
+
 class TargetGroup(QWidget):
     """Choose between classes and a value; of a value the file, band and unit."""
 
@@ -75,6 +81,7 @@ class TargetGroup(QWidget):
         layout.addWidget(self._bands)
         layout.addLayout(unit)
         layout.addWidget(self._only)
+        layout.addWidget(label(_HOW, role="muted", wrap=True))
         return box
 
     def _choose(self, what: str) -> None:
