@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from geocnn_gui.models.layers.geometry import Window, per_axis, steps_of
+from geocnn_gui.models.layers.geometry import Spread, Window, per_axis, steps_of
 from geocnn_gui.models.layers.shapes import Data, follow, shortcut_of
 from geocnn_gui.models.layers.spec import (
     Activation,
@@ -33,8 +33,8 @@ from geocnn_gui.models.layers.spec import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_CONVOLUTIONS: tuple[type[nn.Module], ...] = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_CONVOLUTIONS: tuple[Any, ...] = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_TRANSPOSED: tuple[Any, ...] = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _CONVOLVE: tuple[Any, ...] = (functional.conv1d, functional.conv2d, functional.conv3d)
 _LARGEST: tuple[Any, ...] = (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d)
 _MEAN: tuple[Any, ...] = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)
@@ -98,7 +98,7 @@ def activation_of(name: str, slope: float = 0.01) -> nn.Module:
 
 def _convolution(layer: Convolution | TransposedConvolution, data: Data) -> nn.Module:
     dims = len(data.size)
-    steps = [step for step in steps_of(layer, dims) if hasattr(step, "before")]
+    steps = [step for step in steps_of(layer, dims) if isinstance(step, Window | Spread)]
     margins = [(step.before, step.after) for step in steps]
     even = all(before == after >= 0 for before, after in margins)
     options: dict[str, Any] = {
@@ -206,9 +206,9 @@ class DenseLayer(nn.Linear):
         super().__init__(inputs, outputs)
         self._left = left
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  as nn.Linear calls it
         """Map (n, inputs, 1, ...) to (n, outputs, 1, ...)."""
-        return super().forward(x.flatten(1))[(..., *(None,) * (x.ndim - 2))]
+        return super().forward(input.flatten(1))[(..., *(None,) * (input.ndim - 2))]
 
     def slide(self, x: Tensor, jump: Jump) -> Tensor:
         """Map (n, channels, *size) to (n, outputs, *size) less what the last places lack."""
