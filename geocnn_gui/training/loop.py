@@ -23,6 +23,7 @@ from geocnn_gui.models.value_scores import ValueScores
 from geocnn_gui.scoring.intervals import UnitScores, score_intervals
 from geocnn_gui.scoring.thin import ThinCount
 from geocnn_gui.training.checkpoint import FitCard, FittingCard, Stage
+from geocnn_gui.training.frozen import kept_features
 from geocnn_gui.training.holdout import HeldScore, score_holdout
 from geocnn_gui.training.recipe import (
     after_epoch,
@@ -121,6 +122,7 @@ class Task:
 
     `keep` is called after every epoch with what a checkpoint needs; what it returns is told.
     `room` is where it runs and how much at once, which changes where memory does not suffice.
+    `features` are those of frozen stages that have been computed, see `frozen.KeptFeatures`.
     """
 
     pictures: list[LabelledPicture]
@@ -132,6 +134,7 @@ class Task:
     room: Room
     keep: Callable[[Fitting, EpochDone], Note | None]
     target: Target | None = None
+    features: dict[tuple[int, ...], tuple[Tensor, Tensor]] = field(default_factory=dict)
 
 
 class Fitting:
@@ -151,9 +154,11 @@ class Fitting:
         self.averaged = AveragedModel(
             self.net, avg_fn=_average if spec.average else _follow, use_buffers=True
         )
+        self.kept = kept_features(task, self.net, self.device)
         self.sampler = PatchSampler(
-            task.pictures, classes=task.classes, balance=spec.balance, seed=spec.seed
-        )
+            task.pictures, classes=task.classes, balance=spec.balance, seed=spec.seed,
+            most=None if self.kept is None else self.kept.most,
+        )  # fmt: skip
         self.optimizer = make_optimizer(spec, self.net.parameter_groups(spec.rate))
         self.schedule = make_schedule(spec, self.optimizer, epochs * spec.steps)
         self.whole: tuple[Tensor, Tensor] | None = None  # all patches, where all go at once
@@ -247,6 +252,13 @@ def fit(task: Task, leg: Leg, *, result: Fit, start: Checkpoint | None = None) -
     fitting = yield from _begin(task, epochs, start)
     clock = _Clock(leg, epochs * spec.steps)
     clock.begin(fitting.epoch * spec.steps)
+    if fitting.kept is not None:
+        yield Note(fitting.kept.words(int(fitting.sampler.counts.sum())))
+    elif spec.frozen_copies:
+        yield Note(
+            "No stages of a patch classifier are frozen: features are computed anew in each step.",
+            warning=True,
+        )
     if not spec.batch:
         yield Note(fitting.sampler.whole_in_words(fitting.net.form))
     while fitting.epoch < epochs:

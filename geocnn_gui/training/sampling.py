@@ -179,7 +179,9 @@ class PatchSampler:
         classes: int,
         balance: bool,
         seed: int,
+        most: int | None = None,
     ) -> None:
+        """Take the pictures' labelled cells, evenly thinned to `most` where that is given."""
         self._pictures = pictures
         self._random = np.random.default_rng(seed)
         table = [
@@ -187,9 +189,13 @@ class PatchSampler:
             for i, c in enumerate(_training_cells(p) for p in pictures)
         ]
         cells = np.concatenate(table)
-        self._cells = cells[:, :3]
         self._by_class = [cells[cells[:, 3] == k, :3] for k in range(classes)]
         counts = np.array([len(c) for c in self._by_class], float)
+        if most is not None and len(cells) > most:
+            step = -(-len(cells) // most)
+            self._by_class = [each[::step] for each in self._by_class]
+            cells = np.concatenate(self._by_class)
+        self._cells = cells[:, :3]
         # The square root lies between drawing classes as they come and all alike.
         weights = np.sqrt(counts) if balance else counts
         self.shares = weights / weights.sum()
@@ -206,8 +212,8 @@ class PatchSampler:
 
     def whole(self, form: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         """Return a patch around every labelled cell, evenly thinned where they are too many."""
-        step = thinned_by(len(self._cells), self._pictures, form)
-        patches = [self._pictures[p].patch(row, column, form) for p, row, column in self._cells[::step]]
+        places = self.every_place(form)
+        patches = [self._pictures[p].patch(row, column, form) for p, row, column in places]
         values, numbers = zip(*patches, strict=True)
         return np.stack(values), np.stack(numbers)
 
@@ -224,17 +230,27 @@ class PatchSampler:
 
         Middles lie within `jitter` (rows, columns) of a labelled cell.
         """
+        places = self.places(n, jitter=jitter)
+        patches = [self._pictures[p].patch(row, column, form) for p, row, column in places]
+        values, numbers = zip(*patches, strict=True)
+        return np.stack(values), np.stack(numbers)
+
+    def places(self, n: int, *, jitter: tuple[int, int]) -> list[tuple[int, int, int]]:
+        """Return where `draw` would take patches: numbers of pictures, rows, columns."""
         low, high = -np.array(jitter), np.array(jitter) + 1
-        patches = []
+        found = []
         for number in self._random.choice(len(self.shares), n, p=self.shares):
             cells = self._by_class[number]
             picture, row, column = cells[self._random.integers(len(cells))]
             move_row, move_column = self._random.integers(low, high)
-            picture = self._pictures[picture]
-            row, column = picture.moved(row, column, (move_row, move_column))
-            patches.append(picture.patch(row, column, form))
-        values, numbers = zip(*patches, strict=True)
-        return np.stack(values), np.stack(numbers)
+            row, column = self._pictures[picture].moved(row, column, (move_row, move_column))
+            found.append((int(picture), int(row), int(column)))
+        return found
+
+    def every_place(self, form: tuple[int, int]) -> list[tuple[int, int, int]]:
+        """Return where `whole` takes patches."""
+        step = thinned_by(len(self._cells), self._pictures, form)
+        return [(int(p), int(row), int(column)) for p, row, column in self._cells[::step]]
 
 
 def _training_cells(picture: LabelledPicture) -> LabelledCells:

@@ -104,6 +104,13 @@ class TrainingSpec(Spec):
         description="Score and keep a running average of the weights, steadier than the last.",
         json_schema_extra=ADVANCED,
     )  # fmt: skip
+    frozen_copies: Annotated[int, Field(ge=0, le=64)] = Field(
+        default=0, title="Keep features",
+        description="With frozen stages of a patch classifier: their features are computed once "
+        "and kept, many times quicker. 1: augmentation is off; more: so many changed copies of "
+        "each patch; 0: computed anew in each step.",
+        json_schema_extra={"advanced": True, "zero": "Off"},
+    )  # fmt: skip
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", title="Precision",
         description="auto: bfloat16 where the processor computes it, else float32.",

@@ -89,18 +89,17 @@ def _find_gradients(task: Task, fitting: Fitting) -> float:
     fixed = None
     if task.training.loss == "weighted" and task.target is None:
         fixed = fixed_weights(torch.from_numpy(fitting.sampler.shares))
-    share = share_of(
-        net.training_labels(labels), task.classes, balance=task.training.balance, weights=fixed
-    )
+    share = share_of(labels, task.classes, balance=task.training.balance, weights=fixed)
     fitting.weights.append(share.weights)
     total = 0.0
     for start in range(0, len(values), most):
         part = values[start : start + most]
-        part = part.to(device.torch_name, memory_format=device.memory_format)
+        layout = device.memory_format if part.ndim == 4 else torch.preserve_format
+        part = part.to(device.torch_name, memory_format=layout)
         truth = labels[start : start + most].to(device.torch_name)
         with torch.autocast(device.kind, torch.bfloat16, enabled=device.bf16):
-            logits = net.training_logits(part)
-        loss = loss_of(logits.float(), net.training_labels(truth), share, task.training)
+            logits = (fitting.kept.logits if fitting.kept else net.training_logits)(part)
+        loss = loss_of(logits.float(), truth, share, task.training)
         loss.backward()
         total += float(loss.detach())
     if task.training.clip:
@@ -109,7 +108,21 @@ def _find_gradients(task: Task, fitting: Fitting) -> float:
 
 
 def _draw(task: Task, fitting: Fitting) -> tuple[Tensor, Tensor]:
-    """Return patches float32 (batch, bands, *net.form) and their labels, in main memory."""
+    """Return patches float32 (batch, bands, *net.form) and the labels of their logits.
+
+    Both in main memory; features of patches where those of frozen stages are kept.
+    """
+    kept, sampler, net = fitting.kept, fitting.sampler, fitting.net
+    if kept is not None:
+        batch = task.training.batch
+        places = sampler.places(batch, jitter=(0, 0)) if batch else sampler.every_place(net.form)
+        return kept.batch(places, fitting.random, fitting.device)
+    values, labels = _changed(task, fitting)
+    return values, net.training_labels(labels)
+
+
+def _changed(task: Task, fitting: Fitting) -> tuple[Tensor, Tensor]:
+    """Return patches and their labels (batch, *net.form), changed if the spec says so."""
     spec, form = task.training, fitting.net.form
     if task.target is not None:
         both = _drawn(task, fitting, form)
