@@ -103,7 +103,7 @@ def predict(
     cutter = _Cutter(source, plan, net.stride)
     record.ask(wanted, sum(cutter.count(s) for s in wanted), whole=sections is None)
     yield Progress(record.count, record.total, "Reading")
-    yield from _tell(record, plan, room)
+    yield from _tell(net, record, plan, room)
     if (note := tell_naming(card, spec)) is not None:
         yield note
     journal = out.begin(settings, record, tiling=plan.word)
@@ -132,7 +132,7 @@ def _new_record(
     return Record(settings_of(source, spec), plan.model_dump())
 
 
-def _tell(record: Record, plan: Plan, room: int) -> Iterator[Event]:
+def _tell(net: SegmentationNet, record: Record, plan: Plan, room: int) -> Iterator[Event]:
     if record.count == record.total:
         yield Note("All of it is predicted already, by this model and in this manner.")
         return
@@ -140,10 +140,16 @@ def _tell(record: Record, plan: Plan, room: int) -> Iterator[Event]:
         yield Note(f"Going on: {record.count} of {record.total} tiles are predicted already.")
     yield Note(f"Predicting takes up to {in_words(room)} of memory.")
     if plan.blended:
-        yield Note(
-            f"Tiles overlap by {plan.overlap} cells and are blended, for to look as far as this "
-            "network does would be more than twice the work; tiling set to exact does so all the same."
-        )
+        yield Note(f"Tiles overlap by {plan.overlap} cells and are blended, {_why_blended(net)}.")
+
+
+def _why_blended(net: SegmentationNet) -> str:
+    if not net.finite:
+        return "for this network sees all of a picture at once"
+    return (
+        "for to look as far as this network does would be more than twice the work; tiling set to "
+        "exact does so all the same"
+    )
 
 
 @dataclass(frozen=True, slots=True)
