@@ -65,12 +65,17 @@ class Training(Targeting):
         missing = why_no_weights(self.model_spec)
         return f"{missing} The Model panel says what to do." if missing else ""
 
+    @property
+    def outlets(self) -> tuple[int, int]:
+        """Return the bands and the outputs of a network for what is in hand; 3 bands for nothing."""
+        bands = 3 if self.source is None else len(self.source.bands)
+        return bands, 1 if self.learns_values else max(2, len(self.classes))
+
     def why_no_network(self) -> str:
         """Say why the network that was put together cannot be built; "" where it can."""
         if not isinstance(self.model_spec, LayersSpec):
             return ""
-        bands = 1 if self.source is None else len(self.source.bands)
-        problem = _problem(self.model_spec, bands, max(2, len(self.classes)))
+        problem = _problem(self.model_spec, *self.outlets)
         return f"The layers make no network: {problem}." if problem else ""
 
     def look_at_network(

@@ -38,21 +38,21 @@ class LayersLine(QWidget):
         layout.addWidget(
             button("Edit layers…", self.edit, name="edit_layers", tip="Add, change and move layers")
         )
-        for signal in (session.specs_changed, session.source_changed, session.classes_changed):
+        for signal in (session.specs_changed, session.source_changed, session.classes_changed,
+                       session.target_changed):  # fmt: skip
             signal.connect(self.refresh)
         self.refresh()
 
     def refresh(self) -> None:
         """Draw the layers as they are, here and in the editor."""
-        spec, source = self._session.model_spec, self._session.source
+        spec = self._session.model_spec
         if not isinstance(spec, LayersSpec):
             return  # another network was chosen; this goes with its form
-        bands = 1 if source is None else len(source.bands)
-        view = LayerView(spec, bands, max(2, len(self._session.classes)))
+        view = LayerView(spec, *self._session.outlets)
         self.drawing.show_boxes(view.boxes())
         problem = view.outline.problem
         self._verdict.setProperty("role", "error" if problem else "muted")
-        self._verdict.setText(view.verdict())
+        self._verdict.setText(view.verdict() if problem else f"As it is, it {view.task()}.")
         self._verdict.style().polish(self._verdict)
         if self._editor is not None:
             self._editor.set_outlets(*view.outlets)

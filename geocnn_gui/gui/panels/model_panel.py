@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from geocnn_gui.gui.panels.freeze_line import FreezeLine, freeze_choices
 from geocnn_gui.gui.panels.layers_line import LayersLine
@@ -68,30 +68,40 @@ class ModelPanel(QWidget):
         self._looking = QTimer(self, singleShot=True, interval=_WAIT_MS)
         self._looking.timeout.connect(self._look)
         self._card = label(role="muted", name="model_card", wrap=True)
+        self._save = button("Save model as…", save_model, name="save_model")
+        opening = button(
+            "Open model…", open_model, name="open_model", tip="Predict with a saved model"
+        )
+        self._lay_out(opening)
+        session.model_changed.connect(self._show_card)
+        session.specs_restored.connect(self._show_spec)
+        for signal in (session.specs_changed, session.source_changed, session.classes_changed,
+                       session.target_changed):  # fmt: skip
+            signal.connect(self._show_size)
+        self._on_kind()
+        self._show_card()
+
+    def _lay_out(self, opening: QPushButton) -> None:
         layout = QVBoxLayout(self)
         layout.setSpacing(8)
         layout.addWidget(label("Network to train", role="title"))
         layout.addWidget(self._kind)
         layout.addWidget(self._about)
-        layout.addWidget(self._size)
-        layout.addWidget(self._cost)
-        layout.addWidget(self._facts)
+        facts = QVBoxLayout()
+        facts.setSpacing(1)
+        for line in (self._size, self._cost, self._facts):
+            facts.addWidget(line)
+        layout.addLayout(facts)
         layout.addLayout(self._place)
         layout.addSpacing(8)
         layout.addWidget(label("MODEL IN HAND", role="heading"))
         layout.addWidget(self._card)
-        layout.addWidget(
-            button("Open model…", open_model, name="open_model", tip="Predict with a saved model")
-        )
-        self._save = button("Save model as…", save_model, name="save_model")
-        layout.addWidget(self._save)
+        files = QHBoxLayout()
+        files.setSpacing(8)
+        files.addWidget(opening)
+        files.addWidget(self._save)
+        layout.addLayout(files)
         layout.addStretch(1)
-        session.model_changed.connect(self._show_card)
-        session.specs_restored.connect(self._show_spec)
-        for signal in (session.specs_changed, session.source_changed, session.classes_changed):
-            signal.connect(self._show_size)
-        self._on_kind()
-        self._show_card()
 
     def _on_kind(self) -> None:
         spec = self._specs[self._kind.currentData()]
@@ -161,22 +171,18 @@ class ModelPanel(QWidget):
             self._form.show_spec(spec)
         self._session.set_specs(model=spec)
 
-    def _outlets(self) -> tuple[int, int]:
-        """Return the bands and the classes of the data in hand; 3 and 2 where there are none."""
-        source = self._session.source
-        return (len(source.bands) if source is not None else 3), max(2, len(self._session.classes))
-
     def _offers(self) -> tuple[Offer, ...]:
         """Return all networks, group by group, with their size for the data in hand."""
         cards = [card for name, card in CARDS.items() if name in SPECS]
         offers = [
-            _offer(card, self._specs[card.name].parameters(*self._outlets())) for card in cards
+            _offer(card, self._specs[card.name].parameters(*self._session.outlets))
+            for card in cards
         ]
         order = [*_GROUPS.values(), _OWN]
         return tuple(sorted(offers, key=lambda offer: order.index(offer.group)))
 
     def _show_size(self) -> None:
-        self._size.setText(_words(self._session.model_spec.parameters(*self._outlets())))
+        self._size.setText(_words(self._session.model_spec.parameters(*self._session.outlets)))
         if self.isVisible():
             self._looking.start()
 
@@ -187,12 +193,12 @@ class ModelPanel(QWidget):
 
     def _look(self) -> None:
         """Count in the background what the network costs: that needs torch."""
-        asked = (self._session.model_spec, *self._outlets())
+        asked = (self._session.model_spec, *self._session.outlets)
         if asked != self._looked:
             self._session.look_at_network(*asked, lambda found: self._show_outlook(asked, found))
 
     def _show_outlook(self, asked: tuple[ModelSpec, int, int], found: Outlook | None) -> None:
-        if asked != (self._session.model_spec, *self._outlets()):
+        if asked != (self._session.model_spec, *self._session.outlets):
             return
         self._looked = asked
         if self._freeze is not None:

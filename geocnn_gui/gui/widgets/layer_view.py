@@ -87,8 +87,12 @@ class LayerView:
         learns, costs = (sum(getattr(r, n) for r in leaves) for n in ("parameters", "operations"))
         return (
             f"{plural(learns, 'parameter')} · {counted(costs)} multiply-adds a patch · "
-            f"{_TASKS[found.task or 'patches']}"
+            f"{self.task()}"
         )
+
+    def task(self) -> str:
+        """Say what the list does: "names every pixel"."""
+        return _TASKS[self.outline.task or "patches"]
 
     def boxes(self) -> list[Box]:
         """Return what is drawn of it, from the data upwards."""

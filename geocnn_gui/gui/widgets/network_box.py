@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _ROLE = Qt.ItemDataRole.UserRole
 _COLUMNS = ("", "", "Least patch", "Parameters", "Year")
-_MOST = QSize(780, 620)
+_MOST, _ROW = QSize(800, 680), 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,7 @@ class NetworkList(QFrame):
         super().__init__(parent, Qt.WindowType.Popup)
         self.setObjectName("network_list")
         self.setProperty("card", "true")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.typed = QLineEdit()
         self.typed.setObjectName("network_typed")
         self.typed.setPlaceholderText("Type to find a network: a name, a use, an author")
@@ -128,7 +129,7 @@ class NetworkList(QFrame):
     def size_wanted(self) -> QSize:
         """Return a size that shows all, within reason."""
         rows = len(self._offers) + len({offer.group for offer in self._offers})
-        height = 26 * rows + self.tree.header().sizeHint().height() + 72
+        height = _ROW * rows + self.tree.header().sizeHint().height() + 72
         return QSize(_MOST.width(), min(height, _MOST.height()))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
@@ -206,7 +207,7 @@ def _heading(text: str) -> QTreeWidgetItem:
     font = QFont()
     font.setWeight(QFont.Weight.DemiBold)
     item.setFont(0, font)
-    item.setSizeHint(0, QSize(0, 26))
+    item.setSizeHint(1, QSize(0, _ROW))
     item.setTextAlignment(0, Qt.AlignmentFlag.AlignBottom)
     return item
 
@@ -215,7 +216,7 @@ def _line(offer: Offer, *, current: bool) -> QTreeWidgetItem:
     texts = [offer.title, offer.purpose, offer.least_patch, offer.parameters, offer.year]
     item = QTreeWidgetItem(texts)
     item.setData(0, _ROLE, offer.name)
-    item.setSizeHint(0, QSize(0, 24))
+    item.setSizeHint(1, QSize(0, _ROW))
     item.setToolTip(1, f"{offer.purpose} {offer.more}".strip())
     for column in range(1, len(texts)):
         item.setForeground(column, QColor(colours().muted))
