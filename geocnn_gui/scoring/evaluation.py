@@ -21,9 +21,10 @@ from geocnn_gui.scoring.compare import (
     Subset,
     compare,
 )
+from geocnn_gui.scoring.intervals import score_intervals
 from geocnn_gui.scoring.judge_thin import ThinWish, judge_thin, shares_in
 from geocnn_gui.scoring.metrics import Scores
-from geocnn_gui.scoring.reasons import GroundScore, ground_scores
+from geocnn_gui.scoring.reasons import GroundScore, PartIntervals, ground_scores
 from geocnn_gui.scoring.seen import CardScores, cautions, seen_beside
 from geocnn_gui.scoring.thin import TOLERANCE, CurvePoint
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from geocnn_gui.data.source import Source, Window
     from geocnn_gui.events import Event
+    from geocnn_gui.models.unit_scores import UnitScores
 
 #: Formats without names or colours, and what stands in a palette where there is no class.
 _ARRAYS, _BLACK = ("NPY", "NPZ"), "#000000"
@@ -63,6 +65,8 @@ class Evaluation(BaseModel):
     tolerance: int = TOLERANCE
     curves: dict[int, list[CurvePoint]] = Field(default={})
     thresholds: dict[int, CurvePoint] = Field(default={})
+    #: 95 % intervals of the figures of each part, "all" among them.
+    intervals: dict[Subset, PartIntervals] = Field(default={})
     #: The score on ground seen, held out and new, each with its reason.
     grounds: tuple[GroundScore, ...] = ()
 
@@ -85,11 +89,32 @@ def evaluation_of(
     for part in VALUES if known else ():
         if comparison.cells(part):
             subsets[part] = comparison.confusion(part).scores(names)
+    scores = comparison.confusion().scores(names)
+    parts: dict[Subset, Scores] = {"all": scores, **subsets}
+    intervals = {part: _ends(each, comparison.units(part)) for part, each in parts.items()}
     return Evaluation(
-        scores=comparison.confusion().scores(names), subsets=subsets,
+        scores=scores, subsets=subsets, intervals=intervals,
         known=known, warnings=warnings, notes=notes,
-        grounds=ground_scores(comparison, subsets, said, known=known),
+        grounds=ground_scores(
+            {part: (each, intervals[part]) for part, each in subsets.items()}, said, known=known
+        ),
     )  # fmt: skip
+
+
+def _ends(scores: Scores, units: UnitScores) -> PartIntervals:
+    """Return the intervals of a part over blocks of its labels.
+
+    A class that is predicted there but not labelled counts 0 in the mean, and in both its ends.
+    """
+    found = score_intervals(units)
+    mean, ends = found.mean_iou.value, found.mean_iou.ends
+    share = (scores.mean_iou or 0.0) / mean if mean else 1.0
+    labelled = [c.id for c in scores.classes if c.support]
+    return PartIntervals(
+        blocks=found.units,
+        mean_iou=None if ends is None else (ends[0] * share, ends[1] * share),
+        class_iou={k: iou.ends for k, iou in zip(labelled, found.class_iou, strict=True)},
+    )
 
 
 def evaluate_source(

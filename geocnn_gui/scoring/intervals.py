@@ -19,6 +19,8 @@ FEWEST_UNITS = 5
 _STUDENT = {1: 12.7062, 2: 4.3027, 3: 3.1824}
 LEVEL = 0.95
 _DRAWS = 4000
+#: Counts of drawn tables in memory at once.
+_AT_ONCE = 4_000_000
 _NORMAL = NormalDist()
 
 
@@ -188,7 +190,7 @@ def score_intervals(scores: UnitScores, *, seed: int = 0) -> ScoreIntervals:
             accuracy=Interval(value=None), class_iou=(),
         )  # fmt: skip
     value = _figures(counts.sum(0)[None])
-    drawn = _figures(_resample(counts, seed))
+    (drawn,) = _drawn_figures(seed, counts)
     holding = _holding(counts)
     few = _of_few(counts) if 2 <= holding[0] < FEWEST_UNITS else {}
     return ScoreIntervals(
@@ -249,7 +251,8 @@ def compare(first: UnitScores, second: UnitScores, *, seed: int = 0) -> Comparis
             units=0, kind=first.kind, mean_iou=nothing, accuracy=nothing, class_iou=()
         )
     value = _figures(b.sum(0)[None]) - _figures(a.sum(0)[None])
-    drawn = _figures(_resample(b, seed)) - _figures(_resample(a, seed))
+    second_drawn, first_drawn = _drawn_figures(seed, b, a)
+    drawn = second_drawn - first_drawn
     return Comparison(kind=first.kind, units=_holding(a)[0], **_ends(value, drawn, _holding(a)))
 
 
@@ -268,11 +271,22 @@ def _common(first: UnitScores, second: UnitScores) -> tuple[np.ndarray, np.ndarr
     return np.stack(one), np.stack(two)
 
 
-def _resample(counts: np.ndarray, seed: int) -> np.ndarray:
-    """Return the sum of units drawn with replacement, (draws, classes, classes + 1)."""
-    n = len(counts)
-    times = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), _DRAWS)
-    return (times.astype(float) @ counts.reshape(n, -1)).reshape(_DRAWS, *counts.shape[1:])
+def _drawn_figures(seed: int, *runs: np.ndarray) -> list[np.ndarray]:
+    """Return the figures of sums of units drawn with replacement; the same draw for every run.
+
+    Worked out in pieces: the tables of all draws of very many classes would not fit in memory.
+    """
+    n = len(runs[0])
+    times = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), _DRAWS).astype(float)
+    step = max(1, _AT_ONCE // runs[0][0].size)
+    pieces = [times[start : start + step] for start in range(0, _DRAWS, step)]
+    return [
+        np.concatenate([
+            _figures((piece @ counts.reshape(n, -1)).reshape(-1, *counts.shape[1:]))
+            for piece in pieces
+        ])
+        for counts in runs
+    ]  # fmt: skip
 
 
 def _figures(tables: np.ndarray) -> np.ndarray:

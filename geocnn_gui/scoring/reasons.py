@@ -7,18 +7,33 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict
 
 from geocnn_gui.scoring.compare import Subset
-from geocnn_gui.scoring.intervals import score_intervals, score_words
+from geocnn_gui.scoring.intervals import score_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from geocnn_gui.scoring.compare import Comparison
     from geocnn_gui.scoring.metrics import Scores
     from geocnn_gui.scoring.seen import CardScores
+
+    #: Of each part of the labelled cells that has any: the figures, and how far they may be off.
+    Parts = Mapping[Subset, tuple[Scores, "PartIntervals"]]
 
 GroundName = Literal["seen", "held_out", "new"]
 _UNKNOWN = "It is not known which pixels the model was trained on."
 _LOST = "The model does not say what it reached on what was held out."
+
+
+class PartIntervals(BaseModel):
+    """95 % intervals of a part of the labelled cells, over so many `blocks` of labels.
+
+    None where too few blocks hold labels, or the class.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    blocks: int
+    mean_iou: tuple[float, float] | None = None
+    class_iou: dict[int, tuple[float, float] | None] = {}
 
 
 class GroundScore(BaseModel):
@@ -46,17 +61,17 @@ class GroundScore(BaseModel):
 
 
 def ground_scores(
-    comparison: Comparison, subsets: Mapping[Subset, Scores], said: CardScores | None, *, known: bool
-) -> tuple[GroundScore, ...]:  # fmt: skip
+    parts: Parts, said: CardScores | None, *, known: bool
+) -> tuple[GroundScore, ...]:
     """Return the scores on seen, held-out and new ground, in this order.
 
-    Counted on the map are those where the model tells what it was trained on (`known`); what was
+    Counted on the map, in its `parts`, are those where the model tells what it was trained on (`known`); what was
     reached on single pixels, held out and on the test set says its card.
     """
     return (
-        _seen(comparison, subsets, said, known=known),
-        _held(subsets, said),
-        _new(comparison, subsets, said, known=known),
+        _seen(parts, said, known=known),
+        _held(parts, said),
+        _new(parts, said, known=known),
     )
 
 
@@ -76,10 +91,10 @@ def gap_words(grounds: tuple[GroundScore, ...]) -> str:
 
 
 def _seen(
-    comparison: Comparison, subsets: Mapping[Subset, Scores], said: CardScores | None, *, known: bool
-) -> GroundScore:  # fmt: skip
+    parts: Parts, said: CardScores | None, *, known: bool
+) -> GroundScore:
     base = GroundScore(ground="seen", title="Seen in training", reason=_UNKNOWN)
-    if (found := _counted(base, comparison, subsets, "trained")) is not None:
+    if (found := _counted(base, parts, "trained")) is not None:
         leaky = "" if said is None or said.leaky_iou is None else (
             f" Single pixels held out: {said.leaky_iou:.2f}.")  # fmt: skip
         reason = f"Pixels it was trained on: what it remembers.{leaky}"
@@ -94,9 +109,9 @@ def _seen(
     return base
 
 
-def _held(subsets: Mapping[Subset, Scores], said: CardScores | None) -> GroundScore:
+def _held(parts: Parts, said: CardScores | None) -> GroundScore:
     base = GroundScore(ground="held_out", title="Held out", reason=_LOST,
-                       part="held_out" if "held_out" in subsets else None)  # fmt: skip
+                       part="held_out" if "held_out" in parts else None)  # fmt: skip
     if said is None or said.holdout_iou is None:
         return base
     kind = said.holdout_by or "block"
@@ -110,10 +125,10 @@ def _held(subsets: Mapping[Subset, Scores], said: CardScores | None) -> GroundSc
 
 
 def _new(
-    comparison: Comparison, subsets: Mapping[Subset, Scores], said: CardScores | None, *, known: bool
-) -> GroundScore:  # fmt: skip
+    parts: Parts, said: CardScores | None, *, known: bool
+) -> GroundScore:
     base = GroundScore(ground="new", title="New ground", reason=_UNKNOWN)
-    if (found := _counted(base, comparison, subsets, "new")) is not None:
+    if (found := _counted(base, parts, "new")) is not None:
         return found.model_copy(update={"reason": "Labels that the model has never seen."})
     if said is not None and said.test_iou is not None:
         return base.model_copy(update={
@@ -126,22 +141,11 @@ def _new(
     return base
 
 
-def _counted(
-    base: GroundScore, comparison: Comparison, subsets: Mapping[Subset, Scores], part: Subset
-) -> GroundScore | None:
-    """Return the score that was counted on the map; None where it has no such cells.
-
-    Its interval is over blocks of labels. A class that is predicted there but not labelled counts
-    0 in the mean, and in both ends.
-    """
-    scores = subsets.get(part)
-    if scores is None or scores.mean_iou is None:
+def _counted(base: GroundScore, parts: Parts, part: Subset) -> GroundScore | None:
+    """Return the score that was counted on the map; None where it has no such cells."""
+    if part not in parts:
         return None
-    found = score_intervals(comparison.units(part))
-    mean, ends = found.mean_iou.value, found.mean_iou.ends
-    share = scores.mean_iou / mean if mean else 1.0
-    interval = None if ends is None else (ends[0] * share, ends[1] * share)
+    scores, ends = parts[part]
     return base.model_copy(update={
-        "value": scores.mean_iou, "interval": interval, "units": found.units, "kind": found.kind,
-        "part": part,
+        "value": scores.mean_iou, "interval": ends.mean_iou, "units": ends.blocks, "part": part,
     })  # fmt: skip

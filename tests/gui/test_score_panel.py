@@ -165,10 +165,10 @@ def test_that_parts_of_the_labels_are_scored_apart(panel, predicted, qtbot):
     assert "held-out score 0.61" in text(panel, "score_caution")
     table = panel.findChild(QTableWidget, "score_table")
     panel.findChild(QAbstractButton, "score_subset_held_out").click()
-    assert [table.item(row, 5).text() for row in range(2)] == ["40", "40"]
+    assert [table.item(row, 6).text() for row in range(2)] == ["40", "40"]
     assert "held out only" in text(panel, "score_figures")
     panel.findChild(QAbstractButton, "score_subset_new").click()
-    assert table.item(1, 5).text() == "60"
+    assert table.item(1, 6).text() == "60"
     assert table.item(0, 4).text() == "–"
     panel.findChild(QCheckBox, "error_map").click()
     assert predicted.errors.marks.count_along(0).tolist() == [60 * (i == 5) for i in range(20)]

@@ -181,3 +181,15 @@ def test_that_the_same_seed_gives_the_same_interval() -> None:
 @pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 9, 30, 400])
 def test_that_students_quantile_is_right(freedom) -> None:
     assert intervals._student(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=0.003)
+
+
+def test_that_intervals_of_many_classes_are_worked_out_in_pieces(monkeypatch) -> None:
+    run = a_run(6, 9)
+    at_once = score_intervals(run), compare(run, a_run(6, 9, skill=4))
+    monkeypatch.setattr(intervals, "_AT_ONCE", 5000)
+    pieces = score_intervals(run), compare(run, a_run(6, 9, skill=4))
+    for one, two in zip(at_once, pieces, strict=True):
+        assert one.units == two.units
+        for name in ("mean_iou", "accuracy"):
+            ends = [getattr(found, name).ends for found in (one, two)]
+            assert ends[0] == pytest.approx(ends[1])

@@ -60,6 +60,16 @@ def test_that_every_ground_has_its_score_interval_and_reason(comparison) -> None
     assert [g.part for g in evaluation.grounds] == ["trained", "held_out", "new"]
 
 
+def test_that_classes_have_intervals_too(comparison) -> None:
+    evaluation = judged(comparison, None)
+    assert set(evaluation.intervals) == {"all", "trained", "held_out", "new"}
+    for part, ends in evaluation.intervals.items():
+        scores = evaluation.part(part)
+        for each in scores.classes:
+            low, high = ends.class_iou[each.id]
+            assert low <= each.iou <= high
+
+
 def test_that_blocks_count_the_same_cells_as_the_whole(comparison) -> None:
     for part in ("all", "trained", "new"):
         whole = comparison.confusion(part).counts[1:3, 1:3]

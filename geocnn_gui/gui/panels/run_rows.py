@@ -77,7 +77,9 @@ def compared(run: Run, epochs: tuple[EpochDone, ...]) -> ComparedRun:
     refit = tuple(epoch for epoch in epochs if epoch.stage == "refit")
     said = record.summary
     units = None if said is None else said.holdout_scores
-    return ComparedRun(run.title, facts, scores, settings, held, refit, units)
+    ends = {} if said is None else said.holdout_class_interval
+    intervals = {names.get(i, f"Class {i}"): each for i, each in ends.items()}
+    return ComparedRun(run.title, facts, scores, settings, held, refit, units, intervals)
 
 
 def score_lines(record: RunRecord) -> list[str]:

@@ -21,7 +21,7 @@ from geocnn_gui.gui.panels.run_rows import chosen_sentence, compared, held_runs,
 from geocnn_gui.gui.theme import colours, set_icon
 from geocnn_gui.gui.widgets.card import Card, button, duration, enable, label
 from geocnn_gui.gui.widgets.compare_runs import RUN_COLOURS, CompareRuns
-from geocnn_gui.gui.widgets.curve_plot import Curve, CurvePlot
+from geocnn_gui.gui.widgets.curve_plot import Band, Curve, CurvePlot, band_of
 from geocnn_gui.gui.widgets.notes_dialog import NotesDialog
 from geocnn_gui.gui.widgets.run_tree import RunTree
 
@@ -356,6 +356,7 @@ class RunsPanel(Card):
         c = colours()
         loss: list[Curve] = []
         iou: list[Curve] = []
+        bands: list[Band] = []
         for number, held in enumerate(held_runs(epochs)):
             names = ("", "") if number else ("training", "held out")
             scored = [(e.epoch, e.holdout_loss) for e in held if e.holdout_loss is not None]
@@ -364,9 +365,11 @@ class RunsPanel(Card):
             figures = [(e.epoch, score_of(e)) for e in held]
             points = [(epoch, figure) for epoch, figure in figures if figure is not None]
             iou.append(("", "#0b9e6f", tuple(points)))
+            bands.append(("#0b9e6f", band_of(held)))
         refit = tuple((e.epoch, e.loss) for e in epochs if e.stage == "refit")
         self._loss.show_curves((*loss, ("refit", c.muted, refit)), empty="")
-        self._iou.show_curves(tuple(iou), empty="No score yet." if epochs else "")
+        empty = "No score yet." if epochs else ""
+        self._iou.show_curves(tuple(iou), empty=empty, bands=tuple(bands))
 
     def changeEvent(self, event: QEvent) -> None:
         """Draw the curves in the new theme's colours."""

@@ -25,6 +25,7 @@ from geocnn_gui.gui.widgets.choice_row import ChoiceRow
 from geocnn_gui.gui.widgets.confusion_table import ConfusionTable, Matrix
 from geocnn_gui.gui.widgets.score_bars import Bar, ScoreBars
 from geocnn_gui.labels.classes import by_id
+from geocnn_gui.scoring.intervals import score_words
 from geocnn_gui.scoring.reasons import gap_words
 from geocnn_gui.scoring.report import SUBSET_TITLES, table_text
 
@@ -35,11 +36,12 @@ if TYPE_CHECKING:
     from geocnn_gui.gui.widgets.confusion_table import Mode
     from geocnn_gui.scoring.compare import Subset
     from geocnn_gui.scoring.metrics import Scores
-    from geocnn_gui.scoring.reasons import GroundScore
+    from geocnn_gui.scoring.reasons import GroundScore, PartIntervals
 
 _COLUMNS = {
     "Class": "",
     "IoU": "Intersection over union: right / (labelled or predicted)",
+    "95 %": "Interval of the IoU, from blocks of labels; none where fewer than 5 hold the class",
     "F1": "2 x right / (labelled + predicted)",
     "Prec.": "Precision, user's accuracy: right / predicted",
     "Recall": "Recall, class accuracy, producer's accuracy: right / labelled",
@@ -214,7 +216,8 @@ class _Result(QWidget):
             return
         subset, evaluation = session.subset, score.evaluation
         scores = evaluation.part(subset) or score.scores
-        self._figures.setText(_headline(score, scores, subset))
+        ends = evaluation.intervals[subset if subset in evaluation.intervals else "all"]
+        self._figures.setText(_headline(score, scores, subset, ends))
         _say(self._caution, score.caution)
         _say(self._note, " ".join(evaluation.notes))
         self._outdated.setVisible(session.score_outdated)
@@ -227,17 +230,18 @@ class _Result(QWidget):
                                   tip=plural(cells, "labelled pixel"))  # fmt: skip
         self._grounds.show_bars(_bars(evaluation.grounds))
         _say(self._gap, gap_words(evaluation.grounds))
-        self._fill(scores)
+        self._fill(scores, ends)
         self._thin.show_score(score, scores)
         self._fill_confusion(score, scores)
         self._show_errors()
 
-    def _fill(self, scores: Scores) -> None:
+    def _fill(self, scores: Scores, ends: PartIntervals) -> None:
         self._table.setRowCount(len(scores.classes))
         self._table.setFixedHeight(22 * len(scores.classes) + 30)
         for row, each in enumerate(scores.classes):
-            figures = (each.iou, each.f1, each.precision, each.recall)
-            texts = [each.name, *(_figure(f) for f in figures), grouped(each.support)]
+            figures = (each.f1, each.precision, each.recall)
+            texts = [each.name, _figure(each.iou), _ends(ends.class_iou.get(each.id)),
+                     *(_figure(f) for f in figures), grouped(each.support)]  # fmt: skip
             for column, text in enumerate(texts):
                 item = QTableWidgetItem(text)
                 if column:
@@ -318,14 +322,14 @@ def _say(target: QLabel, text: str) -> None:
     target.setVisible(bool(text))
 
 
-def _headline(score: Score, scores: Scores, subset: Subset) -> str:
+def _headline(score: Score, scores: Scores, subset: Subset, ends: PartIntervals) -> str:
     if scores.mean_iou is None:
         return "Labels and prediction have no pixel in common."
     missing = sum(scores.unpredicted)
     more = f"<br>{grouped(missing)} labelled pixels have no prediction and count as wrong."
     part = "" if subset == "all" else f" · {SUBSET_TITLES[subset].lower()} only"
     return (
-        f"<b>Mean IoU {_figure(scores.mean_iou)}</b> · accuracy {_figure(scores.pixel_accuracy)}"
+        f"<b>Mean IoU {score_words(scores.mean_iou, ends.mean_iou)}</b> · accuracy {_figure(scores.pixel_accuracy)}"
         f" · kappa {_figure(scores.kappa)}<br>against {score.against}{part}"
         f"{more if missing else ''}"
     )
@@ -333,6 +337,14 @@ def _headline(score: Score, scores: Scores, subset: Subset) -> str:
 
 def _figure(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
+
+
+def _ends(interval: tuple[float, float] | None) -> str:
+    """Write an interval in little room: ".61-.78"."""
+    if interval is None:
+        return "–"
+    low, high = (f"{end:.2f}".removeprefix("0") for end in interval)
+    return f"{low}\N{EN DASH}{high}"
 
 
 def _make_table() -> QTableWidget:

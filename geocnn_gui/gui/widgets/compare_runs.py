@@ -20,9 +20,9 @@ from PySide6.QtWidgets import (
 from geocnn_gui.events import EpochDone, score_of
 from geocnn_gui.gui.theme import colours
 from geocnn_gui.gui.widgets.card import label
-from geocnn_gui.gui.widgets.curve_plot import Curve, CurvePlot
+from geocnn_gui.gui.widgets.curve_plot import Band, Curve, CurvePlot, band_of
 from geocnn_gui.models.unit_scores import UnitScores
-from geocnn_gui.scoring.intervals import compare
+from geocnn_gui.scoring.intervals import compare, score_words
 
 Epochs = tuple[EpochDone, ...]
 #: Told apart by colour-blind eyes too, on light and on dark ground.
@@ -34,7 +34,7 @@ _TALLEST = 380
 class ComparedRun:
     """A run as it is compared: facts and settings in words, scores by class name, its epochs.
 
-    A score of None is unknown. `held` are the epochs of each held-out run, `refit` those of the fit to all labels.
+    A score of None is unknown; `intervals` are their 95 % intervals. `held` are the epochs of each held-out run, `refit` those of the fit to all labels.
     """
 
     title: str
@@ -44,6 +44,7 @@ class ComparedRun:
     held: tuple[Epochs, ...] = ()
     refit: Epochs = ()
     units: UnitScores | None = None
+    intervals: dict[str, tuple[float, float] | None] = field(default_factory=dict)
 
 
 def differences(runs: tuple[ComparedRun, ...]) -> str:
@@ -100,14 +101,16 @@ class CompareRuns(QDialog):
         """Draw the held-out runs; of a run without one the only fit there was."""
         iou: list[Curve] = []
         loss: list[Curve] = []
+        bands: list[Band] = []
         for run, colour in zip(runs, RUN_COLOURS, strict=False):
             for held in run.held:
                 figures = [(e.epoch, score_of(e)) for e in held]
                 points = [(epoch, figure) for epoch, figure in figures if figure is not None]
                 iou.append(("", colour, tuple(points)))
+                bands.append((colour, band_of(held)))
             losses = [tuple((e.epoch, e.loss) for e in fit) for fit in run.held or (run.refit,)]
             loss += [("", colour, points) for points in losses]
-        self.iou.show_curves(tuple(iou), empty="No held-out score.")
+        self.iou.show_curves(tuple(iou), empty="No held-out score.", bands=tuple(bands))
         self.loss.show_curves(tuple(loss), empty="No epochs.")
 
 
@@ -132,7 +135,7 @@ def rows_of(runs: tuple[ComparedRun, ...]) -> list[tuple[str, str, list[str]]]:
     for name in _names([run.facts for run in runs]):
         rows.append(("", name, [run.facts.get(name, "–") for run in runs]))  # noqa: PERF401
     for name in _names([run.scores for run in runs]):
-        figures = [_figure(run.scores, name) for run in runs]
+        figures = [_figure(run, name) for run in runs]
         rows.append(("IoU of each class", name, figures))
     for name in _names([run.settings for run in runs]):
         texts = [run.settings.get(name, "–") for run in runs]
@@ -141,10 +144,10 @@ def rows_of(runs: tuple[ComparedRun, ...]) -> list[tuple[str, str, list[str]]]:
     return rows
 
 
-def _figure(scores: dict[str, float | None], name: str) -> str:
-    if name not in scores:
+def _figure(run: ComparedRun, name: str) -> str:
+    if name not in run.scores:
         return "–"
-    return "unknown" if (score := scores[name]) is None else f"{score:.3f}"
+    return score_words(run.scores[name], run.intervals.get(name), digits=3)
 
 
 def _names(tables: list[dict[str, str]] | list[dict[str, float | None]]) -> list[str]:

@@ -10,11 +10,19 @@ from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from PySide6.QtGui import QPaintEvent
+
+    from geocnn_gui.events import EpochDone
 
 Points = tuple[tuple[float, float], ...]
 #: A name, "#rrggbb", points (epoch, value).
 Curve = tuple[str, str, Points]
+#: "#rrggbb", the ends of an interval at each epoch: (epoch, low, high).
+Band = tuple[str, tuple[tuple[float, float, float], ...]]
+#: How strongly a band is drawn: folds lie over each other.
+_BAND_ALPHA = 34
 
 
 class CurvePlot(QWidget):
@@ -28,6 +36,7 @@ class CurvePlot(QWidget):
         self._shares = shares
         self._title = title
         self._curves: tuple[Curve, ...] = ()
+        self._bands: tuple[Band, ...] = ()
         self._empty = ""
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName(title)
@@ -37,9 +46,20 @@ class CurvePlot(QWidget):
         """Return what is drawn: (name, colour, points) of each curve."""
         return self._curves
 
-    def show_curves(self, curves: tuple[Curve, ...], *, empty: str = "") -> None:
-        """Draw curves (name, "#rrggbb", ((epoch, value), ...)); `empty` is said where none has any."""
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """Return the intervals that are drawn behind the curves."""
+        return self._bands
+
+    def show_curves(
+        self, curves: tuple[Curve, ...], *, empty: str = "", bands: tuple[Band, ...] = ()
+    ) -> None:
+        """Draw curves (name, "#rrggbb", ((epoch, value), ...)); `empty` is said where none has any.
+
+        `bands` are drawn behind them: ("#rrggbb", ((epoch, low, high), ...)).
+        """
         self._curves, self._empty = tuple(c for c in curves if c[2]), empty
+        self._bands = tuple(b for b in bands if b[1])
         self.update()
 
     def sizeHint(self) -> QSize:
@@ -72,6 +92,7 @@ class CurvePlot(QWidget):
         margin = max(metrics.horizontalAdvance(t) for t in texts) + 8
         area = QRectF(margin, line + 8, self.width() - margin - 14, self.height() - 2 * line - 14)
         self._draw_axes(painter, area, (xs, ys), ticks)
+        self._draw_bands(painter, area, (xs, ys))
         painter.setPen(text)
         for _, colour, points in self._curves:
             placed = [_place(area, xs, ys, p) for p in points]
@@ -83,11 +104,26 @@ class CurvePlot(QWidget):
 
     def _values(self) -> tuple[float, float]:
         values = [p[1] for c in self._curves for p in c[2]]
+        values += [end[2] for _, ends in self._bands for end in ends]
         return _range([0.0, *values])  # from zero, so that a flat curve looks flat
 
     def _said(self, tick: float) -> str:
         """Write a number of the lower axis."""
         return f"{tick:g}"
+
+    def _draw_bands(
+        self, painter: QPainter, area: QRectF,
+        ranges: tuple[tuple[float, float], tuple[float, float]],
+    ) -> None:  # fmt: skip
+        """Tint what lies within the intervals; that of a single epoch is an upright line."""
+        for colour, ends in self._bands:
+            tint = QColor(colour)
+            tint.setAlpha(_BAND_ALPHA)
+            lower = [_place(area, *ranges, (epoch, low)) for epoch, low, _ in ends]
+            upper = [_place(area, *ranges, (epoch, high)) for epoch, _, high in ends]
+            painter.setPen(QPen(tint, 3) if len(ends) == 1 else Qt.PenStyle.NoPen)
+            painter.setBrush(tint)
+            painter.drawPolygon(QPolygonF([*lower, *reversed(upper)]))
 
     def _draw_names(self, painter: QPainter) -> None:
         """Write the curves' names at the right, in their colours."""
@@ -121,6 +157,11 @@ class CurvePlot(QWidget):
                 x = _place(area, xs, ys, (tick, ys[0])).x()
                 box = QRectF(x - 30, area.bottom() + 3, 60, 16)
                 painter.drawText(box, Qt.AlignmentFlag.AlignCenter, self._said(tick))
+
+
+def band_of(epochs: Iterable[EpochDone]) -> tuple[tuple[float, float, float], ...]:
+    """Return the intervals of the held-out scores of epochs, of those that have one."""
+    return tuple((e.epoch, *e.holdout_interval) for e in epochs if e.holdout_interval is not None)
 
 
 def _range(values: list[float]) -> tuple[float, float]:
