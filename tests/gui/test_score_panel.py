@@ -169,7 +169,7 @@ def test_that_parts_of_the_labels_are_scored_apart(panel, predicted, qtbot):
     assert "held out only" in text(panel, "score_figures")
     panel.findChild(QAbstractButton, "score_subset_new").click()
     assert table.item(1, 6).text() == "60"
-    assert table.item(0, 4).text() == "–"
+    assert table.item(0, 5).text() == "–"
     panel.findChild(QCheckBox, "error_map").click()
     assert predicted.errors.marks.count_along(0).tolist() == [60 * (i == 5) for i in range(20)]
 
