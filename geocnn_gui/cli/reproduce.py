@@ -63,9 +63,7 @@ def reproduce(
     ctx.exit(STOPPED if outcome.stopped else 0)
 
 
-def _result(
-    results: list[SeedResult], published: Published, parameters: int
-) -> dict[str, Any]:
+def _result(results: list[SeedResult], published: Published, parameters: int) -> dict[str, Any]:
     return {
         "parameters": results[0].parameters if results else parameters,
         "seeds": [
@@ -98,7 +96,9 @@ def _print(results: list[SeedResult], published: Published) -> None:
     names = list(results[0].class_accuracy)
     for title in ("all", *names, "seconds"):
         rates.add_column(title, justify="right")
-    rates.add_row("Published", *_three(published.accuracy, *[published.class_accuracy] * len(names)))
+    rates.add_row(
+        "Published", *_three(published.accuracy, *[published.class_accuracy] * len(names))
+    )
     for r in results:
         losses.add_row(f"Seed {r.seed}", *_four(*r.losses, r.holdout_loss))
         rates.add_row(

@@ -33,7 +33,9 @@ _LOOKED_AT = 64
 _WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green, blue in grey (BT.601)
 
 
-def open_folder(path: Path, *, domain: Domain | None = None, fit: Fit = "resize", **choices: str) -> SampleSource:
+def open_folder(
+    path: Path, *, domain: Domain | None = None, fit: Fit = "resize", **choices: str
+) -> SampleSource:
     """Open a folder of images with one sub-folder per class, or of waveform records (.npz).
 
     Images may differ in size, depth and colours: whole numbers become 0 to 1 by the range of
@@ -58,7 +60,9 @@ def open_folder(path: Path, *, domain: Domain | None = None, fit: Fit = "resize"
         )  # fmt: skip
     samples, notes = _read_folder(path, classes, fit=fit)
     colour = samples.bands == 3
-    names = ("red", "green", "blue") if colour else tuple(f"Band {i + 1}" for i in range(samples.bands))
+    names = (
+        ("red", "green", "blue") if colour else tuple(f"Band {i + 1}" for i in range(samples.bands))
+    )
     bands = tuple(Band(n.capitalize() if colour else n, "", n if colour else None) for n in names)
     source = SampleSource(
         samples, name=path.name, domain=domain or "imagery", bands=bands, path=path

@@ -44,7 +44,9 @@ def _picks_in(files: Sequence[Path]) -> bool:
     return False
 
 
-def open_records(path: Path, files: list[Path], *, window: int = 256, rate: float = 100.0) -> SampleSource:
+def open_records(
+    path: Path, files: list[Path], *, window: int = 256, rate: float = 100.0
+) -> SampleSource:
     """Open a folder of records: `data` (samples, components), the picks `itp` and `its` as indices.
 
     Each record gives up to nine traces of `window` samples, which the split keeps together: three
@@ -163,7 +165,9 @@ def _windows(length: int, p: int, s: int | None, window: int) -> list[tuple[int,
     """Return (label, first sample) of a record's windows."""
     middles = [(1, p + shift * window) for shift in _SHIFTS]
     if s is not None:
-        middles += [(2, s + shift * window) for shift in _SHIFTS if s + shift * window - p > window / 8]
+        middles += [
+            (2, s + shift * window) for shift in _SHIFTS if s + shift * window - p > window / 8
+        ]
     middles += [(3, p - far * window) for far in _NOISE]
     starts = [(label, round(middle) - window // 2) for label, middle in middles]
     return [(label, start) for label, start in starts if 0 <= start <= length - window]

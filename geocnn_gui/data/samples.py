@@ -236,4 +236,6 @@ def named_labels(
     found = np.where(values < 0, 0, values + first).astype(np.uint8)
     named = dict(zip(numbers, names, strict=False)) if len(names) == len(numbers) else dict(
         enumerate(names))  # fmt: skip
-    return found, tuple((n + first, named.get(n, f"Class {n}")[:80] or f"Class {n}") for n in numbers)
+    return found, tuple(
+        (n + first, named.get(n, f"Class {n}")[:80] or f"Class {n}") for n in numbers
+    )

@@ -84,5 +84,7 @@ def _source(
     source = SampleSource(samples, name=name, domain="seismic", bands=(Band("amplitude"),))
     source.format = "Synthetic"
     source.choices = {"seed": str(seed)}
-    source.notes = (f"This example is drawn from code (seed {seed}), so its true classes are known.",)
+    source.notes = (
+        f"This example is drawn from code (seed {seed}), so its true classes are known.",
+    )
     return source

@@ -83,7 +83,9 @@ def predict_samples(
             yield TileDone((0, columns.start), (1, columns.stop - columns.start))
             left = (time.monotonic() - start) / done * (len(missing) - done)
             at = batches - len(missing) + done
-            yield Progress(at, batches, f"Predicting, sample {columns.stop} of {len(samples)}", left)
+            yield Progress(
+                at, batches, f"Predicting, sample {columns.stop} of {len(samples)}", left
+            )
     finally:
         journal.sync()
         out.finish(complete=record.count == record.total)

@@ -74,9 +74,7 @@ class SamplePicture(LabelledPicture):
         held = self.split.held_mask(*part)[0] & (self.class_numbers(*part)[0] > 0)
         at = np.flatnonzero(held)
         inputs = np.stack([self._input(columns.start + int(i), net.form) for i in at])
-        values = torch.from_numpy(inputs).to(
-            device.torch_name, memory_format=device.memory_format
-        )
+        values = torch.from_numpy(inputs).to(device.torch_name, memory_format=device.memory_format)
         with (
             torch.inference_mode(),
             torch.autocast(device.kind, torch.bfloat16, enabled=device.bf16),
