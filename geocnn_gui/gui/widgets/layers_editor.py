@@ -63,6 +63,7 @@ class LayersEditor(QDialog):
         self.drawing.picked.connect(self.tree.pick)
         self._form.changed.connect(self._on_form)
         self._refresh()
+        self.tree.setFocus()
         self.resize(1060, 660)
 
     def spec(self) -> LayersSpec:

@@ -19,13 +19,14 @@ from PySide6.QtWidgets import (
 )
 
 from geocnn_gui.gui.theme import colours
+from geocnn_gui.gui.widgets.card import Card
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _ROLE = Qt.ItemDataRole.UserRole
 _COLUMNS = ("", "", "Least patch", "Parameters", "Year")
-_MOST, _ROW = QSize(800, 680), 24
+_MOST, _ROW = QSize(880, 680), 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,6 @@ class NetworkList(QFrame):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, Qt.WindowType.Popup)
         self.setObjectName("network_list")
-        self.setProperty("card", "true")
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.typed = QLineEdit()
         self.typed.setObjectName("network_typed")
         self.typed.setPlaceholderText("Type to find a network: a name, a use, an author")
@@ -112,11 +111,12 @@ class NetworkList(QFrame):
         self.tree.itemActivated.connect(self._take)
         self._offers: tuple[Offer, ...] = ()
         self._current = ""
+        card = Card()
+        card.body.addWidget(self.typed)
+        card.body.addWidget(self.tree, 1)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(12, 12, 12, 12)
-        layout.setSpacing(8)
-        layout.addWidget(self.typed)
-        layout.addWidget(self.tree, 1)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(card)
 
     def show_offers(self, offers: tuple[Offer, ...], *, current: str) -> None:
         """Fill the list anew, with nothing typed."""
