@@ -135,6 +135,8 @@ class Inspecting(Scoring):
         seen = self.seen
         if seen is None or not self.inspecting or seen.question.place.section != self.section:
             return None
+        if self.source is None or self.source.samples is not None:  # cells stand for samples
+            return InspectOverlay((seen.question.place.row, seen.question.place.column), ())
         overlay = _overlay(seen)
         return overlay if self.inspect_shown else replace(overlay, values=None)
 
@@ -237,10 +239,7 @@ def _overlay(seen: Seen) -> InspectOverlay:
     window = (rows, columns, WINDOW)
     if question.page == "maps" and seen.maps is not None and len(seen.maps):
         values = seen.maps[min(question.channel, len(seen.maps) - 1)]
-        down, across = (
-            (part[0] + a, part[0] + b)
-            for part, (a, b) in zip((rows, columns), seen.span, strict=True)
-        )
+        down, across = _within(seen)
         signed = bool(values.min() < 0)
         return InspectOverlay(place, (window,), values, down, across, signed=signed, opacity=0.8)
     if question.page == "why" and seen.attribution is not None:
@@ -250,10 +249,16 @@ def _overlay(seen: Seen) -> InspectOverlay:
     sliding = seen.sliding
     if question.page == "slide" and sliding is not None:
         kernel = () if sliding.box is None else ((*map(_span, sliding.box), KERNEL),)
-        whole = sliding.response.shape == look.size
-        values = sliding.response if whole else None
-        return InspectOverlay(place, (window, *kernel), values, rows, columns, signed=True)
+        response = sliding.response
+        return InspectOverlay(place, (window, *kernel), response, *_within(seen), signed=True)
     return InspectOverlay(place, (window,))
+
+
+def _within(seen: Seen) -> tuple[Span, Span]:
+    """Return the rows and columns of the section that the maps cover."""
+    (top, bottom), (left, right) = seen.span
+    row, column = seen.look.rows.start, seen.look.columns.start
+    return (row + top, row + bottom), (column + left, column + right)
 
 
 def _reach_overlay(seen: Seen, place: tuple[int, int]) -> InspectOverlay:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from geocnn_gui.errors import BadRequest
+from geocnn_gui.inspection.fields import span_of
 from geocnn_gui.inspection.layers import as_maps, kernels_of, run
 from geocnn_gui.inspection.spec import Method
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from geocnn_gui.inspection.layers import Tap
     from geocnn_gui.inspection.subject import Look, Subject
 
-#: Steps along the way from no data to the data, and how many go through the network together.
-STEPS = 32
+#: Steps along the way from no data to the data (fewer for volumes), and how many go through the network together.
+STEPS, VOLUME_STEPS = 32, 8
 _TOGETHER = 4
 #: Squares across the window that occlusion covers one after another.
 _SQUARES = 12
@@ -79,7 +79,7 @@ def grad_cam(subject: Subject, look: Look, layer: str = "", *, output: int) -> n
         at = look.at[1] * maps.shape[2] // look.size[1]
         maps, slopes = maps[..., at : at + 1], slopes[..., at : at + 1]
     cam = (maps * slopes.mean(dims, keepdim=True)).sum(0).relu()
-    return _enlarged(cam, subject, look)
+    return _enlarged(cam.float().numpy(), subject, look, tap.name)
 
 
 def integrated_gradients(subject: Subject, look: Look, *, output: int) -> Attribution:
@@ -93,7 +93,7 @@ def integrated_gradients(subject: Subject, look: Look, *, output: int) -> Attrib
     ask = _asking(subject, look, batch, output)
     with torch.enable_grad():
         values, missed = IntegratedGradients(ask, multiply_by_inputs=True).attribute(
-            _own(subject, look, batch), n_steps=STEPS, internal_batch_size=_TOGETHER,
+            _own(subject, look, batch), n_steps=VOLUME_STEPS if subject.net.dims == 3 else STEPS, internal_batch_size=_TOGETHER,
             return_convergence_delta=True,
         )  # fmt: skip
     with torch.inference_mode():
@@ -165,15 +165,21 @@ def _on_window(values: Tensor, subject: Subject, look: Look) -> np.ndarray:
     return (flat[look.depth] if subject.net.dims == 3 else flat).numpy()
 
 
-def _enlarged(cam: Tensor, subject: Subject, look: Look) -> np.ndarray:
-    """Return (rows, columns) of a layer as large as the window; one trace where it is of traces."""
-    rows, columns = look.size
-    width = 1 if subject.net.dims == 1 else columns
-    wide = functional.interpolate(
-        cam[None, None].float(), (rows, width), mode="bilinear", align_corners=False
-    )[0, 0]
-    if width == columns:
-        return wide.numpy()
-    laid = torch.zeros(rows, columns)
-    laid[:, look.at[1]] = wide[:, 0]
-    return laid.numpy()
+def _enlarged(cam: np.ndarray, subject: Subject, look: Look, layer: str) -> np.ndarray:
+    """Return (rows, columns) of a layer as large as the window, bilinear, where its cells belong."""
+    spans = span_of(subject, look, layer)
+    for axis, (start, stop) in enumerate(spans):
+        size, cells = look.size[axis], cam.shape[axis]
+        if subject.net.dims == 1 and axis == 1:
+            continue
+        at = (np.arange(size) + 0.5 - start) / (stop - start) * cells - 0.5
+        at = np.clip(at, 0, cells - 1)
+        low = np.minimum(at.astype(int), max(0, cells - 2))
+        share = np.expand_dims((at - low).astype(np.float32), 1 - axis)
+        high = np.minimum(low + 1, cells - 1)
+        cam = cam.take(low, axis) * (1 - share) + cam.take(high, axis) * share
+    if subject.net.dims != 1:
+        return cam
+    laid = np.zeros(look.size, np.float32)
+    laid[:, look.at[1]] = cam[:, 0]
+    return laid

@@ -134,6 +134,8 @@ def windows(
 def _random_place(subject: Subject, like: Look, step: int, random: np.random.Generator) -> Place:
     """Return a place whose window lies around it as in `like`, wherever there is room for it."""
     section, source = like.place.section, subject.source
+    if source.samples is not None:
+        return replace(like.place, column=int(random.integers(len(source.samples))))
     if section.axis is not None:
         section = replace(section, index=int(random.integers(source.shape[section.axis])))
     cells = []
@@ -152,6 +154,12 @@ def span_of(subject: Subject, look: Look, layer: str) -> tuple[tuple[float, floa
     Those of a network that names every pixel cover the window. Without padding maps are
     smaller than what they were made of: their cells are put where the mean of what each sees is.
     """
+    if layer not in subject.spans:
+        subject.spans[layer] = _find_span(subject, look, layer)
+    return subject.spans[layer]
+
+
+def _find_span(subject: Subject, look: Look, layer: str) -> tuple[tuple[float, float], ...]:
     rows, columns = look.size
     if not subject.patches or subject.in_traces:
         return (0.0, float(rows)), (0.0, float(columns))

@@ -109,7 +109,10 @@ class _Calls(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        made = func(*args, **(kwargs or {}))
+        kwargs = dict(kwargs or {})
+        if kwargs.get("inplace"):
+            kwargs["inplace"] = False  # what went in is looked at, too
+        made = func(*args, **kwargs)
         if self.inside or not args:
             return made
         owner = self._owners.get(id(args[1])) if len(args) > 1 else None

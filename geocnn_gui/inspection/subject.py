@@ -14,12 +14,14 @@ from geocnn_gui.errors import BadRequest
 from geocnn_gui.inference.tiles import pad_to_stride
 from geocnn_gui.inspection.spec import Place
 from geocnn_gui.models.compatibility import differences
+from geocnn_gui.models.sample_form import log_shares, sample_input
 from geocnn_gui.models.scaling import scale_picture
 from geocnn_gui.models.weights import load_model
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from geocnn_gui.data.samples import Samples
     from geocnn_gui.data.source import Section, Source
     from geocnn_gui.data.statistics import BandStatistics
     from geocnn_gui.models.base import SegmentationNet
@@ -87,6 +89,8 @@ class Subject:
                 module.inplace = False  # what went in is looked at, too
         self.net, self.card, self.source = net.eval().requires_grad_(False), card, source
         self._statistics: tuple[BandStatistics, ...] | None = None
+        #: Where a layer's maps lie in a window, see `fields.span_of`.
+        self.spans: dict[str, tuple[tuple[float, float], ...]] = {}
         self.patches = _names_middles(net, len(card.bands))
 
     @classmethod
@@ -118,6 +122,8 @@ class Subject:
                 f" {shape[0]} rows and {shape[1]} columns, counted from 0",
                 "choose a place within it",
             )
+        if self.source.samples is not None:
+            return self._sample(place, self.source.samples)
         if self.patches:
             rows, columns = self._patch(place)
         else:
@@ -152,6 +158,8 @@ class Subject:
 
     def logits(self, batch: Tensor, look: Look) -> Tensor:
         """Return the logits (n, outputs) at the place, for what `batch` returned or its likes."""
+        if self.source.samples is not None and not self.patches:
+            return log_shares(self.net, batch)
         answer = self.net.training_logits(batch)
         if self.patches:
             flat = answer.flatten(2)[..., 0]
@@ -161,7 +169,7 @@ class Subject:
 
     def answers(self, batch: Tensor, look: Look) -> Tensor:
         """Return what `logits` does; nothing is computed for other places where that can be spared."""
-        if self.patches or self.net.dims == 3:
+        if self.patches or self.net.dims == 3 or self.source.samples is not None:
             return self.logits(batch, look)
         row, column = look.at
         there = self.net.logits_in(batch, slice(row, row + 1), slice(column, column + 1))
@@ -172,7 +180,7 @@ class Subject:
         with torch.inference_mode():
             logits = self.answers(self.batch(look), look)[0].double()
         shares = logits.softmax(0)
-        target = getattr(self.card, "target", None)
+        target = self.card.target
         if target is not None:
             value = float(target.mean + target.scale * logits[0])
             return (Output(target.name, "", float(logits[0]), value, target.unit),)
@@ -197,7 +205,20 @@ class Subject:
         known = ", ".join(f"{c.name} ({c.id})" for c in self.card.classes)
         raise BadRequest(f"The model has no class {wish}", f"choose one of {known}")
 
+    @property
+    def statistics(self) -> tuple[BandStatistics, ...]:
+        """Return the statistics by which the source is scaled, one per band."""
+        if self._statistics is None:
+            self._statistics = self.card.scaling.for_source(self.source)
+        return self._statistics
+
     # -- the window ----------------------------------------------------------------------------
+
+    def _sample(self, place: Place, samples: Samples) -> Look:
+        """Read a whole sample of a set, in the form that the network takes."""
+        values = sample_input(samples, place.column, self.net.form, self.statistics)
+        rows, columns = values.shape[1:]
+        return Look(place, values, slice(0, rows), slice(0, columns), (rows // 2, columns // 2))
 
     def _patch(self, place: Place) -> tuple[slice, slice]:
         rows, columns = self.net.form
@@ -229,8 +250,6 @@ class Subject:
     def _read(
         self, place: Place, rows: slice, columns: slice, shape: tuple[int, int]
     ) -> np.ndarray:
-        if self._statistics is None:
-            self._statistics = self.card.scaling.for_source(self.source)
         if self.net.dims != 3:
             values = self._read_section(place.section, rows, columns, shape)
             return values if self.patches else pad_to_stride(values, self.net.stride)
@@ -244,9 +263,8 @@ class Subject:
             slice(max(0, part.start), min(length, part.stop))
             for part, length in zip((rows, columns), shape, strict=True)
         ]
-        assert self._statistics is not None
         picture = self.source.read_picture(section, *parts)
-        values = scale_picture(picture, self._statistics)
+        values = scale_picture(picture, self.statistics)
         places = [
             _reflected(part, length) - held.start
             for part, length, held in zip((rows, columns), shape, parts, strict=True)
@@ -266,8 +284,7 @@ class Subject:
             slice(int(at.min()), int(at.max()) + 1)
             for at in (_reflected(rows, shape[0]), _reflected(columns, shape[1]))
         ]
-        assert self._statistics is not None
-        values = scale_picture(self.source.read_picture(section, *wide), self._statistics)
+        values = scale_picture(self.source.read_picture(section, *wide), self.statistics)
         down, across = _reflected(rows, shape[0]), _reflected(columns, shape[1])
         return np.ascontiguousarray(values[:, down - wide[0].start][:, :, across - wide[1].start])
 

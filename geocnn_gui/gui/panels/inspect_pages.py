@@ -10,6 +10,7 @@ from geocnn_gui.gui.widgets.card import grouped, label
 from geocnn_gui.gui.widgets.choice_row import ChoiceRow
 from geocnn_gui.gui.widgets.kernel_view import KernelView
 from geocnn_gui.gui.widgets.map_grid import MapGrid
+from geocnn_gui.gui.widgets.value_pair import ValuePair
 from geocnn_gui.inspection.sliding import banded_matrix
 from geocnn_gui.inspection.spec import METHODS
 
@@ -105,7 +106,8 @@ class WhyPage(_Page):
         self._method.chosen.connect(lambda key: session.set_question(method=key))
         self._told = label(name="inspect_why", wrap=True)
         self._how = label(role="muted", wrap=True)
-        for widget in (self._method, self._told, self._how):
+        self._pair = ValuePair(name="inspect_attribution")
+        for widget in (self._method, self._told, self._pair, self._how):
             self._layout.addWidget(widget)
         self._layout.addStretch(1)
 
@@ -119,6 +121,7 @@ class WhyPage(_Page):
         against = "" if found.method == "grad-cam" else ", blue against it"
         self._told.setText(f"Red over the data speaks for {name}{against}.")
         self._how.setText(_EXPLAINED[found.method] + _gap_text(found.gap))
+        self._pair.show_pair(seen.look.picture[0], found.values, at=seen.look.at, signed=True)
 
 
 _EXPLAINED = {
@@ -150,7 +153,8 @@ class ReachPage(_Page):
             " (Luo and others 2016). Cells count from 4.55 % of the largest.",
             role="muted", wrap=True,
         )  # fmt: skip
-        for widget in (self._of_layer, self._can, self._does, self._how):
+        self._pair = ValuePair(name="inspect_weights")
+        for widget in (self._of_layer, self._can, self._does, self._pair, self._how):
             self._layout.addWidget(widget)
         self._layout.addStretch(1)
 
@@ -164,6 +168,8 @@ class ReachPage(_Page):
         self._can.setText(
             f"<span style='color:#ff3b6b'>\u25a0</span> It can see {_by(whole.size)} cells{more}."
         )
+        at = (-used.map_rows.start, -used.map_columns.start)
+        self._pair.show_pair(seen.look.picture[0], used.weights, at=at, signed=False)
         share = 100 * used.cells / max(1, whole.cells)
         self._does.setText(
             f"<span style='color:#ffb000'>\u25a0</span> It looks at {_by(used.size)}:"
@@ -231,7 +237,7 @@ class SlidePage(_Page):
         if sliding.bands > 1:
             text += f", those of all {sliding.bands} inputs to {step.response:.3g}"
         text += f"; with the bias {step.response + sliding.bias:.3g}."
-        self._told.setText(text)
+        self._told.setText(text.replace(" -", " \u2212"))
 
     def _show_matrix(self, sliding: Sliding, *, flipped: bool) -> None:
         trace, taps = sliding.trace, sliding.taps

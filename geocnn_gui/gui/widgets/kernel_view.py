@@ -78,14 +78,14 @@ class KernelView(QWidget):
         table = colour_table("red-white-blue")[::-1]
         largest = float(np.abs(values).max()) or 1.0
         font = QFont(self.font())
-        font.setPixelSize(max(6, int(side / 2.9)))
+        font.setPixelSize(max(7, int(side / 2.6)))
         painter.setFont(font)
         for row, column in np.ndindex(values.shape):
             value = float(values[row, column])
             box = QRectF(left + column * side, top + row * side, side, side)
             red, green, blue = table[round((value / largest + 1) / 2 * 255)].tolist()
             painter.fillRect(box.adjusted(0.5, 0.5, -0.5, -0.5), QColor(red, green, blue))
-            if side >= 21:
+            if side >= 18:
                 dark = red + green + blue < 330
                 painter.setPen(QColor("white" if dark else "#1c2128"))
                 painter.drawText(box, Qt.AlignmentFlag.AlignCenter, short(value))

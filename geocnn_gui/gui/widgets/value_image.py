@@ -29,3 +29,13 @@ def value_image(values: np.ndarray, *, signed: bool, opacity: float | None = Non
     rows, columns = values.shape
     image = QImage(pixels.data, columns, rows, columns * 4, QImage.Format.Format_RGBA8888)
     return image.copy()
+
+
+def grey_image(values: np.ndarray) -> QImage:
+    """Return (rows, columns) as a grey image, from the least value to the largest."""
+    values = np.nan_to_num(np.asarray(values, np.float32))
+    low, high = float(values.min()), float(values.max())
+    levels = np.rint((values - low) * (255 / (high - low or 1.0))).astype(np.uint8)
+    levels = np.ascontiguousarray(levels)
+    rows, columns = levels.shape
+    return QImage(levels.data, columns, rows, columns, QImage.Format.Format_Grayscale8).copy()
