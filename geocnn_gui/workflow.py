@@ -40,11 +40,10 @@ if TYPE_CHECKING:
     from geocnn_gui.scoring.judge_thin import ThinWish
     from geocnn_gui.scoring.split_plan import SplitPlan
     from geocnn_gui.scoring.split_spec import SplitSpec
-    from geocnn_gui.scoring.value_evaluation import ValueEvaluation
     from geocnn_gui.training.spec import TrainingSpec
     from geocnn_gui.training.textbook import SeedResult
 
-__all__ = ["DeviceWish", "Manner", "Pair", "check_destination", "check_tiling", "evaluate", "evaluate_values", "export", "find_rate",
+__all__ = ["DeviceWish", "Manner", "Pair", "check_destination", "check_tiling", "evaluate", "export", "find_rate",
            "inspect", "material_in", "plan_split", "predict", "predict_to_file", "reproduce", "resume", "train", "working_folder", "write_partial"]  # fmt: skip
 
 DeviceWish = Literal["auto", "cpu", "cuda"]
@@ -556,19 +555,3 @@ def evaluate(
             for event in export_prediction(error_map, source, ERROR_CLASSES, errors):
                 yield Saved(errors, "error map") if isinstance(event, Saved) else event
     return evaluation
-
-
-def evaluate_values(
-    prediction: Path, target: str | Path, *, band: int | None = None
-) -> Generator[Event, None, ValueEvaluation]:
-    """Compare a map of values with true ones of the same grid, both as files.
-
-    `band` of the target counts from 0. Raises as `scoring.value_evaluation.evaluate_values`, and
-    `UnreadableFile`.
-    """
-    from geocnn_gui.scoring.value_evaluation import evaluate_values as run
-
-    with ExitStack() as files:
-        found = files.enter_context(open_source(prediction))
-        truth = files.enter_context(open_source(target))
-        return (yield from run(found, truth, band=band))

@@ -14,6 +14,7 @@ from geocnn_gui.cli.options import json_option
 from geocnn_gui.cli.targets import table_of
 from geocnn_gui.scoring.intervals import score_words
 from geocnn_gui.scoring.judge_thin import ThinWish
+from geocnn_gui.scoring.value_evaluation import ValueEvaluation, evaluate_value_files
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from geocnn_gui.events import Event
     from geocnn_gui.scoring.evaluation import Evaluation
     from geocnn_gui.scoring.metrics import Scores
-    from geocnn_gui.scoring.value_evaluation import ValueEvaluation
 
 _FIGURES = {
     "mean_iou": "Mean IoU",
@@ -111,7 +111,8 @@ def evaluate(
         if labels or errors or matrix or probabilities or model:
             raise click.UsageError("--labels and what goes with classes has no use with --target.")
         band = None if target_band is None else target_band - 1
-        _evaluate_values(ctx, workflow.evaluate_values(prediction, target, band=band), as_json)
+        task = evaluate_value_files(prediction, target, band=band)
+        _evaluate_values(ctx, task, as_json)
         return
     if labels is None:
         raise click.UsageError("Missing option '--labels' (of classes) or '--target' (of values).")

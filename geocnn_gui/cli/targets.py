@@ -103,7 +103,9 @@ def words_of(target: Target, said: TrainingSummary) -> str:
         return "no score"
     text = f"held out {text}"
     if ends := said.holdout_values_interval.get("rmse"):
-        text += f" (RMSE {ends[0]:.4g} to {ends[1]:.4g} over {said.holdout_units} {said.holdout_by}s)"
+        text += (
+            f" (RMSE {ends[0]:.4g} to {ends[1]:.4g} over {said.holdout_units} {said.holdout_by}s)"
+        )
     if said.holdout_optimistic:
         text += " (may be optimistic)"
     if leaky := _words(target, said.leaky_values):

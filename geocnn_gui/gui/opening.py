@@ -20,7 +20,7 @@ from geocnn_gui.project.homes import entry_for
 from geocnn_gui.project.project import Project, SourceEntry
 from geocnn_gui.project.recent import remember
 from geocnn_gui.project.removed import removed_sources
-from geocnn_gui.project.target import StoredTarget
+from geocnn_gui.project.target import StoredTarget, keep_target
 
 if TYPE_CHECKING:
     from geocnn_gui.labels.classes import Classes
@@ -243,7 +243,7 @@ def _start(project: Project, entry: SourceEntry, source: Source, labels: LabelBo
     if entry.path in EXAMPLE_TARGETS:
         project.set_classes(_first_classes())
         clean = StoredTarget(path=EXAMPLE_TARGETS[entry.path], name="Clean amplitude", unit="mPa")
-        project.set_target(entry.id, clean)
+        keep_target(project, entry.id, clean)
         return
     from geocnn_gui.data.synthetic import example_classes, starter_labels
 

@@ -14,7 +14,7 @@ from geocnn_gui.gui.run_list import RunList
 from geocnn_gui.inference.store import PredictionStore
 from geocnn_gui.labels.targets import target_on
 from geocnn_gui.project.home import is_example
-from geocnn_gui.project.target import StoredTarget, opened_target, target_at
+from geocnn_gui.project.target import StoredTarget, keep_target, opened_target, target_at
 from geocnn_gui.scoring.value_evaluation import (
     ValueEvaluation,
     compare_values,
@@ -110,7 +110,7 @@ class Targeting(RunList):
         if self.project is None or target == self.target:
             return
         try:
-            self.project.set_target(self.entry_id, target)
+            keep_target(self.project, self.entry_id, target)
         except GeoCNNError as error:
             self.report(error)
             return

@@ -254,21 +254,18 @@ class Project:
 
     def set_choices(self, entry_id: str, choices: Mapping[str, Choice]) -> None:
         """Save the reader's choices for a source (time or depth ...)."""
-        self._replace_source(self.stored(entry_id).model_copy(update={"choices": dict(choices)}))
-
-    def set_target(self, entry_id: str, target: StoredTarget | None) -> None:
-        """Save which values are to be learned for a source; raises `CannotWrite`."""
-        self._replace_source(self.stored(entry_id).model_copy(update={"target": target}))
+        self.replace_source(self.stored(entry_id).model_copy(update={"choices": dict(choices)}))
 
     def relink(self, entry_id: str, path: Path) -> SourceEntry:
         """Say where a source's file is now; raises as `add_source` does."""
         stored = self.stored(entry_id)
         new = StoredSource.of(path, self.folder, entry_id=entry_id, choices=stored.choices)
         new = new.model_copy(update={"target": stored.target})
-        self._replace_source(new)
+        self.replace_source(new)
         return _entry(new, self.folder)
 
-    def _replace_source(self, new: StoredSource) -> None:
+    def replace_source(self, new: StoredSource) -> None:
+        """Save a source's record in the place of that with its id; raises `CannotWrite`."""
         old, time = self.stored(new.id), {"vertical": ""}
         if (old.fingerprint, old.choices | time) != (new.fingerprint, new.choices | time):
             self._writable()

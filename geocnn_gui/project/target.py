@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from geocnn_gui.data.source import Source
     from geocnn_gui.labels.targets import TargetValues
+    from geocnn_gui.project.project import Project
 
 
 class StoredTarget(BaseModel):
@@ -57,6 +58,11 @@ def opened_target(stored: StoredTarget, folder: Path, source: Source) -> Iterato
     """Open a target on the grid of its source; raises as `open_source` and `target_on`."""
     with open_source(stored.found(folder)) as file:
         yield target_on(file, source, band=stored.band, name=stored.name, unit=stored.unit)
+
+
+def keep_target(project: Project, entry_id: str, target: StoredTarget | None) -> None:
+    """Save which values are to be learned for a source; raises `CannotWrite`."""
+    project.replace_source(project.stored(entry_id).model_copy(update={"target": target}))
 
 
 def target_at(path: str, folder: Path, **fields: object) -> StoredTarget:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from geocnn_gui.data.source import Window
+from geocnn_gui.data.source import Window, open_source
 from geocnn_gui.errors import NotEnoughLabels
 from geocnn_gui.events import Event, Progress
 from geocnn_gui.labels.files import slabs
@@ -20,6 +20,7 @@ from geocnn_gui.scoring.values import ValueFigures, added, figures, nothing, sum
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     from geocnn_gui.data.source import Source
     from geocnn_gui.labels.store import LabelSnapshot
@@ -171,3 +172,14 @@ def evaluate_values(
         )
     quantity = truth.name, truth.unit or found.unit
     return value_evaluation_of(comparison, quantity, seen, sentence)
+
+
+def evaluate_value_files(
+    prediction: Path, target: str | Path, *, band: int | None = None
+) -> Generator[Event, None, ValueEvaluation]:
+    """Compare a map of values with true ones, both as files; `band` of the target counts from 0.
+
+    Raises as `evaluate_values`, and `UnreadableFile`.
+    """
+    with open_source(prediction) as found, open_source(target) as truth:
+        return (yield from evaluate_values(found, truth, band=band))

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -456,14 +456,14 @@ class _Run:
     def _summary(self, best: Fit, *, finished: bool) -> TrainingSummary:
         folds, test = self._folds, self._test
         assert folds is not None
-        tested = {} if test is None else {
+        tested: dict[str, Any] = {} if test is None else {
             "test_iou": test.mean_iou.value, "test_interval": test.mean_iou.ends,
             "test_units": test.units,
         }  # fmt: skip
         if (values := self._test_values) is not None:
             tested = dict(zip(("test_values", "test_values_interval"), facts_of(values), strict=True))
             tested["test_units"] = values.units
-        scored = (
+        scored: dict[str, Any] = (
             folds.facts([c.id for c in self._classes])
             if self._target is None else folds.value_facts(self._target.scale)
         )  # fmt: skip

@@ -25,7 +25,7 @@ from geocnn_gui.training.seen import Seen
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from geocnn_gui.data.source import Source
+    from geocnn_gui.data.source import Plane, Source
     from geocnn_gui.data.statistics import BandStatistics
     from geocnn_gui.events import EpochDone
     from geocnn_gui.labels.store import LabelSnapshot
@@ -132,9 +132,7 @@ def open_target_pictures(
         cells = yield from _cells(pair, pair.target, sections)
         for section in sections:
             own = statistics(pair.source)
-            picture = TargetPicture(
-                pair.source, section, cells, own, _LOOKUP, target=pair.target
-            )
+            picture = TargetPicture(pair.source, section, cells, own, _LOOKUP, target=pair.target)
             for part, numbers in picture.find_cells():
                 seen.add(picture.plane, part, numbers > 0)
                 yield Progress(0, 0, f"Reading the target of {pair.source.name}")
@@ -203,7 +201,7 @@ def _cells(
 
 def _windows(
     pictures: list[LabelledPicture], planes: list[LabelledPlane], *, count: int = 12
-) -> Iterator[tuple[object, np.ndarray, np.ndarray]]:
+) -> Iterator[tuple[Plane, np.ndarray, np.ndarray]]:
     """Yield windows of the target around cells to learn: plane, values with 0 for none, known."""
     for i, rows, columns in sample_windows(planes, count=count):
         picture = pictures[i]

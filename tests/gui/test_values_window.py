@@ -79,7 +79,7 @@ def test_that_a_value_is_learned_predicted_scored_and_exported(qtbot, opened, fi
     qtbot.waitUntil(lambda: session.value_score is not None)
     known = np.isfinite(np.load(files[1]))
     assert session.value_score.evaluation.figures.cells == known.sum()
-    assert "RMSE (mV)" in window.findChild(QLabel, "value_table").text()
+    assert "RMSE and MAE in mV" in window.findChild(QLabel, "value_against").text()
     session.start_export(tmp_path / "out.tif", session.main_kind("classes"))
     wait_for_job(qtbot, session)
     with open_source(tmp_path / "out.tif") as source:

@@ -135,7 +135,6 @@ class Asker:
 
     def export_name(self, kind: Kind, suffix: str = "", samples: Samples = "source") -> None:
         """Ask for a name and export there; `suffix` is the format to offer first."""
-
         kind = self._session.main_kind(kind)
 
         def write(path: str) -> None:

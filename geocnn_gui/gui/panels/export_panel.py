@@ -124,7 +124,8 @@ class ExportPanel(QWidget):
         """Return the kinds that the prediction in view can have; choose one of them."""
         store = self._session.prediction
         values = store is not None and store.target is not None
-        shown = {"values", "figure"} if values else set(self._choices) - {"values"}
+        ours: set[Kind] = {"values", "figure"}
+        shown = ours if values else set(self._choices) - {"values"}
         if self._kind not in shown:
             self._choices["values" if values else "classes"].click()
         return shown

@@ -10,16 +10,15 @@ from geocnn_gui.gui.widgets.card import button, enable, grouped, label
 
 if TYPE_CHECKING:
     from geocnn_gui.gui.session import Session
+    from geocnn_gui.gui.targeting import ValueScore
     from geocnn_gui.scoring.value_evaluation import ValueEvaluation
     from geocnn_gui.scoring.values import ValueFigures
 
 _TITLES = {"all": "All", "held_out": "Held out", "trained": "Trained on", "new": "New"}
-_ROWS = {
-    "rmse": "RMSE", "mae": "MAE", "r2": "R²", "psnr": "PSNR", "bias": "Bias",
-}  # fmt: skip
+_COLUMNS = {"rmse": "RMSE", "mae": "MAE", "r2": "R²", "psnr": "PSNR"}
 _HOW = (
-    "RMSE and MAE are in the unit of the values; bias is predicted less true. R² is 1 for a "
-    "perfect estimate, 0 for the mean of the true values. PSNR compares their range with the RMSE."
+    "Bias is predicted less true. R² is 1 for a perfect estimate, 0 for the mean of the true "
+    "values. PSNR compares their range with the RMSE."
 )
 
 
@@ -63,25 +62,33 @@ class ValueFiguresPanel(QWidget):
         if score is None:
             return
         evaluation = score.evaluation
-        self._against.setText(f"Against {score.against}")
+        self._against.setText(_sentence(score))
         self._table.setText(_table(evaluation))
         self._caution.setText(" ".join((*evaluation.warnings, *evaluation.notes)))
         self._caution.setVisible(bool(self._caution.text()))
 
 
 def _table(evaluation: ValueEvaluation) -> str:
+    """Return a table with a row for each part of the pixels."""
     parts: dict[str, ValueFigures] = {"all": evaluation.figures}
     parts |= {str(key): figures for key, figures in evaluation.subsets.items()}
-    units = {"r2": "", "psnr": "dB"}
-    head = "".join(f"<th align=right>&nbsp;&nbsp;{_TITLES[key]}</th>" for key in parts)
+    head = "".join(f"<th align=right>&nbsp;&nbsp;{title}</th>" for title in _COLUMNS.values())
     rows = [f"<tr><td></td>{head}</tr>"]
-    for key, title in _ROWS.items():
-        unit = units.get(key, evaluation.unit)
-        cells = "".join(f"<td align=right>{_text(getattr(f, key))}</td>" for f in parts.values())
-        rows.append(f"<tr><td>{title}{f' ({unit})' if unit else ''}</td>{cells}</tr>")
-    cells = "".join(f"<td align=right>{grouped(f.cells)}</td>" for f in parts.values())
-    return f"<table cellpadding=3>{''.join(rows)}<tr><td>Pixels</td>{cells}</tr></table>"
+    for part, figures in parts.items():
+        cells = "".join(f"<td align=right>{_text(getattr(figures, key))}</td>" for key in _COLUMNS)
+        rows.append(f"<tr><td>{_TITLES[part]}</td>{cells}</tr>")
+    return f"<table cellpadding=3>{''.join(rows)}</table>"
+
+
+def _sentence(score: ValueScore) -> str:
+    """Say what was compared, in which unit, and how many pixels."""
+    evaluation = score.evaluation
+    unit, figures = evaluation.unit, evaluation.figures
+    text = f"Against {score.against}, {grouped(figures.cells)} pixels"
+    text += f"; RMSE and MAE in {unit}, PSNR in dB" if unit else "; PSNR in dB"
+    missing = f" {grouped(figures.missing)} have no prediction." if figures.missing else ""
+    return f"{text}; bias {_text(figures.bias)} {unit}".rstrip() + f".{missing}"
 
 
 def _text(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}".replace("-", "−")
+    return "–" if value is None else f"{value:.3g}".replace("-", "−")
