@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from geocnn_gui.errors import GeoCNNError
@@ -11,6 +10,7 @@ from geocnn_gui.gui.census import labels_elsewhere, take_census
 from geocnn_gui.gui.opening import labelled_entries
 from geocnn_gui.gui.run_tasks import InView, go_on, new_run
 from geocnn_gui.gui.targeting import Targeting
+from geocnn_gui.models.cards import card_of
 from geocnn_gui.models.layers.shapes import outline
 from geocnn_gui.models.pretrained import fetch_weights, why_no_weights
 from geocnn_gui.models.spec import LayersSpec, UNetSpec
@@ -44,6 +44,7 @@ class Training(Targeting):
         self.model_spec: ModelSpec = UNetSpec.model_validate({})
         self.training_spec = TrainingSpec.model_validate({})
         self.kept_split: KeptSplit | None = None
+        self._built: tuple[tuple[LayersSpec, tuple[int, int]], str] | None = None
         self._books: dict[str, LabelBook] = {}
         self._asked: Project | None = None
         self._listed = True
@@ -73,9 +74,15 @@ class Training(Targeting):
 
     def why_no_network(self) -> str:
         """Say why the network that was put together cannot be built; "" where it can."""
+        dims = getattr(self.model_spec, "dims", card_of(self.model_spec.kind).dims)
+        if dims > 2:
+            return "Networks on volumes are not trained yet: choose one on traces or pictures."
         if not isinstance(self.model_spec, LayersSpec):
             return ""
-        problem = _problem(self.model_spec, *self.outlets)
+        asked = self.model_spec, self.outlets
+        if self._built is None or self._built[0] != asked:  # this is asked for at every stroke
+            self._built = asked, outline(self.model_spec, *self.outlets).problem
+        problem = self._built[1]
         return f"The layers make no network: {problem}." if problem else ""
 
     def look_at_network(
@@ -253,12 +260,6 @@ class Training(Targeting):
             self.tell("Stopped; the best weights so far are kept.", actions=tuple(ways))
         elif ways:
             self.tell(f"{run.title} failed; what it had learned is kept.", actions=tuple(ways))
-
-
-@lru_cache(maxsize=8)
-def _problem(spec: LayersSpec, bands: int, classes: int) -> str:
-    """Return what is wrong with a list of layers; asked for at every stroke."""
-    return outline(spec, bands, classes).problem
 
 
 def _in_words(run: Run) -> str:

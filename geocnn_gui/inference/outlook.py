@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -45,7 +44,6 @@ class Outlook:
     per_cell: float
 
 
-@lru_cache(maxsize=64)
 def outlook(spec: ModelSpec, bands: int, classes: int) -> Outlook:
     """Look at the network of `spec` without its weights: neither room nor files are needed.
 

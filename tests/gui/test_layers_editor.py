@@ -247,6 +247,15 @@ def test_that_an_example_of_layers_is_trained_from_a_click(panel, editor, opened
     assert "failed" not in said
 
 
+def test_that_a_network_on_volumes_says_that_it_is_not_trained_yet(panel, opened, paint):
+    paint(0, 5, 1)
+    paint(8, 12, 2)
+    choose(panel, "unet-3d")
+    assert "volumes are not trained yet" in opened.why_no_training()
+    choose(panel, "unet-1d")
+    assert opened.why_no_training() == ""
+
+
 # ---- Freezing ----------------------------------------------------------------------------------
 
 
@@ -270,6 +279,14 @@ def test_that_a_click_freezes_up_to_a_stage(panel, opened, qtbot):
     assert opened.model_spec.freeze == "encoder"
     click_stage(qtbot, drawing, 0)
     assert opened.model_spec == ResNetSpec()
+
+
+def test_that_the_panel_says_whether_features_are_kept(panel, opened, qtbot):
+    choose(panel, "resnet18")
+    click_stage(qtbot, panel.findChild(FreezeDrawing), 2)
+    assert "computes theirs once" in text(panel, "freeze_text")
+    opened.set_specs(training=TrainingSpec(frozen_copies=1))
+    assert "computed once and kept; augmentation is off" in text(panel, "freeze_text")
 
 
 def test_that_nothing_is_frozen_without_weights(panel, opened, qtbot):

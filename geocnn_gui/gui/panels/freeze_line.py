@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from geocnn_gui.gui.widgets.card import label
 from geocnn_gui.gui.widgets.freeze_drawing import FreezeDrawing
+from geocnn_gui.models.cards import card_of
 from geocnn_gui.models.spec import PretrainedSpec
 
 if TYPE_CHECKING:
@@ -62,10 +63,19 @@ class FreezeLine(QWidget):
         if not frozen:
             return "Click a stage: it and all before it keep their weights, the rest learns."
         last = tuple(titles.values())[frozen - 1]
-        kept = self._kept(spec)
-        return f"All up to {last} keeps its weights.{kept}"
+        return f"All up to {last} keeps its weights.{self._learns(spec)}{self._once()}"
 
-    def _kept(self, spec: PretrainedSpec) -> str:
+    def _once(self) -> str:
+        """Say what becomes of the features of frozen stages, which never change."""
+        if card_of(self._session.model_spec.kind).task != "patches":
+            return ""
+        copies = self._session.training_spec.frozen_copies
+        if not copies:
+            return " Keep features (Train, Advanced) computes theirs once: many times quicker."
+        what = "augmentation is off" if copies == 1 else f"{copies} changed copies of each patch"
+        return f" Their features are computed once and kept; {what}."
+
+    def _learns(self, spec: PretrainedSpec) -> str:
         """Say which share of the parameters still learns."""
         if self._outlook is None:
             return ""

@@ -56,11 +56,8 @@ class AddMenu:
         """Offer what can be added while the row called `path` is chosen."""
         self._menu.clear()
         place = place_in(path)
-        inception = place is not None and isinstance(view.at(place), Inception)
-        if place is not None and inception:
-            action = self._menu.addAction("Branch")
-            action.setObjectName("add_branch")
-            action.triggered.connect(lambda: self._branch(place))
+        if place is not None and isinstance(view.at(place), Inception):
+            self._offer_branch(place)
         else:
             self._offer(self._menu, view.place_for_new(path))
         if place is None or not view.holds_layers(place):
@@ -70,6 +67,11 @@ class AddMenu:
         self._menu.addSeparator()
         after = self._menu.addMenu("After the block")
         self._offer(after, (*place[:-1], place[-1] + 1))
+
+    def _offer_branch(self, block: Place) -> None:
+        action = self._menu.addAction("Branch")
+        action.setObjectName("add_branch")
+        action.triggered.connect(lambda: self._branch(block))
 
     def _offer(self, menu: QMenu, place: Place) -> None:
         for kind, layer in LAYERS.items():
