@@ -134,6 +134,7 @@ def stepped(name, bands, folder):
     last = list(net.parameters())[-1]
     before = last.detach().clone()
     net.training_logits(values).square().mean().backward()
+    torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)  # as trainings do
     optimizer.step()
     assert not torch.equal(before, last)
     card = a_card(spec)
@@ -142,7 +143,9 @@ def stepped(name, bands, folder):
     card = card.model_copy(update={"bands": ("amplitude",) * bands, "scaling": scaling})
     save_model(folder / f"{name}.safetensors", net, card)
     with torch.inference_mode():
-        return values, net.eval().training_logits(values)
+        said = net.eval().training_logits(values)
+    assert said.isfinite().all()
+    return values, said
 
 
 def check_in_a_fresh_process(networks, folder):
