@@ -99,6 +99,12 @@ def test_that_a_click_moves_a_unit_to_the_fold_that_is_shown(example, qtbot):
     qtbot.keyClick(chooser, Qt.Key.Key_Down)
     second = example.split_ground()
     assert (first.fold, second.fold) == (0, 1)
+    view = CanvasView(example)
+    qtbot.addWidget(view)
+    example.split_changed.emit()
+    assert view.split_legend._title == "Split, fold 2 of 3"
+    assert view.canvas.split._near.elementCount() > 0
+    view.close_reading()
     for ground in (first, second):  # each has the buffer around what it holds out itself
         assert np.all(ground.near.spans[0] >= 0)
         assert len(ground.near.spans) == np.count_nonzero(

@@ -266,10 +266,10 @@ class CanvasView(QWidget):
         shown = self._session.split
         if shown is not None and ground is not None:
             folds = shown.plan.folds
-            held = f"Held out, fold 1 to {folds}" if folds > 1 else "Held out"
-            buffer = [(BUFFER, "Buffer")] if folds == 1 and max(shown.plan.buffer) else []
-            entries = [(HELD, held), *buffer, (TESTED, "Test set")]
-            self.split_legend.show_classes("Split", entries)
+            title = f"Split, fold {ground.fold + 1} of {folds}" if folds > 1 else "Split"
+            buffer = [(BUFFER, "Buffer")] if max(shown.plan.buffer) else []
+            entries = [(HELD, "Held out"), *buffer, (TESTED, "Test set")]
+            self.split_legend.show_classes(title, entries)
         self.canvas.update()
         self._place_overlays()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from html import escape
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QColor, QIcon, QPixmap
 from PySide6.QtWidgets import (
     QDialog,
@@ -96,6 +96,14 @@ class CompareRuns(QDialog):
         if said := differences(runs):
             layout.addWidget(label(said, role="muted", name="compare_differences", wrap=True))
         self.resize(min(1000, 460 + 150 * len(runs)), 620)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Write the names in the new theme's colour."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "table"):
+            for row in range(self.table.rowCount()):
+                if (item := self.table.item(row, 0)) is not None:
+                    item.setForeground(QColor(colours().muted))
 
     def _draw(self, runs: tuple[ComparedRun, ...]) -> None:
         """Draw the held-out runs; of a run without one the only fit there was."""

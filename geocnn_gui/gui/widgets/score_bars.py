@@ -203,11 +203,10 @@ class _Row(QAbstractButton):
             return
         ends = [track.left() + track.width() * min(max(end, 0.0), 1.0) for end in bar.interval]
         middle, reach = track.center().y(), _BAR / 2 + 2
-        for pen in (QPen(QColor(colours().card), 4), QPen(QColor(colours().text), 1.5)):
-            painter.setPen(pen)
-            painter.drawLine(QPointF(ends[0], middle), QPointF(ends[1], middle))
-            for end in ends:
-                painter.drawLine(QPointF(end, middle - reach), QPointF(end, middle + reach))
+        painter.setPen(QPen(QColor(colours().text), 1.5))
+        painter.drawLine(QPointF(ends[0], middle), QPointF(ends[1], middle))
+        for end in ends:
+            painter.drawLine(QPointF(end, middle - reach), QPointF(end, middle + reach))
 
 
 class _Scale(QWidget):

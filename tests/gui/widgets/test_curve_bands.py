@@ -6,6 +6,7 @@ import pytest
 from PySide6.QtGui import QColor
 
 from geocnn_gui.events import EpochDone
+from geocnn_gui.gui.theme import DARK, LIGHT, apply_theme
 from geocnn_gui.gui.widgets.compare_runs import ComparedRun, CompareRuns, rows_of
 from geocnn_gui.gui.widgets.curve_plot import CurvePlot, band_of
 
@@ -54,3 +55,16 @@ def test_that_compared_runs_show_how_far_a_class_may_be_off(qtbot) -> None:
     page = CompareRuns((first, second))
     qtbot.addWidget(page)
     assert [ends for _, ends in page.iou.bands] == [((1, 0.3, 0.7), (2, 0.4, 0.6))]
+
+
+def test_that_names_follow_the_theme(qtbot, qapp) -> None:
+    page = CompareRuns((ComparedRun("Run 1", {"State": "finished"}),))
+    qtbot.addWidget(page)
+    page.show()
+    qtbot.waitExposed(page)
+    try:
+        for mode, colour in (("dark", DARK.muted), ("light", LIGHT.muted)):
+            apply_theme(qapp, mode)
+            assert page.table.item(0, 0).foreground().color().name() == colour
+    finally:
+        apply_theme(qapp, "light")
