@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from geocnn_gui.data.source import open_source
 from geocnn_gui.data.statistics import require_live
@@ -41,13 +41,11 @@ if TYPE_CHECKING:
     from geocnn_gui.scoring.split_plan import SplitPlan
     from geocnn_gui.scoring.split_spec import SplitSpec
     from geocnn_gui.training.spec import TrainingSpec
-    from geocnn_gui.training.textbook import SeedResult
 
 __all__ = ["DeviceWish", "Manner", "Pair", "check_destination", "check_tiling", "evaluate", "export", "find_rate",
-           "inspect", "material_in", "plan_split", "predict", "predict_to_file", "reproduce", "resume", "train", "working_folder", "write_partial"]  # fmt: skip
+           "inspect", "material_in", "plan_split", "predict", "predict_to_file", "resume", "train", "working_folder", "write_partial"]  # fmt: skip
 
 DeviceWish = Literal["auto", "cpu", "cuda"]
-T = TypeVar("T")
 
 
 def train(
@@ -145,54 +143,6 @@ def resume(
     from geocnn_gui.training.run import resume as run
 
     yield from run(checkpoint, pairs, out=out, device=choose_device(device))
-
-
-def reproduce(
-    example: Literal["patches", "traces"], seeds: int, results: list[SeedResult], *,
-    figure: Path | None = None, device: DeviceWish = "auto",
-) -> Generator[Event]:  # fmt: skip
-    """Train a textbook example with seeds 0 .. `seeds` - 1, adding what each gives to `results`.
-
-    The figure shows held-out samples of the first seed, one of each class. Closing the generator
-    leaves the seeds that are done.
-
-    Raises
-    ------
-    BadRequest, CannotWrite
-        When the device is missing, or the figure cannot be written.
-    """
-    from geocnn_gui.export.sample_figure import check_figure, draw_samples
-    from geocnn_gui.inference.device import choose_device
-    from geocnn_gui.training.textbook import run_seed
-
-    if figure is not None:
-        check_figure(figure)
-        check_destination(figure)
-    chosen = choose_device(device)
-    for seed in range(seeds):
-        for done in (found := _Found(run_seed(example, seed, chosen))):
-            if isinstance(done, Progress):
-                text = done.text.removeprefix("Refit on all labels: ")
-                done = replace(done, text=f"Seed {seed}: {text}")
-            yield done
-        results.append(found.result)
-        yield Note(f"Seed {seed}: accuracy {found.result.accuracy:.3f}.")
-    if figure is not None:
-        shown = results[0].shown
-        draw_samples(
-            [each.values for each in shown], [f"{s.true}\n→ {s.predicted}" for s in shown], figure
-        )
-        yield Saved(figure, "figure")
-
-
-class _Found(Generic[T]):
-    """Draws from a generator and keeps what it returns."""
-
-    def __init__(self, task: Generator[Event, None, T]) -> None:
-        self._task = task
-
-    def __iter__(self) -> Generator[Event]:
-        self.result = yield from self._task
 
 
 def predict(
@@ -494,24 +444,13 @@ def check_destination(path: Path, *, inputs: tuple[Path, ...] = ()) -> None:
 def inspect(
     model: Path, source: Source, place: Place, *, wish: Wish | None = None, out: Path | None = None
 ) -> Generator[Event, None, Report]:
-    """Look inside a model at a place, write what is seen to `out` (.npz or .png), and return it.
-
-    Raises
-    ------
-    ModelMismatch, NoLiveData, BadRequest, CannotWrite
-        When the model does not fit, there is no such place, layer or class, or the disk is full.
-    """
+    """Look inside a model at a place; see `inspection.report.inspect`. Raises as that does."""
     if out is not None:
         check_report_name(out)
         check_destination(out, inputs=(model,))
-    from geocnn_gui.inspection.report import make_report, save_report
-    from geocnn_gui.inspection.subject import Subject
+    from geocnn_gui.inspection.report import inspect as run
 
-    report = yield from make_report(Subject.open(model, source), place, wish or Wish())
-    if out is not None:
-        save_report(report, out)
-        yield Saved(out, "inspection")
-    return report
+    return (yield from run(model, source, place, wish or Wish(), out=out))
 
 
 def evaluate(

@@ -14,9 +14,6 @@ from geocnn_gui.cli.console import follow, print_json
 from geocnn_gui.cli.options import device_option, json_option
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
-    from geocnn_gui.events import Event
     from geocnn_gui.training.textbook import Published, SeedResult
     from geocnn_gui.workflow import DeviceWish
 
@@ -47,14 +44,14 @@ def reproduce(
     Four fifths of the samples are trained on, all at once; the last fifth is held out. The loss
     of the first epoch depends on the initial weights and is no target.
     """
+    from geocnn_gui.inference.device import choose_device
     from geocnn_gui.training.textbook import RECIPES
+    from geocnn_gui.training.textbook import reproduce as run
 
+    if figure is not None:
+        workflow.check_destination(figure)
     results: list[SeedResult] = []
-
-    def each() -> Generator[Event]:
-        yield from workflow.reproduce(example, seeds, results, figure=figure, device=device)
-
-    outcome = follow(each())
+    outcome = follow(run(example, seeds, results, figure=figure, device=choose_device(device)))
     published = RECIPES[example].published
     if as_json:
         print_json(_result(results, published, RECIPES[example].parameters))

@@ -88,7 +88,11 @@ def _open(
     path: Path, members: Members, pick: tuple[str, str], domain: Domain | None, fit: Fit
 ) -> SampleSource:
     data, marks = load_member(path, pick[0]), load_member(path, pick[1])
-    names = load_member(path, "class_names").ravel().astype(str) if "class_names" in members else ()
+    names = (
+        load_member(path, "class_names").ravel().astype(str).tolist()
+        if "class_names" in members
+        else ()
+    )
     try:
         ids, classes = named_labels(marks, names)
     except ValueError as error:

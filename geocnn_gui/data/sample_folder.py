@@ -53,7 +53,7 @@ def open_folder(
         from geocnn_gui.data.sample_records import open_records, record_files
 
         if files := record_files(path):
-            return open_records(path, files, **choices)
+            return open_records(path, files, **{k: float(v) for k, v in choices.items()})
         raise UnreadableFile(
             f"{path} is a folder", "choose a file in it, or a folder with images of each class in "
             "a sub-folder of its own"

@@ -45,7 +45,7 @@ def _picks_in(files: Sequence[Path]) -> bool:
 
 
 def open_records(
-    path: Path, files: list[Path], *, window: int = 256, rate: float = 100.0
+    path: Path, files: list[Path], *, window: float = 256, rate: float = 100.0
 ) -> SampleSource:
     """Open a folder of records: `data` (samples, components), the picks `itp` and `its` as indices.
 
@@ -59,7 +59,7 @@ def open_records(
     UnreadableFile
         When no record can be read, or the window is out of range.
     """
-    window, rate = int(window), float(rate)
+    window = int(window)
     if not 16 <= window <= 65536 or rate <= 0:
         raise UnreadableFile(f"A window of {window} samples is out of range", "choose 16 to 65536")
     samples, damaged = RecordWindows(path, files, window), []

@@ -75,6 +75,7 @@ class SampleSource(Source):
     """
 
     kind = "samples"
+    samples: Samples  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(
         self,
@@ -93,19 +94,8 @@ class SampleSource(Source):
         self._values = np.zeros((len(bands), len(samples)), np.float32)
         self._known = np.zeros(len(samples), bool)
         self._live = np.zeros(len(samples), bool)
-        self._plain_notes: tuple[str, ...] = ()
         self._damaged: list[str] = []
         self._lock = threading.Lock()
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Return what was guessed, and which samples are known to be damaged."""
-        damaged = (damage_note(self._damaged),) if self._damaged else ()
-        return self._plain_notes + damaged
-
-    @notes.setter
-    def notes(self, notes: tuple[str, ...]) -> None:
-        self._plain_notes = notes
 
     def read(self, window: Window) -> np.ndarray:
         """Return float32 (bands, rows, columns): the mean of each sample, 0 where damaged."""
@@ -168,7 +158,10 @@ class SampleSource(Source):
             values = None
         with self._lock:
             if values is None and not self._known[index]:
+                before = damage_note(self._damaged)
                 self._damaged.append(self.samples.names[index])
+                others = tuple(note for note in self.notes if note != before)
+                self.notes = (*others, damage_note(self._damaged))
             if values is not None:
                 power = 2 if self.samples.dims == 1 else 1
                 mean = np.nanmean(values.astype(np.float64) ** power, axis=(1, 2))

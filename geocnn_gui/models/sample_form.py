@@ -28,7 +28,7 @@ def sample_input(
         Where it is damaged.
     """
     values = samples.read(index)
-    live = np.isfinite(values).all(axis=0)
+    live = np.asarray(np.isfinite(values).all(axis=0))
     scaled = scale_picture(Picture(np.where(live, values, 0), live), statistics)
     return to_form(scaled, form, resize=samples.fit == "resize")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from geocnn_gui.data.source import Window, open_source
-from geocnn_gui.events import EpochDone, Event, Note, Progress
+from geocnn_gui.events import EpochDone, Event, Note, Progress, Saved
+from geocnn_gui.export.sample_figure import check_figure, draw_samples
 from geocnn_gui.labels.samples import own_classes, own_labels
 from geocnn_gui.labels.store import LabelStore
 from geocnn_gui.models.layers.presets import PRESETS
@@ -112,6 +113,31 @@ class SeedResult:
     seconds: float
 
 
+def reproduce(
+    name: Example, seeds: int, results: list[SeedResult], *, figure: Path | None, device: Device
+) -> Generator[Event]:
+    """Train an example with seeds 0 .. `seeds` - 1, adding what each gives to `results`.
+
+    The figure shows held-out samples of the first seed, one of each class. Closing the generator
+    leaves the seeds that are done.
+
+    Raises
+    ------
+    BadRequest, CannotWrite
+        When the figure cannot be written.
+    """
+    if figure is not None:
+        check_figure(figure)
+    for seed in range(seeds):
+        results.append((yield from run_seed(name, seed, device)))
+        yield Note(f"Seed {seed}: accuracy {results[-1].accuracy:.3f}.")
+    if figure is not None:
+        shown = results[0].shown
+        titles = [f"{each.true}\n→ {each.predicted}" for each in shown]
+        draw_samples([each.values for each in shown], titles, figure)
+        yield Saved(figure, "figure")
+
+
 def run_seed(name: Example, seed: int, device: Device) -> Generator[Event, None, SeedResult]:
     """Train the example's net on the first four fifths of its samples, and judge the last fifth.
 
@@ -136,8 +162,10 @@ def run_seed(name: Example, seed: int, device: Device) -> Generator[Event, None,
         for event in train(order):
             if isinstance(event, EpochDone):
                 losses[event.epoch] = event.loss
-            elif isinstance(event, Progress) or (isinstance(event, Note) and event.warning
-                                                 and "memory" in event.text):  # fmt: skip
+            elif isinstance(event, Progress):
+                text = event.text.removeprefix("Refit on all labels: ")
+                yield replace(event, text=f"Seed {seed}: {text}")
+            elif isinstance(event, Note) and "memory" in event.text and event.warning:
                 yield event
         return _judged(recipe, seed, source, held, (out, losses, start))
 
@@ -158,7 +186,7 @@ def _judged(
 
     def shown(at: int) -> Shown:
         values = samples.read(int(held[at]))[0]
-        return Shown(samples.names[held[at]], values, names[truth[at]], names[found[at]])
+        return Shown(samples.names[int(held[at])], values, names[truth[at]], names[found[at]])
 
     right = found == truth
     return SeedResult(
