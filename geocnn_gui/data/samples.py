@@ -75,7 +75,6 @@ class SampleSource(Source):
     """
 
     kind = "samples"
-    samples: Samples  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(
         self,
@@ -87,7 +86,7 @@ class SampleSource(Source):
         dtype: np.dtype | str = "float32",
         path: Path | None = None,
     ) -> None:
-        self.samples = samples
+        self.samples = self.set = samples
         self.name, self.path, self.domain, self.bands = name, path, domain, bands
         self.format, self.dtype = "Sample set", np.dtype(dtype)
         self.axes = Axis("set", "", 0, 1, 1), Axis("sample", "", 0, 1, len(samples))
@@ -122,15 +121,15 @@ class SampleSource(Source):
 
     def close(self) -> None:
         """Release the files."""
-        self.samples.close()
+        self.set.close()
 
     def values(self, most: int) -> Iterator[np.ndarray]:
         """Yield float32 (bands, cells) of the readable samples, evenly picked, about `most` values.
 
         For statistics; NaN is left out.
         """
-        cells = int(np.prod(self.samples.size)) * len(self.bands)
-        for index in evenly(len(self.samples), max(1, most // max(cells, 1))):
+        cells = int(np.prod(self.set.size)) * len(self.bands)
+        for index in evenly(len(self.set), max(1, most // max(cells, 1))):
             values = self._read(index)
             if values is not None:
                 flat = values.reshape(len(values), -1)
@@ -151,7 +150,7 @@ class SampleSource(Source):
     def _read(self, index: int) -> np.ndarray | None:
         """Read a sample and remember its mean; None where it is damaged or holds nothing."""
         try:
-            values = self.samples.read(index)
+            values = self.set.read(index)
         except UnreadableFile:
             values = None
         if values is not None and not np.isfinite(values).all(axis=0).any():
@@ -159,11 +158,11 @@ class SampleSource(Source):
         with self._lock:
             if values is None and not self._known[index]:
                 before = damage_note(self._damaged)
-                self._damaged.append(self.samples.names[index])
+                self._damaged.append(self.set.names[index])
                 others = tuple(note for note in self.notes if note != before)
                 self.notes = (*others, damage_note(self._damaged))
             if values is not None:
-                power = 2 if self.samples.dims == 1 else 1
+                power = 2 if self.set.dims == 1 else 1
                 mean = np.nanmean(values.astype(np.float64) ** power, axis=(1, 2))
                 self._values[:, index] = mean ** (1 / power)
                 self._live[index] = True

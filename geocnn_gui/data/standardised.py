@@ -49,7 +49,7 @@ class StandardisedSamples(Samples):
 
 def _standardised_set(source: SampleSource) -> SampleSource:
     view = SampleSource(
-        StandardisedSamples(source.samples), name=source.name, domain=source.domain,
+        StandardisedSamples(source.set), name=source.name, domain=source.domain,
         bands=source.bands, dtype=source.dtype, path=source.path,
     )  # fmt: skip
     view.format, view.choices, view.spacing = source.format, source.choices, source.spacing
