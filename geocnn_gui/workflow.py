@@ -23,6 +23,7 @@ from geocnn_gui.inference.map_files import (
 from geocnn_gui.inference.spec import PredictionSpec
 from geocnn_gui.inference.store import progress_in
 from geocnn_gui.inspection.spec import Wish, check_report_name
+from geocnn_gui.project.lock import alone
 from geocnn_gui.training.sections import Pair
 
 if TYPE_CHECKING:
@@ -291,7 +292,8 @@ def predict_to_file(
     The formats follow from the names. Nothing stands under a final name before all is
     predicted; `scoring.seen` says what stands beside `out`. What a task had done that was
     stopped, killed or failed stays in `working_folder(out)`, from where it goes on if `how` says
-    so; otherwise it is removed. Raises as `predict`, and `BadRequest` where a name does not suit.
+    so; otherwise it is removed. Raises as `predict`, and `BadRequest` where a name does not suit
+    or another process writes there.
     """
     from geocnn_gui.models.weights import read_card
 
@@ -304,20 +306,21 @@ def predict_to_file(
     beside = outputs_beside(source, out, confidence, probabilities)
     for path in (out, *beside.values()):
         check_destination(path, inputs=(model,))
-    folder = make_folder(out, resume=how.resume)
-    try:
-        with naming(out):
-            wanted = probabilities is not None or source.samples is not None
-            yield from _predict(model, source, folder, sections, how, probabilities=wanted)
-        yield from write_maps(folder, source, out, beside)
-        written = True
-    except GeoCNNError:
-        if progress_in(folder) is not None:
-            yield Note(f"What is predicted so far is kept in {folder}.")
-        raise
-    finally:
-        if written or progress_in(folder) is None:
-            shutil.rmtree(folder, ignore_errors=True)
+    with alone(working_folder(out), f"{out} is being predicted"):
+        folder = make_folder(out, resume=how.resume)
+        try:
+            with naming(out):
+                wanted = probabilities is not None or source.samples is not None
+                yield from _predict(model, source, folder, sections, how, probabilities=wanted)
+            yield from write_maps(folder, source, out, beside)
+            written = True
+        except GeoCNNError:
+            if progress_in(folder) is not None:
+                yield Note(f"What is predicted so far is kept in {folder}.")
+            raise
+        finally:
+            if written or progress_in(folder) is None:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_partial(
@@ -476,19 +479,15 @@ def evaluate(
         or no cell is labelled.
     """
     from geocnn_gui.export.table import check_output, export_prediction
-    from geocnn_gui.models.weights import read_card
     from geocnn_gui.scoring.evaluation import ERROR_CLASSES, evaluate_source
-    from geocnn_gui.scoring.seen import CardScores
 
-    said = None if model is None else CardScores.of(read_card(model).training)
     with ExitStack() as files:
         source = files.enter_context(open_source(prediction))
-        shares = files.enter_context(open_source(probabilities)) if probabilities else None
         if errors is not None:
             check_output(source, errors)
             check_destination(errors, inputs=(prediction, labels))
         evaluation, error_map = yield from evaluate_source(
-            source, labels, wish=wish, shares=shares, said=said
+            source, labels, wish=wish, probabilities=probabilities, model=model
         )
         if errors is not None:
             for event in export_prediction(error_map, source, ERROR_CLASSES, errors):

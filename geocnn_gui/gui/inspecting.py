@@ -248,9 +248,10 @@ def _overlay(seen: Seen) -> InspectOverlay:
         return _reach_overlay(seen, place)
     sliding = seen.sliding
     if question.page == "slide" and sliding is not None:
-        kernel = () if sliding.box is None else ((*map(_span, sliding.box), KERNEL),)
-        response = sliding.response
-        return InspectOverlay(place, (window, *kernel), response, *_within(seen), signed=True)
+        boxes, box = (window,), sliding.box
+        if box is not None:
+            boxes = (window, (_span(box[0]), _span(box[1]), KERNEL))
+        return InspectOverlay(place, boxes, sliding.response, *_within(seen), signed=True)
     return InspectOverlay(place, (window,))
 
 

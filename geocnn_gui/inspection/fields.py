@@ -153,6 +153,7 @@ def span_of(subject: Subject, look: Look, layer: str) -> tuple[tuple[float, floa
 
     Those of a network that names every pixel cover the window. Without padding maps are
     smaller than what they were made of: their cells are put where the mean of what each sees is.
+    Where each sees as far as the window's edge they are stretched over it.
     """
     if layer not in subject.spans:
         subject.spans[layer] = _find_span(subject, look, layer)
@@ -173,7 +174,10 @@ def _find_span(subject: Subject, look: Look, layer: str) -> tuple[tuple[float, f
         for shift in (0, 1):
             unit = maps[0, :, first[0] + shift, first[1] + shift].sum()
             (slopes,) = torch.autograd.grad(unit, batch, retain_graph=True)
-            centres.append(_centre(slopes[0].sum(0).numpy()))
+            weights = slopes[0].sum(0).numpy()
+            if weights[[0, -1]].any() or weights[:, [0, -1]].any():  # cut off: no true middle
+                return (0.0, float(rows)), (0.0, float(columns))
+            centres.append(_centre(weights))
     spans = []
     for axis in (0, 1):
         jump = centres[1][axis] - centres[0][axis]
@@ -242,7 +246,7 @@ class _Transparent(TorchFunctionMode):
         self,
         func: Any,
         types: Any,
-        args: tuple[Any, ...] = (),
+        args: Any = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from geocnn_gui.events import Progress
+from geocnn_gui.events import Progress, Saved
 from geocnn_gui.files import write_bytes
 from geocnn_gui.inspection.attribution import Attribution, attribute, best_layer
 from geocnn_gui.inspection.fields import Field, effective_field, theoretical_field, windows
 from geocnn_gui.inspection.layers import Layer, feature_maps, has_layer, kernels, layers_of
 from geocnn_gui.inspection.spec import METHODS, check_report_name
-from geocnn_gui.inspection.subject import Look, Output
+from geocnn_gui.inspection.subject import Look, Output, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
+    from geocnn_gui.data.source import Source
     from geocnn_gui.events import Event
-    from geocnn_gui.inspection.spec import Wish
-    from geocnn_gui.inspection.subject import Place, Subject
+    from geocnn_gui.inspection.spec import Place, Wish
 
 #: Of a layer the picture shows so many maps and kernels at most.
 _DRAWN = 24
@@ -86,6 +86,23 @@ class Report:
             found["effective_field"] = self.effective.weights
             found["effective_box"] = _corners(self.effective)
         return found
+
+
+def inspect(
+    model: Path, source: Source, place: Place, wish: Wish, *, out: Path | None = None
+) -> Generator[Event, None, Report]:
+    """Look inside a model at a place, write what is seen to `out` (.npz or .png), and return it.
+
+    Raises
+    ------
+    ModelMismatch, NoLiveData, BadRequest, CannotWrite
+        When the model does not fit, there is no such place, layer or class, or the disk is full.
+    """
+    report = yield from make_report(Subject.open(model, source), place, wish)
+    if out is not None:
+        save_report(report, out)
+        yield Saved(out, "inspection")
+    return report
 
 
 def make_report(subject: Subject, place: Place, wish: Wish) -> Generator[Event, None, Report]:

@@ -86,7 +86,7 @@ class Subject:
     def __init__(self, net: SegmentationNet, card: ModelCard, source: Source) -> None:
         for module in net.modules():
             if hasattr(module, "inplace"):
-                module.inplace = False  # what went in is looked at, too
+                module.__dict__["inplace"] = False  # what went in is looked at, too
         self.net, self.card, self.source = net.eval().requires_grad_(False), card, source
         self._statistics: tuple[BandStatistics, ...] | None = None
         #: Where a layer's maps lie in a window, see `fields.span_of`.

@@ -12,12 +12,14 @@ from geocnn_gui.data.source import Section, open_source
 from geocnn_gui.errors import BadRequest
 from geocnn_gui.inference.tiles import pad_to_stride
 from geocnn_gui.inspection.attribution import attribute
-from geocnn_gui.inspection.fields import theoretical_field
+from geocnn_gui.inspection.fields import theoretical_field, windows
 from geocnn_gui.inspection.layers import feature_maps, kernels, layers_of
 from geocnn_gui.inspection.spec import Place
 from geocnn_gui.inspection.subject import Subject
 from geocnn_gui.models.base import SegmentationNet
+from geocnn_gui.models.layers.presets import PRESETS
 from geocnn_gui.models.networks import build
+from geocnn_gui.models.sample_form import sample_input
 from geocnn_gui.models.scaling import scale_picture
 from geocnn_gui.models.spec import SPECS, CnnSpec, UNetSpec
 from tests.inspection.conftest import card_for
@@ -120,21 +122,22 @@ def test_that_a_picture_smaller_than_the_patch_is_reflected(subject_of, tmp_path
     assert np.array_equal(look.values[0], padded)
 
 
-QUICK = [name for name in SPECS if name in ("unet", "cnn", "unet-1d", "lenet5", "layers")]
+#: One of each make; the others differ from these in their size.
+QUICK = ("unet", "cnn", "unet-1d", "lenet5", "layers")
+MAKES = (*QUICK, "unet-resnet18", "fpn", "googlenet", "inception-v3", "efficientnet-b0",
+         "convnext-tiny")  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "name",
-    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in SPECS],
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in MAKES],
 )
-def test_that_every_network_can_be_looked_at(name, source):
-    if name == "unet-3d":
-        pytest.skip("reads cubes, see the test of its own")
+def test_that_networks_of_every_make_can_be_looked_at(name, source):
     spec = SPECS[name]()
     spec = spec.model_copy(update={"weights": "none"}) if hasattr(spec, "weights") else spec
     torch.manual_seed(0)
     subject = Subject(build(spec, 1, 3), card_for(spec, source), source)
-    look = subject.look(Place(Section(), 70, 90))
+    look = subject.look(Place(Section(), 70, 90), size=64)
     layers = layers_of(subject, look)
     assert sum(bool(layer.kernel) for layer in layers) >= 2
     assert sum(each.value for each in subject.outputs(look)) == pytest.approx(1)
@@ -161,3 +164,18 @@ def test_that_a_network_of_volumes_looks_at_the_sections_around(tmp_path):
         assert maps.shape[1:] == look.size
         assert len(subject.outputs(look)) == 3
         assert attribute(subject, look, "grad-cam", output=0).values.shape == look.size
+
+
+@pytest.mark.parametrize("kind", ["patches", "traces"])
+def test_that_a_sample_of_a_set_is_looked_at_whole(kind):
+    spec, form = PRESETS[f"textbook-{kind}"], {"patches": (32, 32), "traces": (64, 1)}[kind]
+    with open_source(f"example:{kind}") as source:
+        assert source.samples is not None
+        subject = Subject(build(spec, 1, 3), card_for(spec, source), source)
+        look = subject.look(Place(Section(), 0, 7))
+        maps = feature_maps(subject, look, layers_of(subject, look)[0].name)
+        expected = sample_input(source.samples, 7, form, subject.statistics)
+        assert look.size == maps.shape[1:] == form
+        assert np.array_equal(look.values, expected)
+        assert len(list(windows(subject, Section(), 3))) == 3
+        assert attribute(subject, look, "integrated", output=0).values.shape == form
