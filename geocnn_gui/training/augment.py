@@ -37,6 +37,8 @@ CHANGES: dict[Domain, Changes] = {
     "seismic": Changes(upright=True, stretch=0.25, shear=0.15, gain=0.3, shift=0.0, noise=0.15),
     "imagery": Changes(upright=False, stretch=0.1, shear=0.0, gain=0.05, shift=0.05, noise=0.05),
 }
+#: A trace moves by up to this share of its length, and loses each band with this probability.
+_SHIFT, _DROP = 0.05, 0.1
 #: Patches are cut this much wider than the network's, so that stretching does not run dry.
 MARGIN = 1.25
 
@@ -59,10 +61,14 @@ def augment(
 
     `values` float (n, bands, h, w) and `labels` int (n, h, w), `room_for(form)` large; cells
     without data stay 0 and unlabelled cells stay unlabelled (nearest neighbour). What is not
-    square is never turned; a single column (a trace) is stretched along itself.
+    square is never turned; a single column (a trace) is stretched along itself, shifted by up to
+    `_SHIFT` of its length, and may lose some of its bands, never all.
     """
     n, turned_too = len(values), not changes.upright and form[0] == form[1]
     grid = _grid(_matrices(n, changes, random, turned=turned_too), values.shape[-2:], form)
+    if form[1] == 1:
+        height = values.shape[-2]
+        grid[..., 1] += _uniform((n, 1, 1), 2 * _SHIFT * form[0] / height, random)
     values = functional.grid_sample(values, grid, "bilinear", "zeros", align_corners=False)
     turned = functional.grid_sample(
         labels[:, None].float(), grid, "nearest", "zeros", align_corners=False
@@ -72,7 +78,16 @@ def augment(
     values = values * factor + _uniform((n, values.shape[1], 1, 1), changes.shift, random)
     strength = torch.rand((n, 1, 1, 1), generator=random) * changes.noise
     values = values + strength * torch.randn(values.shape, generator=random)
+    if form[1] == 1 and values.shape[1] > 1:
+        dead = dead | _dropped(n, values.shape[1], random)
     return values.masked_fill(dead, 0), turned[:, 0].long()
+
+
+def _dropped(n: int, bands: int, random: torch.Generator) -> Tensor:
+    """Return which bands of each trace are lost, bool (n, bands, 1, 1); one always stays."""
+    lost = torch.rand((n, bands), generator=random) < _DROP
+    lost[torch.arange(n), torch.randint(bands, (n,), generator=random)] = False
+    return lost[..., None, None]
 
 
 def turned(

@@ -70,3 +70,20 @@ def test_that_cells_without_data_stay_empty_and_unlabelled() -> None:
     assert int((numbers == 0).sum()) == 64 * 40 * 10
     assert bool((moved[:, 0][numbers == 0] == 0).all())
     assert bool((moved[:, 0][numbers > 0] != 0).all())
+
+
+def test_that_traces_move_and_lose_bands_but_never_all():
+    values = torch.zeros(400, 3, 80, 1)
+    values[:, :, 38:42] = 1.0
+    labels = torch.ones(400, 80, 1, dtype=torch.long)
+    random = torch.Generator().manual_seed(0)
+    found, numbers = augment(values, labels, (64, 1), changes=CHANGES["seismic"], random=random)
+    assert found.shape == (400, 3, 64, 1)
+    assert (numbers[:, 10:-10] == 1).all()  # ends may run dry
+    lost = (found == 0).all(dim=(2, 3))
+    assert 0.02 < lost.float().mean() < 0.15
+    assert not lost.all(dim=1).any()
+    whole = found[~lost.any(dim=1)].sum(dim=1)[..., 0]
+    middles = (whole.clamp(min=0) * torch.arange(64)).sum(1) / whole.clamp(min=0).sum(1)
+    assert middles.std() > 0.8
+    assert (middles - 31.5).abs().max() < 8
