@@ -163,7 +163,7 @@ def read_card(path: Path) -> ModelCard:
         raise _not_a_model(path)
     try:
         content = json.loads(data)
-        if isinstance(content, dict) and content.get("version", 1) not in (1, 2):
+        if isinstance(content, dict) and not _is_known(content):
             raise ModelMismatch(
                 f"{path} was written by a newer version of GeoCNN", "update the program to use it"
             )
@@ -173,6 +173,12 @@ def read_card(path: Path) -> ModelCard:
             f"{path} is a GeoCNN model with a damaged description",
             "train it again or ask for another copy",
         ) from error
+
+
+def _is_known(content: dict[str, Any]) -> bool:
+    """Say whether a card is of a version that this program reads: 2 only where there is a target."""
+    version = content.get("version", 1)
+    return version == 1 or (version == 2 and content.get("target") is not None)
 
 
 def load_model(path: Path) -> tuple[SegmentationNet, ModelCard]:

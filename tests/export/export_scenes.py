@@ -9,6 +9,7 @@ import numpy as np
 from geocnn_gui.data.array import ArraySource
 from geocnn_gui.data.source import Axis, Band
 from geocnn_gui.labels.classes import LabelClass
+from geocnn_gui.models.target import Target
 
 if TYPE_CHECKING:
     from geocnn_gui.data.source import Window
@@ -41,6 +42,27 @@ class ArrayPrediction:
 
     def read_probabilities(self, window: Window) -> np.ndarray:
         return self.probabilities[(slice(None), *window.slices)].copy()
+
+
+class ValueArray:
+    """A finished prediction of values in memory, with some cells unpredicted."""
+
+    target, model = Target(name="Porosity", unit="%", mean=20, scale=5), "net.safetensors 0123"
+
+    def __init__(self, shape, *, seed=0):
+        random = np.random.default_rng(seed)
+        self.shape = shape
+        self.values = random.normal(20, 5, shape).astype(np.float32)
+        self.values[random.random(shape) < 0.1] = np.nan
+
+    def read_classes(self, window: Window) -> np.ndarray:
+        return np.isfinite(self.values[window.slices]).astype(np.uint8)
+
+    def read_confidence(self, window: Window) -> np.ndarray:
+        return self.read_classes(window).astype(np.float32)
+
+    def read_values(self, window: Window) -> np.ndarray:
+        return self.values[window.slices].copy()
 
 
 def scene(shape, *, transform=None, crs=None) -> ArraySource:

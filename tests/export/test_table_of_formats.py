@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from export_scenes import ValueArray
 
 from geocnn_gui.data.source import Section, open_source
 from geocnn_gui.errors import BadRequest
@@ -39,7 +40,8 @@ SOURCES = {"line": "npra_line_cut.sgy", "cube": "f3_cube_cut.sgy", "scene": "lan
 def test_that_every_format_offered_can_be_written(kind, source_name, files, predict, tmp_path):
     with open_source(files / SOURCES[source_name]) as source:
         labels = LabelSnapshot.from_array(np.ones(source.shape, np.uint8))
-        material = Material(source, predict(source), CLASSES, labels)
+        prediction = ValueArray(source.shape) if kind == "values" else predict(source)
+        material = Material(source, prediction, CLASSES, labels)
         section = Section(0, 1) if source_name == "cube" else None
         assert why_none(kind, material, section) == ""
         offered = formats_for(kind, source)
