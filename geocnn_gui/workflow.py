@@ -13,6 +13,7 @@ from geocnn_gui.data.statistics import require_live
 from geocnn_gui.errors import BadRequest, CannotWrite, GeoCNNError, writing
 from geocnn_gui.events import Event, Note, Progress, Saved, TileDone
 from geocnn_gui.inference.map_files import (
+    WORK_LOCK,
     make_folder,
     naming,
     outputs_beside,
@@ -306,7 +307,7 @@ def predict_to_file(
     beside = outputs_beside(source, out, confidence, probabilities)
     for path in (out, *beside.values()):
         check_destination(path, inputs=(model,))
-    with alone(working_folder(out), f"{out} is being predicted"):
+    with alone(working_folder(out) / WORK_LOCK, f"{out} is being predicted"):
         folder = make_folder(out, resume=how.resume)
         try:
             with naming(out):

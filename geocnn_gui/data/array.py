@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zipfile
-from typing import IO, TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -11,8 +13,6 @@ from geocnn_gui.data.source import Axis, Band, Picture, Source, Window
 from geocnn_gui.errors import UnreadableFile
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from geocnn_gui.data.source import Domain, Kind, Section
 
 _MOST_BANDS = 16
@@ -153,6 +153,44 @@ def open_array(path: Path, *, key: str | None = None, domain: Domain = "imagery"
     source.choices = {"domain": domain}
     source.leave_out_empty_bands()
     return _from_file(source, path)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stack:
+    """Several values for each cell of a cube, mapped from a .npy: (values, inline, crossline, time)."""
+
+    path: Path
+    array: np.ndarray
+
+    @classmethod
+    def open(cls, path: Path) -> Stack:
+        """Map a file of four dimensions; raises `UnreadableFile`."""
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except _DAMAGED as error:
+            raise _damaged(path, error) from error
+        if not isinstance(array, np.ndarray) or array.ndim != 4 or array.dtype.kind != "f":
+            raise UnreadableFile(
+                f"{path} does not hold several values for each cell of a cube",
+                "give the .npy that was written beside the map",
+            )
+        return cls(path, array)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the cells per axis of the cube."""
+        return self.array.shape[1:]
+
+    def read(self, window: Window) -> np.ndarray:
+        """Return a copy (values, *window.size)."""
+        return np.array(self.array[(slice(None), *window.slices)])
+
+    def __enter__(self) -> Self:
+        """Return it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Do nothing: the memory is released with the object."""
 
 
 def _has_bands(shape: tuple[int, ...]) -> bool:

@@ -21,13 +21,17 @@ if TYPE_CHECKING:
     from geocnn_gui.scoring.seen import Seen
 
 
+#: Name of the file in a working folder that whoever predicts there holds.
+WORK_LOCK = "lock"
+
+
 def working_folder(out: Path) -> Path:
     """Return where a prediction to the file `out` is kept until it is complete."""
     return out.with_name(f".{out.name}.prediction")
 
 
 def make_folder(out: Path, *, resume: bool) -> Path:
-    """Make the working folder of `out`: empty, or with what a stopped task has left.
+    """Make the working folder of `out`: empty but for its lock, or with what a stopped task has left.
 
     Raises
     ------
@@ -36,9 +40,12 @@ def make_folder(out: Path, *, resume: bool) -> Path:
     """
     folder = working_folder(out)
     with writing(out):
-        if folder.is_dir() and not resume:
-            shutil.rmtree(folder)
         folder.mkdir(exist_ok=True)
+        for path in () if resume else folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != WORK_LOCK:
+                path.unlink()
     return folder
 
 

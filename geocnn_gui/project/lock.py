@@ -7,13 +7,14 @@ import json
 import os
 import socket
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from geocnn_gui.errors import ProjectInUse, writing
+from geocnn_gui.errors import BadRequest, ProjectInUse, writing
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
 #: The byte that Windows locks; far behind the text, which others must be able to read.
@@ -64,6 +65,50 @@ class FolderLock:
                 os.ftruncate(self._handle, 0)
             os.close(self._handle)
         self._handle = None
+
+
+@contextmanager
+def alone(lock: Path, doing: str) -> Generator[None]:
+    """Hold a file in a working folder, made where it is missing, that two tasks must not share.
+
+    The file is gone afterwards; one that a killed process has left holds nobody up.
+
+    Raises
+    ------
+    BadRequest
+        Saying that it is `doing` elsewhere; nothing is written then.
+    CannotWrite
+        When the folder cannot be written.
+    """
+    with writing(lock.parent):
+        handle = _open_alone(lock, doing)
+    sign(handle)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows removes no open file: it stays, empty of meaning
+            lock.unlink()
+        os.close(handle)
+
+
+def _open_alone(lock: Path, doing: str) -> int:
+    """Return the handle of a locked file; anew where its last holder has just removed it."""
+    while True:
+        lock.parent.mkdir(exist_ok=True)
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+        try:
+            take(handle)
+        except OSError as error:
+            if is_taken(error):
+                holder = who(_text(handle)).replace("another window", "another task")
+                os.close(handle)
+                raise BadRequest(
+                    f"{doing}{holder} already", "wait for its end, or give another name"
+                ) from error
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(handle), lock.stat()):
+                return handle
+        os.close(handle)
 
 
 def holder_of(folder: Path) -> str | None:

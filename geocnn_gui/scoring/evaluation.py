@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from geocnn_gui.labels.classes import Classes, LabelClass, classes_for
 from geocnn_gui.labels.files import read_label_file
 from geocnn_gui.labels.matching import fit_labels, is_named
 from geocnn_gui.labels.rasters import names_and_colors
+from geocnn_gui.models.weights import read_card
 from geocnn_gui.scoring.compare import (
     RIGHT,
     VALUES,
@@ -22,7 +24,7 @@ from geocnn_gui.scoring.compare import (
     compare,
 )
 from geocnn_gui.scoring.intervals import score_intervals
-from geocnn_gui.scoring.judge_thin import ThinWish, judge_thin, shares_in
+from geocnn_gui.scoring.judge_thin import ThinWish, judge_thin, open_shares, shares_in
 from geocnn_gui.scoring.metrics import Scores
 from geocnn_gui.scoring.reasons import GroundScore, PartIntervals, ground_scores
 from geocnn_gui.scoring.seen import CardScores, cautions, seen_beside
@@ -118,25 +120,25 @@ def _ends(scores: Scores, units: UnitScores) -> PartIntervals:
 
 
 def evaluate_source(
-    source: Source, labels: Path, *, wish: ThinWish | None = None, shares: Source | None = None,
-    said: CardScores | None = None,
+    source: Source, labels: Path, *, wish: ThinWish | None = None,
+    probabilities: Path | None = None, model: Path | None = None,
 ) -> Generator[Event, None, tuple[Evaluation, ErrorMap]]:
     """Compare an opened class map with labels of the same grid.
 
     Classes are matched by name where both files name them, those of a colour picture by the
     palette of the class map, all others by id. What the model had seen is read from the file
-    that a prediction writes beside its map; `said`, the scores of the model's card, stands in
-    where that lacks. `shares` are probabilities, for the curves of thin classes, and `wish` says
-    which those are.
+    that a prediction writes beside its map; the card of `model` stands in where that lacks.
+    `probabilities` give the curves of thin classes, and `wish` says which those are.
 
     Raises
     ------
-    UnreadableFile, LabelsMismatch, BadRequest, NotEnoughLabels
+    UnreadableFile, LabelsMismatch, ModelMismatch, BadRequest, NotEnoughLabels
         When a file cannot be read, the grids differ, the map holds no classes, or no cell is
         labelled.
     """
     path = source.path
     assert path is not None
+    said = None if model is None else CardScores.of(read_card(model).training)
     given = read_label_file(labels, source)
     ours = _classes_of(source, coloured=given.coloured)
     truth = fit_labels(given, ours, names=(labels.name, path.name))
@@ -158,11 +160,15 @@ def evaluate_source(
         said=said if seen is None else seen.card.scores,
     )
     ids = [c.id for c in evaluation.scores.classes]
-    changes = yield from judge_thin(
-        evaluation.scores, evaluation.subsets, truth.snapshot, read, wish=wish or ThinWish(),
-        seen=seen.cells if seen else None,
-        shares=None if shares is None else shares_in(shares, source.shape, classes_for(ids, names)),
-    )  # fmt: skip
+    with nullcontext() if probabilities is None else open_shares(
+        probabilities, source.shape
+    ) as shares:
+        changes = yield from judge_thin(
+            evaluation.scores, evaluation.subsets, truth.snapshot, read, wish=wish or ThinWish(),
+            seen=seen.cells if seen else None,
+            shares=None if shares is None
+            else shares_in(shares, source.shape, classes_for(ids, names)),
+        )  # fmt: skip
     return evaluation.model_copy(update=changes), ErrorMap(truth.snapshot, read)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from geocnn_gui.data.array import Stack
+from geocnn_gui.data.source import open_source
 from geocnn_gui.errors import BadRequest, LabelsMismatch
 from geocnn_gui.scoring.compare import VALUES, Subset
 from geocnn_gui.scoring.thin import (
@@ -18,6 +20,7 @@ from geocnn_gui.scoring.thin import (
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
     from typing import Any
 
     from geocnn_gui.data.source import Source
@@ -103,7 +106,12 @@ def _with(scores: Scores, figures: dict[int, TolerantScore]) -> Scores:
     return scores.model_copy(update={"classes": classes})
 
 
-def shares_in(source: Source, shape: tuple[int, ...], classes: Classes) -> Shares:
+def open_shares(path: Path, shape: tuple[int, ...]) -> Source | Stack:
+    """Open probabilities that a prediction of `shape` wrote beside its map; raises `UnreadableFile`."""
+    return Stack.open(path) if len(shape) == 3 and path.suffix == ".npy" else open_source(path)
+
+
+def shares_in(source: Source | Stack, shape: tuple[int, ...], classes: Classes) -> Shares:
     """Return the probabilities of `classes` in a file that a prediction wrote beside its map.
 
     Bands of a GeoTIFF are known by the names of their classes; those of an array follow the
@@ -114,12 +122,13 @@ def shares_in(source: Source, shape: tuple[int, ...], classes: Classes) -> Share
     LabelsMismatch, BadRequest
         When it lies on another grid, or its bands are not those classes.
     """
-    if source.shape != shape or not source.banded:
+    if source.shape != shape or not (isinstance(source, Stack) or source.banded):
         raise LabelsMismatch(
             f"{source.path} has the shape {source.shape}, the map {shape}",
             "give the probabilities that were written beside the map",
         )
-    names = [band.name for band in source.bands]
+    stacked = isinstance(source, Stack)
+    names = [""] * len(source.array) if stacked else [band.name for band in source.bands]
     places = {c.id: names.index(c.name) for c in classes if c.name in names}
     if not places:
         if len(names) != len(classes):

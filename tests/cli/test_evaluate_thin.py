@@ -84,3 +84,25 @@ def test_that_probabilities_of_another_grid_are_refused(fault, geocnn):
     )  # fmt: skip
     assert result.code != 0
     assert "give the probabilities that were written beside the map" in result.err
+
+
+def test_that_probabilities_of_a_cube_give_thresholds_too(tmp_path, geocnn):
+    truth = np.full((18, 30, 40), 1, np.uint8)
+    truth[:, :, 20] = 2
+    named = np.ones_like(truth)
+    named[:, :15, 20] = 2
+    shares = np.full((2, *truth.shape), 0.9, np.float32)
+    shares[1] = 0.1
+    shares[:, :, :15, 20], shares[:, :, 15:, 20] = [[[0.2]], [[0.8]]], [[[0.65]], [[0.35]]]
+    for name, values in (("truth", truth), ("map", named), ("shares", shares)):
+        np.save(tmp_path / f"{name}.npy", values)
+    command = ("evaluate", tmp_path / "map.npy", "--labels", tmp_path / "truth.npy", "--json")
+    found = geocnn(*command, "--probabilities", tmp_path / "shares.npy").json
+    best = found["thresholds"]["2"]
+    assert best["f1"] == 1
+    assert 0.1 < best["threshold"] <= 0.35
+    wrong = geocnn(*command, "--probabilities", tmp_path / "map.npy")
+    assert wrong.code != 0
+    assert "several values for each cell of a cube" in wrong.err
+    np.save(tmp_path / "small.npy", shares[:, :17])
+    assert "has the shape" in geocnn(*command, "--probabilities", tmp_path / "small.npy").err

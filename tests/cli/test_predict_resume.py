@@ -146,3 +146,20 @@ def test_that_nothing_hidden_stays_of_a_killed_prediction(trained, geocnn, tmp_p
     result = geocnn("predict", trained.model, trained.data, "--out", out, *options)
     assert result.code == 0, result.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.npy", "m.npy.seen.npz"]
+
+
+def test_that_a_second_task_that_writes_there_is_refused(trained, geocnn, tmp_path):
+    out = tmp_path / "map.npy"
+    with open_source(trained.data) as source:
+        first = workflow.predict_to_file(trained.model, source, out)
+        next(event for event in first if isinstance(event, TileDone))
+        second = geocnn("predict", trained.model, trained.data, "--out", out)
+        assert second.code != 0
+        assert f"{out} is being predicted in this program already" in second.err
+        other = geocnn("predict", trained.model, trained.data, "--out", tmp_path / "other.npy")
+        assert other.code == 0
+        for _ in first:  # undisturbed
+            pass
+    assert np.array_equal(np.load(out), np.load(tmp_path / "other.npy"))
+    assert geocnn("predict", trained.model, trained.data, "--out", out).code == 0
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
