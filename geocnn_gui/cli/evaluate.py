@@ -47,9 +47,7 @@ T = TypeVar("T")
     "--target", metavar="FILE",
     help="The true values, of a map of values: raster, SEG-Y or .npy of the same grid.",
 )  # fmt: skip
-@click.option(
-    "--target-band", type=click.IntRange(1, 10_000), help="Band of the target, from 1."
-)
+@click.option("--target-band", type=click.IntRange(1, 10_000), help="Band of the target, from 1.")
 @click.option(
     "--errors",
     type=_PATH,
@@ -121,7 +119,11 @@ def evaluate(
     outcome = follow(
         _keeping(
             workflow.evaluate(
-                prediction, labels, errors=errors, wish=wish, probabilities=probabilities,
+                prediction,
+                labels,
+                errors=errors,
+                wish=wish,
+                probabilities=probabilities,
                 model=model,
             ),
             found,
@@ -156,7 +158,9 @@ def _evaluate_values(
         ctx.exit(STOPPED)
     (evaluation,) = found
     if as_json:
-        print_json({**evaluation.figures.model_dump(), **evaluation.model_dump(exclude={"figures"})})
+        print_json(
+            {**evaluation.figures.model_dump(), **evaluation.model_dump(exclude={"figures"})}
+        )
         return
     parts = {"All": evaluation.figures}
     parts |= {_SUBSETS[part]: figures for part, figures in evaluation.subsets.items()}

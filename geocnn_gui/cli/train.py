@@ -39,6 +39,7 @@ from geocnn_gui.labels.matching import merge_classes, renumber
 from geocnn_gui.labels.store import LabelSnapshot
 from geocnn_gui.models.spec import SPECS
 from geocnn_gui.models.weights import ModelCard, TrainingSummary, read_card
+from geocnn_gui.project.split import read_choice
 from geocnn_gui.scoring.intervals import score_words
 from geocnn_gui.scoring.split_spec import UnitKind
 from geocnn_gui.training.checkpoint import read_card as read_begun
@@ -106,6 +107,11 @@ def _settings_help() -> str:
     "pixels is leaky: its score says nothing about new ground, and one by block is given beside it.",
 )  # fmt: skip
 @click.option(
+    "--split-file", "split_file", type=click.Path(path_type=Path), metavar="FILE",
+    help="Hold out the units that were moved by hand: the project.json of a project, or the "
+    "run.json of one of its runs. Sources count in the order of --data.",
+)  # fmt: skip
+@click.option(
     "--folds", type=click.IntRange(1, 10),
     help="Hold out each of so many parts in turn, a training for each, and pool their scores.",
 )  # fmt: skip
@@ -131,6 +137,7 @@ def train(
     sections: tuple[SectionRange, ...],
     resume: bool,
     unit: str | None,
+    split_file: Path | None,
     folds: int | None,
     test: float | None,
     seed: int | None,
@@ -156,6 +163,13 @@ def train(
     values["training"].update({k: str(v) for k, v in wishes.items() if v is not None})
     model_spec = make_spec(SPECS[kind], "model", values["model"])
     training_spec = make_spec(TrainingSpec, "training", values["training"])
+    if split_file is not None:
+        if unit or folds or test:
+            raise click.UsageError(
+                "--split-file says by itself what is held out and kept for a test."
+            )
+        by_hand = training_spec.split.model_copy(update={"choice": read_choice(split_file)})
+        training_spec = training_spec.model_copy(update={"split": by_hand})
     if find_rate:
         with ExitStack() as files:
             pairs, classes = _open(data, sections, files, domain=domain, wish=wish)
@@ -253,9 +267,7 @@ def _report(
         return
     said = card.training
     score = _score_of(said) if card.target is None else words_of(card.target, said)
-    click.echo(
-        f"{out}: {score}, {card.training.steps:,} steps, {outcome.seconds:.0f} s"
-    )
+    click.echo(f"{out}: {score}, {card.training.steps:,} steps, {outcome.seconds:.0f} s")
 
 
 def _score_of(said: TrainingSummary) -> str:

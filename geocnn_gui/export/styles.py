@@ -153,7 +153,12 @@ def _ramp_style(band: int, low: float, high: float) -> bytes:
     for number, color in enumerate(_CONFIDENCE_COLORS):
         value = low + (high - low) * number / (len(_CONFIDENCE_COLORS) - 1)
         ElementTree.SubElement(
-            shader, "item", value=f"{value:g}", label=_label(value, high - low), color=color, alpha="255"
+            shader,
+            "item",
+            value=f"{value:g}",
+            label=_label(value, high - low),
+            color=color,
+            alpha="255",
         )
     return style_bytes(root)
 

@@ -22,8 +22,15 @@ from geocnn_gui.labels.store import LabelSnapshot
 
 #: What can be exported; "probability" is that of one class.
 Kind = Literal[
-    "classes", "confidence", "probabilities", "probability", "values", "polygons", "figure",
-    "labels", "model",
+    "classes",
+    "confidence",
+    "probabilities",
+    "probability",
+    "values",
+    "polygons",
+    "figure",
+    "labels",
+    "model",
 ]
 _CHUNK = 2**24
 

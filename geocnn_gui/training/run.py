@@ -63,7 +63,6 @@ if TYPE_CHECKING:
 S = TypeVar("S")
 
 
-
 @dataclass(frozen=True)
 class Order:
     """A training as it was asked for: what to learn from, how, where the model goes.
@@ -428,7 +427,10 @@ class _Run:
         """Count the labelled cells of each class, or those with a value to learn."""
         if self._target is None:
             return count_labels(self._pairs)
-        own = {number: p.labels for number, p in zip(self._pictures.of_source, self._pictures.all, strict=True)}
+        own = {
+            number: p.labels
+            for number, p in zip(self._pictures.of_source, self._pictures.all, strict=True)
+        }
         return {1: sum(labels.counts.get(1, 0) for labels in own.values())}
 
     def _seconds(self) -> float:
@@ -461,7 +463,9 @@ class _Run:
             "test_units": test.units,
         }  # fmt: skip
         if (values := self._test_values) is not None:
-            tested = dict(zip(("test_values", "test_values_interval"), facts_of(values), strict=True))
+            tested = dict(
+                zip(("test_values", "test_values_interval"), facts_of(values), strict=True)
+            )
             tested["test_units"] = values.units
         scored: dict[str, Any] = (
             folds.facts([c.id for c in self._classes])
@@ -481,9 +485,7 @@ class _Run:
         )  # fmt: skip
 
 
-def _drawn(
-    scoring: Generator[Note | None, None, S], text: str
-) -> Generator[Event, None, S]:
+def _drawn(scoring: Generator[Note | None, None, S], text: str) -> Generator[Event, None, S]:
     """Yield progress after each part of a scoring; return its result."""
     while True:
         try:
