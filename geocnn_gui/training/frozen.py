@@ -28,6 +28,8 @@ Place = tuple[int, int, int]
 _MOST_BYTES, _SHARE = 4_000_000_000, 0.25
 #: Of pictures with more labelled cells than this not all are looked at, or few would come twice.
 _MOST_CELLS = 4096
+#: Patches that go through the frozen stages together.
+_CHUNK = 16
 
 
 class _Stop(Exception):
@@ -99,9 +101,10 @@ def frozen_part(net: SegmentationNet, spec: ModelSpec) -> FrozenPart | None:
 
 
 class KeptFeatures:
-    """Features of patches by their place, in main memory; all fits of a training share them.
+    """Features of patches by their place, in main memory.
 
-    Each patch is computed alone, so that its features are the same whenever it is its turn.
+    Patches are computed in chunks of neighbours in the list of all `places`, so that features
+    are the same whenever it is their turn.
     """
 
     def __init__(self, task: Task, net: SegmentationNet, part: FrozenPart, device: Device) -> None:
@@ -109,7 +112,20 @@ class KeptFeatures:
         spec = task.training
         self._copies = spec.frozen_copies if spec.augment else 1
         self._changed = self._copies > 1
+        self._kept: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+        self._places: list[Place] = []
+        self._numbers: dict[Place, int] = {}
         self.most = self._how_many(device)
+
+    @property
+    def places(self) -> list[Place]:
+        """Return all places that features may be asked for."""
+        return self._places
+
+    @places.setter
+    def places(self, places: list[Place]) -> None:
+        self._places = places
+        self._numbers = {place: number for number, place in enumerate(places)}
 
     def _how_many(self, device: Device) -> int:
         """Return how many cells can be kept, of all classes together."""
@@ -124,7 +140,8 @@ class KeptFeatures:
         changes = (
             f"{self._copies} changed copies of each" if self._changed else "augmentation is off"
         )
-        few = f", {self.most:,} of {cells:,} labelled cells" if cells > self.most else ""
+        few = f", {len(self._places):,} of {cells:,} labelled cells"
+        few = few if cells > len(self._places) else ""
         return f"Features of the frozen stages are computed once and kept{few}; {changes}."
 
     def batch(
@@ -134,20 +151,25 @@ class KeptFeatures:
         copies = [0] * len(places)
         if self._changed:
             copies = torch.randint(self._copies, (len(places),), generator=random).tolist()
-        found = [self._one(p, c, device) for p, c in zip(places, copies, strict=True)]
+        found = []
+        for place, copy in zip(places, copies, strict=True):
+            chunk, at = divmod(self._numbers[place], _CHUNK)
+            features, labels = self._chunk(chunk, copy, device)
+            found.append((features[at], labels[at]))
         return torch.stack([f for f, _ in found]), torch.stack([label for _, label in found])
 
     def logits(self, features: Tensor) -> Tensor:
         """Return the logits (n, classes, 1, 1) of what `batch` gave."""
         return self._part.logits(features, self._task.bands)
 
-    def _one(self, place: Place, copy: int, device: Device) -> tuple[Tensor, Tensor]:
-        key, kept = (*place, copy), self._task.features
-        if key not in kept:
-            values, labels = self._patch(place, copy)
-            features = self._run(values, device)[0].cpu()
-            kept[key] = features, self._net.training_labels(labels)[0]
-        return kept[key]
+    def _chunk(self, chunk: int, copy: int, device: Device) -> tuple[Tensor, Tensor]:
+        if (chunk, copy) not in self._kept:
+            places = self._places[chunk * _CHUNK : (chunk + 1) * _CHUNK]
+            patches = [self._patch(place, copy) for place in places]
+            values = torch.cat([each for each, _ in patches])
+            labels = self._net.training_labels(torch.cat([each for _, each in patches]))
+            self._kept[chunk, copy] = self._run(values, device).cpu(), labels
+        return self._kept[chunk, copy]
 
     def _patch(self, place: Place, copy: int) -> tuple[Tensor, Tensor]:
         task, form = self._task, self._net.form
@@ -157,7 +179,7 @@ class KeptFeatures:
         both = torch.from_numpy(values)[None], torch.from_numpy(labels)[None]
         if not self._changed:
             return both
-        seed = np.random.SeedSequence([task.training.seed, *map(int, place), copy])
+        seed = np.random.SeedSequence([task.training.seed, *place, copy])
         random = torch.Generator().manual_seed(int(seed.generate_state(1)[0]))
         return augment(*both, form, changes=CHANGES[task.domain], random=random)
 

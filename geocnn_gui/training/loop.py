@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 
 from geocnn_gui.data.source import Domain
 from geocnn_gui.events import EpochDone, Event, Note, Progress
@@ -22,6 +20,7 @@ from geocnn_gui.models.target import Target
 from geocnn_gui.models.value_scores import ValueScores
 from geocnn_gui.scoring.intervals import UnitScores, score_intervals
 from geocnn_gui.scoring.thin import ThinCount
+from geocnn_gui.training.averaging import Average, state_of
 from geocnn_gui.training.checkpoint import FitCard, FittingCard, Stage
 from geocnn_gui.training.frozen import kept_features
 from geocnn_gui.training.holdout import HeldScore, score_holdout
@@ -45,8 +44,6 @@ if TYPE_CHECKING:
     from geocnn_gui.training.checkpoint import Checkpoint
 
 S = TypeVar("S")
-#: Weights are averaged over about this many last steps: a steadier network than the last one.
-_EMA_STEPS = 50
 #: Held-out scores closer than this are called equal; of equal epochs the latest is taken.
 _EQUAL_IOU = 0.02
 
@@ -122,7 +119,6 @@ class Task:
 
     `keep` is called after every epoch with what a checkpoint needs; what it returns is told.
     `room` is where it runs and how much at once, which changes where memory does not suffice.
-    `features` are those of frozen stages that have been computed, see `frozen.KeptFeatures`.
     """
 
     pictures: list[LabelledPicture]
@@ -134,7 +130,6 @@ class Task:
     room: Room
     keep: Callable[[Fitting, EpochDone], Note | None]
     target: Target | None = None
-    features: dict[tuple[int, ...], tuple[Tensor, Tensor]] = field(default_factory=dict)
 
 
 class Fitting:
@@ -151,14 +146,15 @@ class Fitting:
         self.net = make(task.model_spec, task.bands, task.classes)
         self.device = task.room.device
         self.device.place(self.net)
-        self.averaged = AveragedModel(
-            self.net, avg_fn=_average if spec.average else _follow, use_buffers=True
-        )
+        self.averaged = Average(self.net, smooth=spec.average)
+        self.learning = [weight for weight in self.net.parameters() if weight.requires_grad]
         self.kept = kept_features(task, self.net, self.device)
         self.sampler = PatchSampler(
             task.pictures, classes=task.classes, balance=spec.balance, seed=spec.seed,
             most=None if self.kept is None else self.kept.most,
         )  # fmt: skip
+        if self.kept is not None:
+            self.kept.places = self.sampler.all_places
         self.optimizer = make_optimizer(spec, self.net.parameter_groups(spec.rate))
         self.schedule = make_schedule(spec, self.optimizer, epochs * spec.steps)
         self.whole: tuple[Tensor, Tensor] | None = None  # all patches, where all go at once
@@ -175,6 +171,7 @@ class Fitting:
         if device.torch_name != self.device.torch_name:
             device.place(self.net)
             self.averaged.to(device.torch_name)
+            self.averaged.moved()
             for state in self.optimizer.state.values():
                 for key, value in state.items():
                     state[key] = value.to(device.torch_name)
@@ -293,19 +290,6 @@ def _begin(task: Task, epochs: int, start: Checkpoint | None) -> Generator[Note,
         yield note
 
 
-def _average(averaged: Tensor, current: Tensor, steps: Tensor | int) -> Tensor:
-    """Move the average towards the current weights; early on faster, to leave the start behind."""
-    share = max(1 / _EMA_STEPS, 9 / (10 + int(steps)))
-    if averaged.is_floating_point():
-        return averaged.lerp_(current, share)  # in place: memory cannot end halfway
-    return averaged + ((current - averaged) * share).to(averaged.dtype)
-
-
-def _follow(averaged: Tensor, current: Tensor, steps: Tensor | int) -> Tensor:
-    """Take the current weights in the place of an average."""
-    return averaged.copy_(current)
-
-
 class _Clock:
     """Time left from the pace of the steps since the start, or since a training went on.
 
@@ -349,7 +333,7 @@ def _close_epoch(
             score = yield from _told(scoring, clock, text)
             done = _scored(done, leg, score, net, result)
     else:
-        result.best_epoch, result.best_state = epoch, copy.deepcopy(net.state_dict())
+        result.best_epoch, result.best_state = epoch, state_of(net)
     after_epoch(fitting.schedule, done.loss)
     fitting.move(task.room.device)  # scoring may have gone elsewhere
     fitting.epoch = epoch
@@ -370,7 +354,7 @@ def _scored(
     if score.iou >= result.top_iou - _EQUAL_IOU:
         result.best_iou, result.best_epoch = score.iou, done.epoch
         result.best_confusion, result.best_units = score.confusion, units
-        result.best_state = copy.deepcopy(net.state_dict())
+        result.best_state = state_of(net)
     return replace(
         done, holdout_loss=score.loss, holdout_iou=score.iou, holdout_interval=ends
     )  # fmt: skip

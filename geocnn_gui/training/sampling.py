@@ -247,6 +247,11 @@ class PatchSampler:
             found.append((int(picture), int(row), int(column)))
         return found
 
+    @property
+    def all_places(self) -> list[tuple[int, int, int]]:
+        """Return all places that `places` draws from, without moving them."""
+        return [(int(p), int(row), int(column)) for p, row, column in self._cells]
+
     def every_place(self, form: tuple[int, int]) -> list[tuple[int, int, int]]:
         """Return where `whole` takes patches."""
         step = thinned_by(len(self._cells), self._pictures, form)

@@ -64,7 +64,9 @@ class _Before:
         self._torch = torch.get_rng_state()
         cuda = fitting.device.kind == "cuda"
         self._cuda = torch.cuda.get_rng_state(fitting.device.torch_name) if cuda else None
-        changed = [*fitting.net.buffers(), *changed_in_parts(fitting.optimizer)]
+        pairs = fitting.averaged.pairs(fitting.net)
+        buffers = [now for _, now in pairs if not isinstance(now, nn.Parameter)]
+        changed = [*buffers, *changed_in_parts(fitting.optimizer)]
         self._changed = [(tensor, tensor.detach().clone()) for tensor in changed]
 
     def bring_back(self, fitting: Fitting) -> None:
@@ -103,7 +105,7 @@ def _find_gradients(task: Task, fitting: Fitting) -> float:
         loss.backward()
         total += float(loss.detach())
     if task.training.clip:
-        nn.utils.clip_grad_norm_(net.parameters(), task.training.clip)
+        nn.utils.clip_grad_norm_(fitting.learning, task.training.clip)
     return total
 
 

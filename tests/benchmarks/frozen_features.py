@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from _rows import head, row
 
-EPOCHS, SAMPLES, BATCH = 20, 320, 16
+EPOCHS, SAMPLES, BATCH = 20, 160, 16
 
 
 def main() -> None:
@@ -28,6 +28,8 @@ def main() -> None:
         runs = {copies: training(weights, wish, copies) for copies in (0, 1)}
         taken = dict.fromkeys(runs, 0.0)
         losses: dict[int, list[float]] = {copies: [] for copies in runs}
+        for run in runs.values():
+            next(run)
         for _ in range(EPOCHS):
             for copies, run in runs.items():
                 start = time.perf_counter()
@@ -62,6 +64,7 @@ def training(weights: Path, wish: argparse.Namespace, copies: int):
     from geocnn_gui.data.synthetic import starter_labels
     from geocnn_gui.events import EpochDone
     from geocnn_gui.inference.device import choose_device
+    from geocnn_gui.labels.classes import LabelClass
     from geocnn_gui.labels.store import LabelSnapshot
     from geocnn_gui.models.spec import ResNetSpec
     from geocnn_gui.training.loop import Fit, Leg, fit
@@ -70,13 +73,18 @@ def training(weights: Path, wish: argparse.Namespace, copies: int):
     from geocnn_gui.training.spec import TrainingSpec
 
     source = open_source("example:seismic")
-    classes, truth = starter_labels(source)
+    truth = starter_labels(source)
+    classes = tuple(
+        LabelClass(id=int(i), name=f"Class {i}", color="#888888") for i in np.unique(truth[truth > 0])
+    )
     labels = np.zeros(source.shape, np.uint8)
     places = np.argwhere(truth > 0)
     some = np.random.default_rng(0).choice(len(places), SAMPLES, replace=False)
     at = tuple(places[some].T)
     labels[at] = truth[at]
-    spec = ResNetSpec(patch=wish.patch, weights=str(weights), freeze=wish.freeze)
+    spec = ResNetSpec(
+        patch=wish.patch, weights=str(weights), freeze=wish.freeze, dropout=0
+    )
     recipe = TrainingSpec(
         epochs=EPOCHS, steps_per_epoch=SAMPLES // BATCH, batch=BATCH, augment=False,
         frozen_copies=copies,
@@ -89,6 +97,7 @@ def training(weights: Path, wish: argparse.Namespace, copies: int):
         except StopIteration as end:
             task = end.value
             break
+    yield 0.0  # data are open
     for event in fit(task, Leg("refit", EPOCHS), result=Fit()):
         if isinstance(event, EpochDone):
             yield event.loss

@@ -119,7 +119,7 @@ def test_that_it_goes_on_bit_for_bit_with_changed_copies(spec, tmp_path):
 def test_that_only_so_many_are_kept_as_there_is_room_for(spec, tmp_path, monkeypatch):
     monkeypatch.setattr(frozen, "_MOST_BYTES", 20 * 256 * 2 * 2 * 4)
     _, told = learn(tmp_path, spec, frozen_copies=1, epochs=1)
-    assert "kept, 20 of " in notes(told)[0]
+    assert "kept, 21 of 80 labelled cells" in notes(told)[0]
 
 
 def test_that_asking_for_it_without_frozen_stages_is_said(tmp_path):
