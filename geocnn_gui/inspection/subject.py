@@ -216,8 +216,12 @@ class Subject:
 
     def _sample(self, place: Place, samples: Samples) -> Look:
         """Read a whole sample of a set, in the form that the network takes."""
-        values = sample_input(samples, place.column, self.net.form, self.statistics)
-        rows, columns = values.shape[1:]
+        if self.net.dims == 3:
+            raise BadRequest(
+                f"The model reads volumes but {self.source.name} is a sample set", "choose a cube"
+            )
+        rows, columns = self.net.form
+        values = sample_input(samples, place.column, (rows, columns), self.statistics)
         return Look(place, values, slice(0, rows), slice(0, columns), (rows // 2, columns // 2))
 
     def _patch(self, place: Place) -> tuple[slice, slice]:

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from geocnn_gui.gui.session import Session
+    from geocnn_gui.inspection.fields import Field
     from geocnn_gui.inspection.looking import Seen, Sliding
 
 _TIMES = "\u00d7"
+#: Cells on each side of the place that a map of what is looked at shows at least.
+_LEAST_MAP = 12
 
 
 class _Page(QWidget):
@@ -134,6 +137,10 @@ _EXPLAINED = {
 }
 
 
+def _percent(share: float) -> str:
+    return f"{share:.0f}" if share >= 1 else f"{share:.2g}"
+
+
 def _gap_text(gap: float | None) -> str:
     return "" if gap is None else f" The shares miss the whole by {100 * gap:.1f} %."
 
@@ -164,17 +171,30 @@ class ReachPage(_Page):
         whole, used = seen.theoretical, seen.effective
         if whole is None or used is None:
             return
-        more = " or more: it is cut off by the window" if whole.cut else ""
+        more = " or more: the window ends there" if whole.cut else ""
         self._can.setText(
             f"<span style='color:#ff3b6b'>\u25a0</span> It can see {_by(whole.size)} cells{more}."
         )
-        at = (-used.map_rows.start, -used.map_columns.start)
-        self._pair.show_pair(seen.look.picture[0], used.weights, at=at, signed=False)
+        self._show_map(seen, used)
         share = 100 * used.cells / max(1, whole.cells)
         self._does.setText(
             f"<span style='color:#ffb000'>\u25a0</span> It looks at {_by(used.size)}:"
-            f" {grouped(used.cells)} cells count, {share:.0f} % of those it can see."
+            f" {grouped(used.cells)} cells count, {_percent(share)} % of those it can see."
         )
+
+    def _show_map(self, seen: Seen, used: Field) -> None:
+        """Draw the part of the map where something is to be seen, and the data there."""
+        reach = max(_LEAST_MAP, *used.size)
+        at = (-used.map_rows.start, -used.map_columns.start)
+        data, here = seen.look.picture[0], seen.look.at
+        before = [min(reach, *places) for places in zip(at, here, strict=True)]
+        parts = [
+            values[tuple(slice(a - b, a + reach + 1) for a, b in zip(place, before, strict=True))]
+            for values, place in ((data, here), (used.weights, at))
+        ]
+        form = tuple(min(sizes) for sizes in zip(*(part.shape for part in parts), strict=True))
+        data, weights = (part[: form[0], : form[1]] for part in parts)
+        self._pair.show_pair(data, weights, at=(before[0], before[1]), signed=False)
 
 
 class SlidePage(_Page):
