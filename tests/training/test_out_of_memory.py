@@ -182,6 +182,31 @@ def test_that_it_leaves_the_gpu_for_the_processor():
     assert (there.device.kind, there.device.bf16, there.patches) == ("cpu", False, 4)
 
 
+class Card(Device):
+    """Says that it is a graphics card, and computes on the processor."""
+
+    kind = "cuda"
+
+
+@pytest.mark.parametrize("at", [2, 7])
+def test_that_a_training_ends_the_same_on_the_processor(at, undisturbed, tmp_path, monkeypatch):
+    card = Card("cuda", "cpu:0", "A card", channels_last=False)
+    placed: list[str] = []
+    real = Device.place
+    monkeypatch.setattr(Device, "place", lambda self, net: placed.append(self.kind) or real(self, net))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (2**33, 2**34))
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda _: torch.zeros(16, dtype=torch.uint8))
+    broken(monkeypatch, PatchCnn, "training_logits", {at, at + 1, at + 2, at + 3})
+    events = list(train(Order([a_pair()], CNN, QUICK, CLASSES, tmp_path / "m", card)))
+    told = [e for e in events if isinstance(e, Note) and "Out of memory" in e.text]
+    assert ["parts of" in note.text for note in told] == [True, True, True, False]
+    assert told[-1].warning
+    assert "on A card: it goes on on CPU" in told[-1].text
+    assert placed[0] == "cuda"
+    assert placed[-1] == "cpu"
+    assert_near(tmp_path / "m", undisturbed["cnn"])
+
+
 @pytest.mark.parametrize("balance", [True, False])
 @pytest.mark.parametrize("patches", [1, 2, 3, 5])
 def test_that_gradients_of_parts_add_up_to_those_of_the_batch(balance, patches):
