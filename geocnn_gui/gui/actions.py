@@ -52,6 +52,16 @@ def _writable(w: MainWindow) -> str:
     return _opened(w) or w.session.why_read_only()
 
 
+def _picture(w: MainWindow) -> str:
+    source = w.session.source
+    whole = source is not None and source.samples is not None
+    return "A sample set is labelled sample by sample, not painted." if whole else _opened(w)
+
+
+def _paintable(w: MainWindow) -> str:
+    return _picture(w) or w.session.why_read_only()
+
+
 def _project(w: MainWindow) -> str:
     return "" if w.session.project is not None else "Open a file first."
 
@@ -84,7 +94,7 @@ def _split(w: MainWindow) -> str:
 def _tool(name: Tool, text: str, icon: str, key: str) -> Info:
     return Info(
         name=f"tool_{name}", text=text, icon=icon, keys=(key,), canvas=True, group="tools",
-        act=lambda w: w.session.set_tool(name), why_not=_opened if name == "pan" else _writable,
+        act=lambda w: w.session.set_tool(name), why_not=_picture if name == "pan" else _paintable,
         checked=lambda w: w.session.tool == name,
     )  # fmt: skip
 
@@ -145,9 +155,9 @@ _ALL = (
     Info(name="tool_split", text="Move units of the split", keys=("H",), canvas=True,
          group="tools", act=lambda w: w.session.set_tool("split"), why_not=_split,
          checked=lambda w: w.session.tool == "split"),
-    Info(name="thinner", text="Thinner brush", keys=("[",), canvas=True, why_not=_opened,
+    Info(name="thinner", text="Thinner brush", keys=("[",), canvas=True, why_not=_picture,
          act=lambda w: w.session.step_brush_size(-1)),
-    Info(name="thicker", text="Thicker brush", keys=("]",), canvas=True, why_not=_opened,
+    Info(name="thicker", text="Thicker brush", keys=("]",), canvas=True, why_not=_picture,
          act=lambda w: w.session.step_brush_size(1)),
     *(_pick(place) for place in range(10)),
     Info(name="add_class", text="&Add class", icon="add", why_not=_writable,
@@ -166,7 +176,7 @@ _ALL = (
     Info(name="labels_shown", text="&Labels", icon="label", why_not=_opened,
          checked=lambda w: w.session.view.labels_visible,
          act=lambda w: w.session.set_view(labels_visible=not w.session.view.labels_visible)),
-    Info(name="lock_aspect", text="Lock &aspect", why_not=_opened,
+    Info(name="lock_aspect", text="Lock &aspect", why_not=_picture,
          checked=lambda w: w.session.view.lock_aspect,
          act=lambda w: w.session.set_view(lock_aspect=not w.session.view.lock_aspect)),
     Info(name="docks", text="&Only the picture", keys=("F11",), act=lambda w: w.toggle_docks(),

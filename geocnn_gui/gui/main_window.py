@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from geocnn_gui.gui import actions
+from geocnn_gui.gui.canvas.gallery.view import Gallery
 from geocnn_gui.gui.canvas.view import CanvasView
 from geocnn_gui.gui.dialogs.about import AboutDialog, may_quit
 from geocnn_gui.gui.dialogs.files import Asker
@@ -70,7 +71,7 @@ class MainWindow(QMainWindow):
         self.setWindowIcon(app_icon())
         self.setAcceptDrops(True)
         self.setMinimumSize(960, 600)
-        self._canvas = CanvasView(session)
+        self._canvas, self._gallery = CanvasView(session), Gallery(session)
         self._actions = actions.make_actions(self, self._canvas.canvas)
         self._lay_out()
         self._make_menus()
@@ -96,6 +97,7 @@ class MainWindow(QMainWindow):
                               role="muted", name="nothing_in_view")  # fmt: skip
         self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         middle.body.addWidget(self._canvas)
+        middle.body.addWidget(self._gallery)
         middle.body.addWidget(self._nothing, 1)
         self._side = SidePanel(
             session, load_labels=self.asker.labels, save_labels=self.asker.labels_name,
@@ -182,7 +184,7 @@ class MainWindow(QMainWindow):
         title = QLabel("Size ")
         title.setProperty("role", "muted")
         self._chips = ClassChips()
-        self._chips.chosen.connect(self.session.set_current_class)
+        self._chips.chosen.connect(self._choose_class)
         for widget in (title, self._size, self._size_text):
             bar.addWidget(widget)
         bar.addSeparator()
@@ -204,7 +206,8 @@ class MainWindow(QMainWindow):
         session.request_model_name.connect(self.asker.run_model_name)
         session.request_target.connect(self.asker.target)
         session.request_true_values.connect(self.asker.true_values)
-        self._canvas.failed.connect(session.report)
+        for each in (self._canvas, self._gallery):
+            each.failed.connect(session.report)
         session.folder_wanted.connect(self._show_folder)
         session.source_changed.connect(self._on_source_changed)
         session.classes_changed.connect(self._show_classes)
@@ -227,10 +230,16 @@ class MainWindow(QMainWindow):
 
     def _on_source_changed(self) -> None:
         opened = self.session.project is not None
-        self._canvas.setVisible(self.session.source is not None)
-        self._nothing.setVisible(self.session.source is None)
+        source = self.session.source
+        samples = source is not None and source.samples is not None
+        self._canvas.setVisible(source is not None and not samples)
+        self._gallery.setVisible(samples)
+        self._nothing.setVisible(source is None)
+        self._size.setEnabled(not samples)
         self._pages.setCurrentWidget(self._rows if opened else self._welcome)
-        if opened:
+        if opened and samples:
+            self._gallery.focus()
+        elif opened:
             self._canvas.canvas.setFocus()
         self._show_classes()
 
@@ -262,6 +271,13 @@ class MainWindow(QMainWindow):
             self.session.set_current_class(0)
         elif place <= len(self.session.classes):
             self.session.set_current_class(self.session.classes[place - 1].id)
+
+    def _choose_class(self, number: int) -> None:
+        """Paint with a class from now on; of a sample set, give it to what is selected."""
+        if self._gallery.isVisibleTo(self):
+            self._gallery.label_chosen(number)
+        self.session.set_current_class(number)
+        self._show_tool()
 
     def _keep_folder(self, folder: str) -> None:
         self.settings = self.settings.model_copy(update={"folder": folder})
@@ -365,6 +381,7 @@ class MainWindow(QMainWindow):
             return
         self._remember()
         self._canvas.close_reading()
+        self._gallery.close_reading()
         self.session.shut_down()
         event.accept()
 

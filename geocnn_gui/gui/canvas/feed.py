@@ -184,7 +184,9 @@ class Feed(QObject):
         """Ask for what is in view and not held yet."""
         session, canvas = self._session, self._canvas
         source = session.source
-        if source is None or 0 in canvas.picture_shape or canvas.size_f.isEmpty():
+        if source is None or source.samples is not None:  # the gallery shows those
+            return
+        if 0 in canvas.picture_shape or canvas.size_f.isEmpty():
             return
         part = wanted_part(
             canvas.viewport, canvas.size_f, canvas.picture_shape, canvas.devicePixelRatioF(), WHOLE

@@ -1,0 +1,174 @@
+"""The gallery of a sample set: what is shown, in which order, and labels given by key."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import open_and_wait
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QSlider
+
+from geocnn_gui.data.source import Window
+from geocnn_gui.gui.canvas.gallery.arrange import Facts, arrange
+from geocnn_gui.inference.store import PredictionStore
+
+N = 40
+
+
+@pytest.fixture
+def patches(tmp_path):
+    path = tmp_path / "patches.npz"
+    names = np.array(["mud", "sand"])[np.repeat([0, 1], N // 2)]
+    values = np.random.default_rng(0).normal(size=(N, 16, 16)).astype(np.float32)
+    np.savez(path, patches=values, labels=names)
+    return path
+
+
+@pytest.fixture
+def gallery(window, session, patches, qtbot):
+    open_and_wait(session, patches, qtbot)
+    gallery = window.findChild(object, "gallery")
+    qtbot.waitUntil(lambda: not gallery.busy and not session.busy, timeout=10000)
+    return gallery
+
+
+@pytest.fixture
+def predicted(gallery, session, tmp_path):
+    """The gallery with a prediction: sample 3 is wrong and sure, sample 30 wrong and unsure."""
+    store = PredictionStore.create(
+        tmp_path / "p", session.source, session.classes, model="m", probabilities=True
+    )
+    ids = np.repeat([1, 2], N // 2).astype(np.uint8)[None]
+    ids[0, 3], ids[0, 30] = 2, 1
+    sure = np.linspace(0.6, 0.8, N, dtype=np.float32)[None]
+    sure[0, 3], sure[0, 30] = 0.95, 0.55
+    shares = np.where(np.arange(1, 3)[:, None, None] == ids, sure, 1 - sure)
+    store.write(Window.whole((1, N)), ids, sure, shares)
+    store.finish(complete=True)
+    session.show_prediction(store)
+    return gallery
+
+
+def click(gallery, qtbot, row, modifier=Qt.KeyboardModifier.NoModifier):
+    grid = gallery.grid
+    where = grid.visualRect(gallery.samples.index(row)).center()
+    qtbot.mouseClick(grid.viewport(), Qt.MouseButton.LeftButton, modifier, where)
+
+
+def choose(gallery, name, text):
+    box = gallery.findChild(QComboBox, name)
+    box.setCurrentIndex(box.findText(text))
+    box.activated.emit(box.currentIndex())
+
+
+def label_of(session, sample):
+    return int(session.labels.store.read(Window((0, sample), (1, 1)))[0, 0])
+
+
+def test_that_wrong_ones_come_first_and_the_surest_of_them_before_the_others():
+    labels = np.array([1, 1, 2, 2, 0], np.uint8)
+    found = np.array([1, 2, 1, 2, 1], np.uint8)
+    facts = Facts(labels, found, labels, np.array([0.9, 0.6, 0.8, 0.5, 0.7], np.float32))
+    assert arrange(facts, "wrong").tolist() == [2, 1, 3, 4, 0]
+    assert arrange(facts, "unsure").tolist() == [3, 1, 4, 2, 0]
+    assert arrange(facts, "class").tolist() == [0, 1, 2, 3, 4]
+    assert arrange(facts, "file", 0).tolist() == [4]
+
+
+def test_that_only_what_is_in_view_is_drawn(window, session, tmp_path, qtbot):
+    path = tmp_path / "many.npz"
+    values = np.random.default_rng(0).normal(size=(5000, 4, 4)).astype(np.float32)
+    np.savez(path, patches=values, labels=np.arange(5000) % 3)
+    open_and_wait(session, path, qtbot)
+    gallery = window.findChild(object, "gallery")
+    assert gallery.isVisible()
+    assert not window.findChild(object, "canvasView").isVisible()
+    qtbot.waitUntil(lambda: not gallery.busy, timeout=10000)
+    rows = gallery.grid.rows_in_view()
+    view = gallery.grid.viewport().rect()
+    seen = [
+        r for r in range(200) if view.intersects(gallery.grid.visualRect(gallery.samples.index(r)))
+    ]
+    assert set(seen) <= set(rows)
+    assert len(seen) <= gallery._thumbs.kept <= 2 * len(rows) + 24
+
+
+def test_that_digits_label_all_that_is_selected_as_one_step(gallery, session, qtbot):
+    control = Qt.KeyboardModifier.ControlModifier
+    for row in (0, 1, 2):
+        click(gallery, qtbot, row, control)
+    steps = session.undo_stack.count()
+    qtbot.keyClick(gallery.grid, Qt.Key.Key_2)
+    assert [label_of(session, i) for i in range(4)] == [2, 2, 2, 1]
+    assert session.undo_stack.count() == steps + 1
+    qtbot.keyClick(gallery.grid, Qt.Key.Key_0)
+    assert [label_of(session, i) for i in range(4)] == [0, 0, 0, 1]
+    session.undo()
+    session.undo()
+    assert [label_of(session, i) for i in range(4)] == [1, 1, 1, 1]
+
+
+def test_that_labels_given_by_key_are_there_when_the_set_is_opened_again(
+    gallery, session, patches, qtbot
+):
+    click(gallery, qtbot, 5, Qt.KeyboardModifier.ControlModifier)
+    qtbot.keyClick(gallery.grid, Qt.Key.Key_2)
+    session.close_source()
+    open_and_wait(session, patches, qtbot)
+    assert label_of(session, 5) == 2
+
+
+def test_that_a_click_opens_one_and_arrows_go_on(predicted, session, qtbot):
+    click(predicted, qtbot, 2)
+    one = predicted.one
+    assert one.isVisible()
+    assert one.findChild(QLabel, "sample_name").text() == "patch 2"
+    qtbot.keyClick(one, Qt.Key.Key_Right)
+    assert predicted.shown == 3
+    assert one.findChild(QLabel, "sample_predicted").text().startswith("sand  0.95")
+    assert [row[0] for row in one.findChild(object, "sample_shares").rows] == ["mud", "sand"]
+    qtbot.keyClick(one, Qt.Key.Key_2)
+    assert label_of(session, 3) == 2
+    assert predicted.shown == 3
+    qtbot.keyClick(one, Qt.Key.Key_Escape)
+    assert predicted.grid.isVisible()
+    qtbot.waitUntil(lambda: not predicted.busy, timeout=10000)
+
+
+def test_that_the_wrong_ones_come_first_on_demand(predicted):
+    choose(predicted, "gallery_order", "Wrong first")
+    assert predicted.samples.order[:2].tolist() == [3, 30]
+    choose(predicted, "gallery_class", "sand")
+    assert predicted.samples.order[0] == 30
+    assert len(predicted.samples.order) == N // 2
+
+
+def test_that_a_cell_of_the_matrix_leaves_only_its_samples(predicted, session, qtbot):
+    with qtbot.waitSignal(session.scored, timeout=10000):
+        session.start_scoring()
+    qtbot.waitUntil(lambda: session.job is None, timeout=10000)
+    session.pick_confusion((1, 2))
+    assert predicted.samples.order.tolist() == [3]
+    picked = predicted.findChild(QPushButton, "gallery_picked")
+    assert picked.text().startswith("mud, predicted sand")
+    click(predicted, qtbot, 0, Qt.KeyboardModifier.ControlModifier)
+    qtbot.keyClick(predicted.grid, Qt.Key.Key_2)  # what is relabelled stays in view
+    assert predicted.samples.order.tolist() == [3]
+    qtbot.mouseClick(picked, Qt.MouseButton.LeftButton)
+    assert len(predicted.samples.order) == N
+    assert not picked.isVisible()
+
+
+def test_that_painting_is_off_and_says_why(gallery, window):
+    for name in ("tool_brush", "tool_polygon", "tool_eraser"):
+        action = window.findChild(object, f"action_{name}")
+        assert not action.isEnabled()
+        assert "sample by sample" in action.toolTip()
+    assert not window.findChild(QSlider, "brush_size").isEnabled()
+
+
+def test_that_a_chip_labels_what_is_selected(gallery, window, session, qtbot):
+    click(gallery, qtbot, 4, Qt.KeyboardModifier.ControlModifier)
+    chip = window.findChild(object, "class_chips").chips[1]
+    qtbot.mouseClick(chip, Qt.MouseButton.LeftButton, pos=QPoint(8, 8))
+    assert label_of(session, 4) == session.classes[1].id
