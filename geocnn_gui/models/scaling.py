@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 LIMIT = 5.0
 
 
-Mode = Literal["survey", "stored", "trace", "none"]
+Mode = Literal["survey", "stored", "trace", "raw"]
 
 
 class Scaling(Spec):
     """`survey`: by each source's own statistics; `stored`: by the training data's.
 
-    `trace`: each trace by itself, over `window` cells around each (`data.standardised`); `none`:
+    `trace`: each trace by itself, over `window` cells around each (`data.standardised`); `raw`:
     values as they are, which then lie within `LIMIT`. Amplitude units of seismic are arbitrary
     and differ between surveys, so `survey` is its rule, and from record to record, so `trace`
     is that of sets of traces; calibrated imagery means the same value everywhere, so `stored` is.
@@ -60,8 +60,16 @@ def scale_picture(picture: Picture, statistics: tuple[BandStatistics, ...]) -> n
 
     (value - median) / scale, with scale a robust standard deviation, clipped to +-5.
     """
-    median = np.array([s.median for s in statistics], np.float32)[:, None, None]
-    scale = np.array([s.scale for s in statistics], np.float32)[:, None, None]
-    values = np.clip((picture.values - median) / scale, -LIMIT, LIMIT)
-    values[:, ~picture.live] = 0
+    return scale_values(picture.values, picture.live, statistics)
+
+
+def scale_values(
+    values: np.ndarray, live: np.ndarray, statistics: tuple[BandStatistics, ...]
+) -> np.ndarray:
+    """Do the same for values (bands, ...) of any size, `live` bool (...)."""
+    form = (-1, *(1,) * live.ndim)
+    median = np.array([s.median for s in statistics], np.float32).reshape(form)
+    scale = np.array([s.scale for s in statistics], np.float32).reshape(form)
+    values = np.clip((values - median) / scale, -LIMIT, LIMIT)
+    values[:, ~live] = 0
     return values

@@ -47,8 +47,8 @@ def scaling_of(pairs: Sequence[Pair], training: TrainingSpec) -> Scaling:
         learns = any(pair.target is not None for pair in pairs)
         mode = "stored" if learns else default_mode(pairs[0].source.domain)
     statistics = tuple(_pool(bands) for bands in zip(*per_source, strict=True))
-    if mode in ("trace", "none"):
-        if mode == "none":
+    if mode in ("trace", "raw"):
+        if mode == "raw":
             require_small(sources, statistics)
         plain = plain_statistics(len(statistics))
         return Scaling(mode=mode, statistics=plain, window=trace_lengths(sources) or _TRACE_WINDOW)

@@ -11,6 +11,7 @@ from geocnn_gui.errors import BadRequest
 from geocnn_gui.models.sample_form import form_note, log_shares, sample_input
 from geocnn_gui.models.scaling import LIMIT
 from geocnn_gui.training.sampling import LabelledPicture
+from geocnn_gui.training.volumes import VolumePicture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -98,10 +99,11 @@ class SamplePicture(LabelledPicture):
 
 def picture_of(
     source: Source, section: Section, labels: LabelSnapshot,
-    statistics: tuple[BandStatistics, ...], lookup: np.ndarray,
+    statistics: tuple[BandStatistics, ...], lookup: np.ndarray, *, volumes: bool = False,
 ) -> LabelledPicture:  # fmt: skip
-    """Return a section of a source as a network learns from it."""
+    """Return a section of a source as a network learns from it, on `volumes` if that sees them."""
     kind = LabelledPicture if source.samples is None else SamplePicture
+    kind = VolumePicture if volumes else kind
     return kind(source, section, labels, statistics, lookup)
 
 
@@ -127,5 +129,5 @@ def require_small(sources: Sequence[Source], statistics: tuple[BandStatistics, .
         names = ", ".join(source.name for source in sources)
         raise BadRequest(
             f"{names} holds values from {low:g} to {high:g}, too large to be learned from as they are",
-            "choose another scaling than none",
+            "choose another scaling than raw",
         )

@@ -104,6 +104,15 @@ class TrainingSpec(Spec):
         description="Score and keep a running average of the weights, steadier than the last.",
         json_schema_extra=ADVANCED,
     )  # fmt: skip
+    start: Annotated[str, Field(max_length=4096, pattern=r"^[^\x00]*$")] = Field(
+        default="", title="Begin with",
+        description="Weights to begin with: fresh ones, or those of a GeoCNN model of the same "
+        "kind and sizes; with other classes its head stays fresh.",
+        json_schema_extra={
+            "advanced": True, "choices": {"": "Fresh weights"},
+            "accepts": "the name of a GeoCNN model file, or nothing",
+        },
+    )  # fmt: skip
     frozen_copies: Annotated[int, Field(ge=0, le=64)] = Field(
         default=0, title="Keep features",
         description="With frozen stages of a patch classifier: their features are computed once "
@@ -126,10 +135,10 @@ class TrainingSpec(Spec):
         title="Balance classes",
         description="Rare classes are drawn more often and weigh more.",
     )
-    scaling: Literal["auto", "survey", "stored", "trace", "none"] = Field(
+    scaling: Literal["auto", "survey", "stored", "trace", "raw"] = Field(
         default="auto", title="Scaling",
         description="survey: by each source's own statistics; stored: by the training data's; "
-        "trace: each trace by itself; none: values as they are.",
+        "trace: each trace by itself; raw: values as they are.",
         json_schema_extra=ADVANCED,
     )  # fmt: skip
     split: SplitSpec = Field(

@@ -67,7 +67,7 @@ class Recipe:
         return TrainingSpec(
             epochs=self.epochs, batch=0, optimizer="adam", learning_rate=self.rate,
             schedule="constant", weight_decay=0, clip=0, smoothing=0, average=False,
-            precision="float32", augment=False, balance=False, scaling="none",
+            precision="float32", augment=False, balance=False, scaling="raw",
             split=SplitSpec(share=0), patience=0, seed=seed,
         )  # fmt: skip
 

@@ -155,11 +155,11 @@ def test_that_large_values_are_not_taken_as_they_are(geocnn, tmp_path):
     save_traces(tmp_path / "loud.npz", scale=300)
     result = geocnn(
         "train", "--samples", tmp_path / "loud.npz", *_QUICK, "--set",
-        "model.layers=textbook-traces", "--set", "training.scaling=none", "--out",
+        "model.layers=textbook-traces", "--set", "training.scaling=raw", "--out",
         tmp_path / "m.safetensors",
     )  # fmt: skip
     assert result.code == 1
-    assert "choose another scaling than none" in result.err
+    assert "choose another scaling than raw" in result.err
 
 
 def test_that_training_needs_data(geocnn, tmp_path):

@@ -280,6 +280,6 @@ def describe_card(card: ModelCard) -> str:
             parts.append(f"test set {score_words(said.test_iou, said.test_interval)}")
     rules = {"survey": "scales by each survey's own statistics",
              "stored": "scales by its training data's statistics",
-             "trace": "standardises each trace", "none": "takes values as they are"}  # fmt: skip
+             "trace": "standardises each trace", "raw": "takes values as they are"}  # fmt: skip
     parts.append(rules[card.scaling.mode])
     return " · ".join(parts)
