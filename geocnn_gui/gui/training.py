@@ -75,8 +75,10 @@ class Training(Targeting):
     def why_no_network(self) -> str:
         """Say why the network that was put together cannot be built; "" where it can."""
         dims = getattr(self.model_spec, "dims", card_of(self.model_spec.kind).dims)
-        if dims > 2:
-            return "Networks on volumes are not trained yet: choose one on traces or pictures."
+        if dims > 2 and self.source is not None and not self.source.section_axes:
+            return "Networks on volumes need a cube: choose one on traces or pictures."
+        if dims > 2 and self.learns_values:
+            return "Networks on volumes learn classes only: choose one on pictures."
         if not isinstance(self.model_spec, LayersSpec):
             return ""
         asked = self.model_spec, self.outlets

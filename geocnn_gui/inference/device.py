@@ -66,6 +66,9 @@ class Device:
 
     def place(self, net: nn.Module) -> None:
         """Move `net` here, kernels in the layout that suits."""
+        if getattr(net, "dims", 2) > 2:  # kernels of volumes have no such layout
+            net.to(self.torch_name)
+            return
         # torch's own stubs leave `memory_format` out.
         net.to(self.torch_name, memory_format=self.memory_format)  # pyright: ignore[reportCallIssue]
 

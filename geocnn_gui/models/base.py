@@ -39,8 +39,10 @@ class SegmentationNet(nn.Module):
     finite: bool = True
 
     @property
-    def form(self) -> tuple[int, int]:
-        """Return rows and columns of the pictures that it is trained on."""
+    def form(self) -> tuple[int, ...]:
+        """Return rows and columns of the pictures that it is trained on; of volumes depth first."""
+        if self.dims > 2:
+            return (self.patch,) * 3
         return self.patch, self.patch if self.dims > 1 else 1
 
     def stages(self) -> tuple[Stage, ...]:

@@ -50,8 +50,8 @@ _CARDS = (
     ),
     NetworkCard(
         "unet-3d", "U-Net on volumes",
-        "Names every cell of a cube from all around it: faults and bodies that lines cut badly.",
-        "pixels", 3, "Çiçek and others", 2016, 64,
+        "Names every cell from all around it: faults and bodies that lines cut badly. Needs a cube.",
+        "pixels", 3, "Çiçek and others", 2016, 16,
     ),
     NetworkCard(
         "unet-encoder", "U-Net on an encoder",

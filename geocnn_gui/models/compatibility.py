@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from geocnn_gui.errors import ModelMismatch
+from geocnn_gui.models.volumes import sees_volumes
 
 if TYPE_CHECKING:
     from geocnn_gui.data.source import Source
@@ -20,8 +21,13 @@ def differences(card: ModelCard, source: Source) -> list[str]:
     Raises
     ------
     ModelMismatch
-        When the number of bands differs: the network cannot read the data.
+        When the network cannot read the data: another number of bands, or no volumes.
     """
+    if sees_volumes(card.spec) and not source.section_axes:
+        raise ModelMismatch(
+            f"The model reads volumes, which {source.name} does not have",
+            "open a cube, or choose a model on pictures",
+        )
     if len(card.bands) != len(source.bands):
         raise ModelMismatch(
             f"The model reads {len(card.bands)} band(s) but {source.name} has {len(source.bands)}",

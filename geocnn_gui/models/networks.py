@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from geocnn_gui.errors import BadRequest
 from geocnn_gui.models.architectures.classifiers import Classifier
 from geocnn_gui.models.architectures.segmentation import EncoderNet
 from geocnn_gui.models.architectures.sliding import LeNet, PatchCnn
@@ -66,15 +65,9 @@ def prepare_weights(spec: ModelSpec) -> Iterator[Event]:
 
     Raises
     ------
-    BadRequest
-        When it is a network for volumes, of which pictures cannot make use.
     ModelMismatch, CannotWrite
         As `pretrained.fetch_weights` and `build_for_training`.
     """
-    if isinstance(spec, UNetShape) and spec.dims == 3:
-        raise BadRequest(
-            "The U-Net on volumes cannot be trained on sections", "choose the network unet"
-        )
     yield from fetch_weights(spec)
     if isinstance(spec, PretrainedSpec) and spec.pretrained:
         build_for_training(spec, 3, 2)

@@ -43,7 +43,7 @@ _SHIFT, _DROP = 0.05, 0.1
 MARGIN = 1.25
 
 
-def room_for(form: tuple[int, int]) -> tuple[int, int]:
+def room_for(form: tuple[int, ...]) -> tuple[int, int]:
     """Return how large a patch is cut that is then changed and cut to `form`."""
     rows, columns = (n if n == 1 else -(-int(n * MARGIN) // 2) * 2 for n in form)
     return rows, columns
@@ -52,7 +52,7 @@ def room_for(form: tuple[int, int]) -> tuple[int, int]:
 def augment(
     values: Tensor,
     labels: Tensor,
-    form: tuple[int, int],
+    form: tuple[int, ...],
     *,
     changes: Changes,
     random: torch.Generator,
@@ -74,13 +74,37 @@ def augment(
         labels[:, None].float(), grid, "nearest", "zeros", align_corners=False
     )
     dead = values == 0
-    factor = torch.exp(_uniform((n, 1, 1, 1), changes.gain, random))
-    values = values * factor + _uniform((n, values.shape[1], 1, 1), changes.shift, random)
-    strength = torch.rand((n, 1, 1, 1), generator=random) * changes.noise
-    values = values + strength * torch.randn(values.shape, generator=random)
+    values = _louder(values, changes, random)
     if form[1] == 1 and values.shape[1] > 1:
         dead = dead | _dropped(n, values.shape[1], random)
     return values.masked_fill(dead, 0), turned[:, 0].long()
+
+
+def augment_volumes(
+    values: Tensor, labels: Tensor, *, changes: Changes, random: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Flip volumes along depth and columns, samples staying down, and change gain and noise.
+
+    `values` float (n, bands, depth, rows, columns), `labels` int (n, depth, rows, columns).
+    """
+    flips = torch.rand((len(values), 2), generator=random) < 0.5
+    dead, labels = values == 0, labels.to(torch.long, copy=True)
+    values = _louder(values, changes, random).masked_fill(dead, 0)
+    for number, flip in enumerate(flips.tolist()):
+        axes = [axis for axis, wanted in zip((-3, -1), flip, strict=True) if wanted]
+        values[number] = values[number].flip(axes)
+        labels[number] = labels[number].flip(axes)
+    return values, labels
+
+
+def _louder(values: Tensor, changes: Changes, random: torch.Generator) -> Tensor:
+    """Change gain and offset of values (n, bands, ...) and add noise."""
+    n, bands, *size = values.shape
+    ones = (1,) * len(size)
+    factor = torch.exp(_uniform((n, 1, *ones), changes.gain, random))
+    values = values * factor + _uniform((n, bands, *ones), changes.shift, random)
+    strength = torch.rand((n, 1, *ones), generator=random) * changes.noise
+    return values + strength * torch.randn(values.shape, generator=random)
 
 
 def _dropped(n: int, bands: int, random: torch.Generator) -> Tensor:
@@ -131,7 +155,7 @@ def _matrices(n: int, changes: Changes, random: torch.Generator, *, turned: bool
     return matrices
 
 
-def _grid(matrices: Tensor, shape: torch.Size, form: tuple[int, int]) -> Tensor:
+def _grid(matrices: Tensor, shape: torch.Size, form: tuple[int, ...]) -> Tensor:
     """Return the sampling grid (n, rows, columns, 2) in grid_sample's units of [-1, 1]."""
     offsets = [torch.arange(size) - (size - 1) / 2 for size in form]
     y, x = torch.meshgrid(*offsets, indexing="ij")

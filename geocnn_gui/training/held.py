@@ -25,21 +25,28 @@ CORE = 512
 
 def held_windows(picture: LabelledPicture, net: SegmentationNet) -> Iterator[HeldWindow]:
     """Yield rows, columns and cells to compute for the held-out labels of a picture."""
-    split, (height, width) = picture.split, picture.shape
-    if split is None or not len(split.held.spans):
-        return
-    held = split.is_held(picture.cells.rows, picture.cells.columns)
-    rows, columns = picture.cells.rows[held], picture.cells.columns[held]
-    windows = []
-    for window in split.held_windows():
-        inside = (rows >= window[0].start) & (rows < window[0].stop)
-        inside &= (columns >= window[1].start) & (columns < window[1].stop)
-        if inside.any():
-            windows.append((*window, _cost(window, net.halo)))
+    height, width = picture.shape
+    windows = [(*window, _cost(window, net.halo)) for window in windows_with_cells(picture)]
     one_pass = _ONE_PASS * min(1, net.core / CORE) ** 2
     if windows and height * width <= min(one_pass, sum(cost for *_, cost in windows)):
         windows = [(slice(0, height), slice(0, width), height * width)]
     yield from windows
+
+
+def windows_with_cells(
+    picture: LabelledPicture, *, side: int = 256
+) -> Iterator[tuple[slice, slice]]:
+    """Yield the windows, within tiles of `side`, that hold held-out labels."""
+    split = picture.split
+    if split is None or not len(split.held.spans):
+        return
+    held = split.is_held(picture.cells.rows, picture.cells.columns)
+    rows, columns = picture.cells.rows[held], picture.cells.columns[held]
+    for window in split.held_windows(side=side):
+        inside = (rows >= window[0].start) & (rows < window[0].stop)
+        inside &= (columns >= window[1].start) & (columns < window[1].stop)
+        if inside.any():
+            yield window
 
 
 def _cost(window: tuple[slice, slice], halo: int) -> int:

@@ -17,6 +17,7 @@ from geocnn_gui.training.samples import picture_of
 from geocnn_gui.training.sampling import LabelledPicture
 from geocnn_gui.training.sections import Pair, labelled_sections
 from geocnn_gui.training.seen import Seen
+from geocnn_gui.training.volumes import join
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -78,10 +79,13 @@ def open_pictures(
     pairs: Sequence[Pair],
     classes: Classes,
     statistics: Callable[[Source], tuple[BandStatistics, ...]] = lambda _: (),
+    *,
+    volumes: bool = False,
 ) -> Generator[Progress, None, Pictures]:
     """Find the labelled pictures of all sources and their labelled, live cells.
 
-    Without `statistics` their values cannot be read.
+    Without `statistics` their values cannot be read. With `volumes` they are sections of cubes
+    that are seen with what lies around.
 
     Raises
     ------
@@ -99,13 +103,14 @@ def open_pictures(
     for number, (pair, seen) in enumerate(zip(pairs, found.seen, strict=True)):
         for section in pair.sections or labelled_sections(pair.source, pair.labels):
             own = statistics(pair.source)
-            picture = picture_of(pair.source, section, pair.labels, own, lookup)
+            picture = picture_of(pair.source, section, pair.labels, own, lookup, volumes=volumes)
             for part, numbers in picture.find_cells():
                 seen.add(picture.plane, part, numbers > 0)
                 yield Progress(0, 0, f"Reading the labels of {pair.source.name}")
             found.all.append(picture)
             found.of_source.append(number)
             seen.planes.append(picture.plane)
+        join([p for p, owner in zip(found.all, found.of_source, strict=True) if owner == number])
     _require_every_class(found)
     return found
 

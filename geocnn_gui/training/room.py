@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _SHARE = {"cpu": 0.5, "cuda": 0.8}
 #: What a step takes beside the features kept for its gradients: those gradients themselves.
 _SPARE = 2.0
+#: Bytes that a step on volumes plans with at most; a whole batch of them would fill any machine.
+_VOLUMES = 4e9
 _WAY_OUT = "close other programs, choose a smaller model, or train on a machine with more memory"
 
 
@@ -48,6 +50,7 @@ class Room:
         """Fit the first step into the memory that is free, and say so."""
         free = _free(self.device)
         most = free * _SHARE[self.device.kind]
+        most = min(most, _VOLUMES) if net.dims > 2 else most
         patch = bytes_of_patch(net, bands)
         while self.patches > 1 and self.patches * patch > most:
             self._halve()

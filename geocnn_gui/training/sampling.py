@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -104,7 +105,7 @@ class LabelledPicture:
             numbers = np.where(self.split.near_mask(rows, columns), 0, numbers)
         return numbers
 
-    def patch(self, row: int, column: int, form: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    def patch(self, row: int, column: int, form: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         """Return values (bands, *form) and class numbers (*form) around a cell.
 
         `form` is rows, columns. Beyond the picture values are reflected and labels are 0.
@@ -157,13 +158,13 @@ def keep_small(pictures: list[LabelledPicture]) -> None:
         left -= size if picture.kept else 0
 
 
-def thinned_by(cells: int, pictures: list[LabelledPicture], form: tuple[int, int]) -> int:
+def thinned_by(cells: int, pictures: list[LabelledPicture], form: tuple[int, ...]) -> int:
     """Return of how many labelled cells one is taken, where a step takes all at once."""
-    values = form[0] * form[1] * max(1, len(pictures[0].source.bands))
+    values = math.prod(form) * max(1, len(pictures[0].source.bands))
     return max(1, -(-cells * values // _AT_ONCE_VALUES))
 
 
-def patches_at_once(pictures: list[LabelledPicture], form: tuple[int, int]) -> int:
+def patches_at_once(pictures: list[LabelledPicture], form: tuple[int, ...]) -> int:
     """Return the most patches of a step that takes all at once."""
     cells = sum(len(picture.cells.rows) for picture in pictures)
     return -(-cells // thinned_by(cells, pictures, form))
@@ -210,21 +211,21 @@ class PatchSampler:
     def state(self, state: dict[str, Any]) -> None:
         self._random.bit_generator.state = state
 
-    def whole(self, form: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    def whole(self, form: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         """Return a patch around every labelled cell, evenly thinned where they are too many."""
         places = self.every_place(form)
         patches = [self._pictures[p].patch(row, column, form) for p, row, column in places]
         values, numbers = zip(*patches, strict=True)
         return np.stack(values), np.stack(numbers)
 
-    def whole_in_words(self, form: tuple[int, int]) -> str:
+    def whole_in_words(self, form: tuple[int, ...]) -> str:
         """Say how many patches `whole` gives."""
         step = thinned_by(len(self._cells), self._pictures, form)
         many = f"All at once: {-(-len(self._cells) // step):,} patches in a step"
         return f"{many}." if step == 1 else f"{many}, around every {step:,}. labelled cell."
 
     def draw(
-        self, n: int, form: tuple[int, int], *, jitter: tuple[int, int]
+        self, n: int, form: tuple[int, ...], *, jitter: tuple[int, int]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return values float32 (n, bands, *form) and class numbers uint8 (n, *form).
 
@@ -252,7 +253,7 @@ class PatchSampler:
         """Return all places that `places` draws from, without moving them."""
         return [(int(p), int(row), int(column)) for p, row, column in self._cells]
 
-    def every_place(self, form: tuple[int, int]) -> list[tuple[int, int, int]]:
+    def every_place(self, form: tuple[int, ...]) -> list[tuple[int, int, int]]:
         """Return where `whole` takes patches."""
         step = thinned_by(len(self._cells), self._pictures, form)
         return [(int(p), int(row), int(column)) for p, row, column in self._cells[::step]]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from geocnn_gui.inference.memory import is_out_of_memory, let_go
-from geocnn_gui.training.augment import CHANGES, augment, room_for, turned
+from geocnn_gui.training.augment import CHANGES, augment, augment_volumes, room_for, turned
 from geocnn_gui.training.losses import fixed_weights, loss_of, share_of
 from geocnn_gui.training.recipe import after_step, changed_in_parts
 
@@ -126,6 +126,9 @@ def _draw(task: Task, fitting: Fitting) -> tuple[Tensor, Tensor]:
 def _changed(task: Task, fitting: Fitting) -> tuple[Tensor, Tensor]:
     """Return patches and their labels (batch, *net.form), changed if the spec says so."""
     spec, form = task.training, fitting.net.form
+    if len(form) > 2 and spec.augment:
+        both = _drawn(task, fitting, form)
+        return augment_volumes(*both, changes=CHANGES[task.domain], random=fitting.random)
     if task.target is not None:
         both = _drawn(task, fitting, form)
         return turned(*both, domain=task.domain, random=fitting.random) if spec.augment else both
@@ -135,7 +138,7 @@ def _changed(task: Task, fitting: Fitting) -> tuple[Tensor, Tensor]:
     return augment(values, labels, form, changes=CHANGES[task.domain], random=fitting.random)
 
 
-def _drawn(task: Task, fitting: Fitting, form: tuple[int, int]) -> tuple[Tensor, Tensor]:
+def _drawn(task: Task, fitting: Fitting, form: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """Return a batch as it lies in the data; all at once it is the same each time, and kept."""
     batch, sampler = task.training.batch, fitting.sampler
     if batch:
@@ -148,6 +151,6 @@ def _drawn(task: Task, fitting: Fitting, form: tuple[int, int]) -> tuple[Tensor,
 
 
 def jitter_of(net: SegmentationNet) -> tuple[int, int]:
-    """Return how far along each axis the middle of a patch may lie from its label."""
-    rows, columns = (min(net.jitter, (n - 1) // 2) for n in net.form)
+    """Return how far down and along the middle of a patch may lie from its label."""
+    rows, columns = (min(net.jitter, (n - 1) // 2) for n in net.form[-2:])
     return rows, columns

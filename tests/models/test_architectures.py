@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from geocnn_gui.errors import BadRequest, ModelMismatch
+from geocnn_gui.errors import ModelMismatch
 from geocnn_gui.models import pretrained
 from geocnn_gui.models.architectures.spec import (
     ClassifierSpec,
@@ -30,7 +30,7 @@ from geocnn_gui.models.architectures.spec import (
 )
 from geocnn_gui.models.architectures.table import BACKBONES
 from geocnn_gui.models.cards import CARDS, card_of
-from geocnn_gui.models.networks import build, build_for_training, prepare_weights
+from geocnn_gui.models.networks import build, build_for_training
 from geocnn_gui.models.pretrained import fetch_weights, published
 from geocnn_gui.models.spec import SPECS, UNet3dSpec
 from geocnn_gui.models.vision import torchvision
@@ -251,11 +251,6 @@ def test_that_offline_the_very_file_is_named(spec, tmp_path, monkeypatch):
     with pytest.raises(ModelMismatch, match=published(spec).name) as caught:
         list(fetch_weights(spec))
     assert f"put that file into {tmp_path}" in str(caught.value)
-
-
-def test_that_a_network_of_volumes_is_not_trained_on_sections():
-    with pytest.raises(BadRequest, match="volumes cannot be trained on sections"):
-        list(prepare_weights(UNet3dSpec()))
 
 
 def test_that_dropout_reaches_the_dense_layers_of_old_networks():

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from geocnn_gui.models.architectures.unet_spec import UNet3dSpec
 from geocnn_gui.models.base import SegmentationNet, Stage
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ _DROPOUT = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 _POOL = (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d)
 #: Channels are normalised in at most so many groups.
 _GROUPS = 8
-#: Side of the smallest training picture: cells of a cube are many more.
-_LEAST_PATCH = {1: 128, 2: 128, 3: 64}
+#: Side of the smallest training picture.
+_LEAST_PATCH = 128
 
 
 class UNet(SegmentationNet):
@@ -43,7 +44,7 @@ class UNet(SegmentationNet):
         self.dims, at = spec.dims, spec.dims - 1
         widths = [spec.width * 2**level for level in range(spec.depth + 1)]
         self.stride = 2**spec.depth
-        self.patch = max(_LEAST_PATCH[spec.dims], 4 * self.stride)
+        self.patch = _patch_of(spec, self.stride)
         self.jitter = self.patch // 3
         self.halo = _unet_halo(spec.depth)
         self.finite = spec.norm in ("batch", "none")
@@ -168,6 +169,13 @@ class _Spans:
     def cut(self, features: Tensor) -> Tensor:
         """Return this part of features (n, channels, ...)."""
         return features[(..., *self.axes)]
+
+
+def _patch_of(spec: UNetShape, stride: int) -> int:
+    """Return the side of what it is trained on: of cubes, whose cells are many, what is asked."""
+    if isinstance(spec, UNet3dSpec):
+        return max(2 * stride, -(-spec.patch // stride) * stride)
+    return max(_LEAST_PATCH, 4 * stride)
 
 
 def _unet_halo(depth: int) -> int:

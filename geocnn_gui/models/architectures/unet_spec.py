@@ -76,3 +76,8 @@ class UNet3dSpec(UNetShape):
     depth: Annotated[int, Field(ge=2, le=4)] = Field(
         default=3, title="Depth", description="Times the cube is halved; deeper sees wider."
     )
+    patch: Annotated[int, Field(ge=16, le=256)] = Field(
+        default=48, title="Patch",
+        description="Cells across the cubes it is trained on; twice as many take eight times the "
+        "memory and time.",
+    )  # fmt: skip
