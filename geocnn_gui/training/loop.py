@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from geocnn_gui.models.networks import SegmentationNet, build, build_for_trainin
 from geocnn_gui.models.spec import ModelSpec
 from geocnn_gui.models.target import Target
 from geocnn_gui.models.value_scores import ValueScores
+from geocnn_gui.models.warm_start import warm_start
 from geocnn_gui.scoring.intervals import UnitScores, score_intervals
 from geocnn_gui.scoring.thin import ThinCount
 from geocnn_gui.training.averaging import Average, state_of
@@ -144,6 +146,8 @@ class Fitting:
         # What goes on has its weights: those it began with need not be here any more.
         make = build_for_training if start is None else build
         self.net = make(task.model_spec, task.bands, task.classes)
+        if start is None and spec.start:
+            warm_start(self.net, Path(spec.start).expanduser())
         self.device = task.room.device
         self.device.place(self.net)
         self.averaged = Average(self.net, smooth=spec.average)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,7 +39,12 @@ from geocnn_gui.training.samples import sample_notes
 from geocnn_gui.training.sampling import keep_small, patches_at_once
 from geocnn_gui.training.sections import Pair
 from geocnn_gui.training.spec import TrainingSpec
-from geocnn_gui.training.telling import tell_balance, tell_never_predicted
+from geocnn_gui.training.telling import (
+    drawn,
+    tell_balance,
+    tell_never_predicted,
+    tell_start,
+)
 from geocnn_gui.training.thin_classes import (
     ThinClass,
     find_thin,
@@ -60,7 +65,6 @@ if TYPE_CHECKING:
     from geocnn_gui.scoring.values import ValueIntervals
     from geocnn_gui.training.checkpoint import Stage
 
-S = TypeVar("S")
 
 
 @dataclass(frozen=True)
@@ -176,6 +180,8 @@ class _Run:
         keep_small(self._pictures.all)
         self._classes = self._pictures.classes
         task = self._task()
+        if self._training.start and self._start is None:
+            yield tell_start(self._training.start, self._probe)
         yield Note(f"Training on {self._room.device.description}.")
         for text in sample_notes(self._pictures.all, self._probe.form):
             yield Note(text)
@@ -268,7 +274,7 @@ class _Run:
             yield from self._score_test_values(net, self._target, ids)
             return
         scoring = score_holdout(net, self._pictures.all, self._room, len(self._classes))
-        score = yield from _drawn(scoring, "Scoring the test set")
+        score = yield from drawn(scoring, "Scoring the test set")
         self._test = score_intervals(score.units.scores(plan.unit, ids))
         yield Note(f"Test set, never trained on: mean IoU {in_words(self._test)}.")
 
@@ -277,7 +283,7 @@ class _Run:
     ) -> Iterator[Event]:
         assert self._folds is not None
         scoring = score_values(net, self._pictures.all, self._room)
-        score = yield from _drawn(scoring, "Scoring the test set")
+        score = yield from drawn(scoring, "Scoring the test set")
         scores = score.units.scores(self._folds.plan.unit, ids)
         self._test_values = value_intervals(scores, scale=target.scale)
         yield Note(f"Test set, never trained on: {value_words(self._test_values, target)}.")
@@ -483,13 +489,3 @@ class _Run:
             },
             software=f"GeoCNN {__version__}", **scored, **tested,
         )  # fmt: skip
-
-
-def _drawn(scoring: Generator[Note | None, None, S], text: str) -> Generator[Event, None, S]:
-    """Yield progress after each part of a scoring; return its result."""
-    while True:
-        try:
-            note = next(scoring)
-        except StopIteration as end:
-            return end.value
-        yield note or Progress(0, 0, text)

@@ -44,7 +44,7 @@ class SidePanel(Card):
             "Model": ModelPanel(
                 session, open_model=model[0], save_model=model[1], choose_weights=model[2]
             ),
-            "Train": TrainPanel(session),
+            "Train": TrainPanel(session, ask_file=model[2]),
             "Predict": PredictPanel(session),
             "Score": ScorePanel(session, ask_file=score[0], ask_report=score[1]),
             "Export": ExportPanel(session, ask=export),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QShowEvent
 
     from geocnn_gui.gui.session import Session
+    from geocnn_gui.gui.widgets.choice_or_file import Ask
     from geocnn_gui.training.spec import TrainingSpec
 
 #: Labels are counted when nothing was painted for so long.
@@ -32,13 +33,13 @@ _WAIT_MS = 300
 class TrainPanel(QWidget):
     """Step three: one button; what it lacks is said beside it."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, ask_file: Ask | None = None) -> None:
         super().__init__()
         self.setObjectName("train_panel")
-        self._session = session
+        self._session, self._ask_file = session, ask_file
         self._title = label(role="title", name="train_title")
         self._sentence = label(role="muted", name="train_sentence", wrap=True)
-        self._form = SpecForm(session.training_spec)
+        self._form = SpecForm(session.training_spec, ask_file=ask_file)
         self._form.setObjectName("training_form")
         self._form.changed.connect(self._on_form)
         self._device = label(role="muted", name="device_line", wrap=True)
@@ -116,7 +117,7 @@ class TrainPanel(QWidget):
         layout, old = self.layout(), self._form
         if layout is None or old.spec() == self._session.training_spec:
             return
-        self._form = SpecForm(self._session.training_spec)
+        self._form = SpecForm(self._session.training_spec, ask_file=self._ask_file)
         self._form.setObjectName("training_form")
         self._form.changed.connect(self._on_form)
         layout.replaceWidget(old, self._form)
