@@ -14,11 +14,10 @@ import hashlib
 import os
 import shutil
 from contextlib import suppress
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from geocnn_gui.data.identity import identity_of
 from geocnn_gui.data.source import Window
@@ -391,15 +390,39 @@ def disown(folder: Path) -> None:
 
 def model_mark(model: Path) -> str:
     """Return what a store says of the model file that fills it: name and digest."""
+    return f"{model.name} {model_state(model).digest}"
+
+
+class ModelState(BaseModel):
+    """What a model file holds, and how large and old it was when that was looked at."""
+
+    model_config = ConfigDict(frozen=True)
+
+    size: int
+    modified: int
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+
+
+_states: dict[Path, ModelState] = {}
+
+
+def model_state(model: Path) -> ModelState:
+    """Return the state of a model file, read once for its size and time; raises `OSError`."""
     status = model.stat()
-    return f"{model.name} {_digest(model, status.st_size, status.st_mtime_ns)}"
+    state = _states.get(model)
+    if state is None or (state.size, state.modified) != (status.st_size, status.st_mtime_ns):
+        with model.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        state = ModelState(size=status.st_size, modified=status.st_mtime_ns, digest=digest)
+        _states[model] = state
+    return state
 
 
-@lru_cache(maxsize=256)
-def _digest(model: Path, size: int, modified: int) -> str:
-    """Return a digest of a model file, computed once for a file of that size and time."""
-    with model.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+def remember_state(model: Path, state: ModelState) -> None:
+    """Take what was kept of a model file where that looks the same; raises `OSError`."""
+    status = model.stat()
+    if (state.size, state.modified) == (status.st_size, status.st_mtime_ns):
+        _states.setdefault(model, state)
 
 
 def folder_of(model: Path, folder: Path) -> Path:
@@ -408,8 +431,7 @@ def folder_of(model: Path, folder: Path) -> Path:
     It has the name of what the model file holds, wherever that lies. Those of version 0.1.0 have
     the name of its place, and are found by their cards. Raises `OSError` when the model has gone.
     """
-    status = model.stat()
-    digest = _digest(model, status.st_size, status.st_mtime_ns)
+    digest = model_state(model).digest
     if not (named := folder / digest).is_dir():
         for card in sorted(folder.glob(f"*/{_CARD}")):
             if model_of(card.parent).endswith(f" {digest}"):

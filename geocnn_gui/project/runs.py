@@ -17,7 +17,7 @@ from geocnn_gui import __version__
 from geocnn_gui.errors import CannotWrite, GeoCNNError, writing
 from geocnn_gui.events import EpochDone, Event, Note
 from geocnn_gui.files import write_bytes
-from geocnn_gui.inference.store import model_mark, model_of
+from geocnn_gui.inference.store import ModelState, model_mark, model_of, model_state, remember_state
 from geocnn_gui.labels.archive import read_archive, write_archive
 from geocnn_gui.labels.classes import LabelClass
 from geocnn_gui.models.spec import ModelSpec, Spec
@@ -69,6 +69,8 @@ class RunRecord(Spec):
     sources: tuple[RunSource, ...] = ()
     holdout_iou: float | None = None
     holdout_class_iou: dict[int, float | None] = Field(default={})
+    #: Of its model file, so that nobody need read it to find what it predicted.
+    model_state: ModelState | None = None
     #: What its model says of the training; None before there is one, and of runs of long ago.
     summary: TrainingSummary | None = None
     steps: int = 0
@@ -144,6 +146,9 @@ def read_run(folder: Path) -> Run | None:
     with suppress(OSError, ValidationError, ValueError):
         record = RunRecord.model_validate_json(path.read_bytes())
     if record is not None:
+        with suppress(OSError):
+            if record.model_state is not None:
+                remember_state(folder / MODEL_FILE, record.model_state)
         left = record.state == "running" and holder_of(folder) is None
         return Run(folder, record, "interrupted" if left else record.state)
     model = folder / MODEL_FILE
@@ -302,10 +307,11 @@ def _end(folder: Path, state: Outcome, error: str, *, seconds: float) -> None:
         "state": state, "error": error[:2000], "seconds": round(run.record.seconds + seconds, 1)
     }  # fmt: skip
     if run.model is not None:
-        with suppress(GeoCNNError):
+        with suppress(GeoCNNError, OSError):
             said = read_card(run.model).training
             changes["holdout_iou"], changes["steps"] = said.holdout_iou, said.steps
             changes["holdout_class_iou"], changes["summary"] = said.holdout_class_iou, said
+            changes["model_state"] = model_state(run.model)
     change_record(run, **changes)
 
 

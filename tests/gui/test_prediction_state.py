@@ -10,6 +10,7 @@ import shutil
 import numpy as np
 import pytest
 import segyio
+from pydantic import ValidationError
 
 from geocnn_gui.gui.session import Session
 from geocnn_gui.inference.store import model_mark
@@ -213,3 +214,28 @@ def test_that_a_model_from_elsewhere_keeps_its_own_names(predicted, tmp_path, qt
     qtbot.waitUntil(lambda: predicted.prediction is not None and predicted.job is None)
     predicted.rename_class(1, "Salt")
     assert [c.name for c in predicted.prediction.classes] == ["Class 1", "Class 2"]
+
+
+def test_that_the_model_of_a_run_need_not_be_read_in_the_window(predicted, monkeypatch):
+    from geocnn_gui.inference import store
+    from geocnn_gui.project.runs import MODEL_FILE, ModelState, RunRecord, read_run, save_record
+
+    model, expected = predicted.model_path, predicted.prediction_folder()
+    assert model.name == MODEL_FILE
+    run = read_run(model.parent)
+    state = store.model_state(model)
+    record = run.record.model_copy(update={"model_state": state})
+    save_record(model.parent, record)
+    monkeypatch.setattr(store, "_states", {})
+    monkeypatch.setattr(hashlib, "file_digest", lambda *_: pytest.fail("read through again"))
+    read_run(model.parent)
+    assert predicted.prediction_folder() == expected
+    monkeypatch.setattr(store, "_states", {})
+    other = state.model_copy(update={"size": state.size + 1, "digest": "0" * 16})
+    save_record(model.parent, record.model_copy(update={"model_state": other}))
+    read_run(model.parent)
+    assert store._states == {}
+    for digest in ("../../elsewhere", "", "0" * 15):
+        with pytest.raises(ValidationError):
+            ModelState(size=1, modified=1, digest=digest)
+    assert RunRecord.model_validate_json(record.model_dump_json()) == record
