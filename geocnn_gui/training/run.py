@@ -17,6 +17,7 @@ from geocnn_gui.labels.classes import Classes
 from geocnn_gui.models.ground import Ground, GroundCard
 from geocnn_gui.models.networks import build
 from geocnn_gui.models.spec import ModelSpec
+from geocnn_gui.models.volumes import sees_volumes
 from geocnn_gui.models.weights import CardSpacing, ModelCard, TrainingSummary, save_model
 from geocnn_gui.scoring.intervals import score_intervals
 from geocnn_gui.scoring.values import value_intervals
@@ -54,6 +55,7 @@ from geocnn_gui.training.thin_classes import (
 )
 from geocnn_gui.training.values import facts_of, open_target_pictures, score_values
 from geocnn_gui.training.values import in_words as value_words
+from geocnn_gui.training.volumes import require_every_place, require_volumes
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -162,6 +164,7 @@ class _Run:
     def begin(self) -> Generator[Event, None, Task]:
         """Open the labelled pictures and make room; return what all fits share."""
         check_pairs(self._pairs)
+        require_volumes(self._pairs, self._order.model_spec)
         self._marks = tuple(mark(pair) for pair in self._pairs)
         if self._start is None:
             self._scaling = scaling_of(self._pairs, self._training)
@@ -175,8 +178,9 @@ class _Run:
             self._target = self._pictures.learned
         else:
             self._pictures = yield from open_pictures(
-                self._pairs, self._classes, self._scaling.for_source
-            )
+                self._pairs, self._classes, self._scaling.for_source,
+                volumes=sees_volumes(self._order.model_spec),
+            )  # fmt: skip
         keep_small(self._pictures.all)
         self._classes = self._pictures.classes
         task = self._task()
@@ -363,6 +367,7 @@ class _Run:
     def _make_room(self, bands: int, classes: int) -> Room:
         """Return the device with its fast paths, or those that the training began with."""
         self._probe = build(self._order.model_spec, bands, classes)
+        require_every_place(self._probe)
         batch, exact = self._training.batch, self._training.precision == "float32"
         if not batch:
             batch = patches_at_once(self._pictures.all, self._probe.form)
