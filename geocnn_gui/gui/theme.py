@@ -183,18 +183,18 @@ def set_icon(target: _Iconed, name: str, *, tint: str = "text") -> None:
 @cache
 def icon(name: str, colour: str) -> QIcon:
     """Return an icon drawn in `colour`, paler where disabled; raises `KeyError`."""
-    made = QIcon()
+    made, drawing = QIcon(), _drawing(name, colour)
     for size in (16, 20, 24, 32, 48, 64):
-        made.addPixmap(_pixmap(name, colour, size))
-        made.addPixmap(_pixmap(name, colour, size, opacity=0.35), QIcon.Mode.Disabled)
+        made.addPixmap(_pixmap(drawing, size))
+        made.addPixmap(_pixmap(drawing, size, opacity=0.35), QIcon.Mode.Disabled)
     return made
 
 
 def app_icon() -> QIcon:
     """Return the program's own icon."""
-    made = QIcon()
+    made, drawing = QIcon(), _drawing("app", "#2169c4")
     for size in (16, 32, 48, 128, 256):
-        made.addPixmap(_pixmap("app", "#2169c4", size))
+        made.addPixmap(_pixmap(drawing, size))
     return made
 
 
@@ -206,13 +206,17 @@ def repolish(widget: QWidget, **properties: str) -> None:
     widget.style().polish(widget)
 
 
-def _pixmap(name: str, colour: str, size: int, *, opacity: float = 1.0) -> QPixmap:
+def _drawing(name: str, colour: str) -> QSvgRenderer:
     text = resources.icon(name).read_text(encoding="utf-8").replace("currentColor", colour)
+    return QSvgRenderer(QByteArray(text.encode()))
+
+
+def _pixmap(drawing: QSvgRenderer, size: int, *, opacity: float = 1.0) -> QPixmap:
     pixmap = QPixmap(size, size)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
     painter.setOpacity(opacity)
-    QSvgRenderer(QByteArray(text.encode())).render(painter, QRectF(0, 0, size, size))
+    drawing.render(painter, QRectF(0, 0, size, size))
     painter.end()
     return pixmap
 

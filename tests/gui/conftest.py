@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from geocnn_gui import workflow
 from geocnn_gui.data.source import Section
@@ -142,6 +142,7 @@ def window(session, qtbot, monkeypatch):
     flat = np.zeros((90, 160, 3), np.uint8)
     monkeypatch.setattr(synthetic, "thumbnail", lambda name: flat)
     window = make_window(QApplication.instance(), session)
+    window.findChild(QWidget, "side_panel").build_all()
     window.resize(1280, 720)
     window.show()
     qtbot.waitExposed(window)

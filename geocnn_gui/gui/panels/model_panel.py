@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from geocnn_gui.gui.panels.freeze_line import FreezeLine, freeze_choices
 from geocnn_gui.gui.panels.layers_line import LayersLine
+from geocnn_gui.gui.panels.model_words import describe_card
 from geocnn_gui.gui.panels.weights_line import WeightsLine
 from geocnn_gui.gui.widgets.card import button, enable, grouped, label
 from geocnn_gui.gui.widgets.choice_or_file import ChoiceOrFile
@@ -17,7 +18,6 @@ from geocnn_gui.gui.widgets.network_box import NetworkBox, Offer
 from geocnn_gui.gui.widgets.spec_form import SpecForm
 from geocnn_gui.models.cards import CARDS, NetworkCard, card_of
 from geocnn_gui.models.spec import SPECS, LayersSpec, ModelSpec, PretrainedSpec
-from geocnn_gui.scoring.intervals import score_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from geocnn_gui.gui.session import Session
     from geocnn_gui.gui.widgets.choice_or_file import Ask
     from geocnn_gui.inference.outlook import Outlook
-    from geocnn_gui.models.weights import ModelCard
 
 #: The network is looked at when nothing of it was changed for so long.
 _WAIT_MS = 400
@@ -252,34 +251,3 @@ def _short(parameters: int) -> str:
     if parameters < 1_000_000:
         return f"{parameters / 1e3:.0f} k"
     return f"{parameters / 1e6:.1f} M"
-
-
-def title_of(spec: ModelSpec) -> str:
-    """Return a network's name for people."""
-    return type(spec).model_fields["kind"].title or spec.kind
-
-
-def describe_card(card: ModelCard) -> str:
-    """Say in a few words what a model is and what it was trained on."""
-    parts = [title_of(card.spec), ", ".join(c.name for c in card.classes)]
-    if card.target is not None:
-        parts[1] = f"estimates {card.target.title}"
-    if card.training.data:
-        parts.append(f"trained on {', '.join(card.training.data)}")
-    if (rmse := card.training.holdout_values.get("rmse")) is not None and card.target is not None:
-        parts.append(f"held-out RMSE {rmse:.4g} {card.target.unit}".rstrip())
-    if card.training.holdout_iou is not None:
-        said = card.training
-        words = score_words(
-            said.holdout_iou, said.holdout_interval, said.holdout_units, said.holdout_by
-        )
-        parts.append(f"held-out mean IoU {words}")
-        if said.holdout_optimistic:
-            parts.append("may be optimistic")
-        if said.test_iou is not None:
-            parts.append(f"test set {score_words(said.test_iou, said.test_interval)}")
-    rules = {"survey": "scales by each survey's own statistics",
-             "stored": "scales by its training data's statistics",
-             "trace": "standardises each trace", "raw": "takes values as they are"}  # fmt: skip
-    parts.append(rules[card.scaling.mode])
-    return " · ".join(parts)

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QRadioButton, QSlider, QVBoxLayout, QWidget
 
 from geocnn_gui.errors import ModelMismatch
-from geocnn_gui.gui.panels.model_panel import describe_card
+from geocnn_gui.gui.panels.model_words import describe_card
 from geocnn_gui.gui.widgets.card import Fold, button, enable, label
 from geocnn_gui.gui.widgets.spec_form import SpecForm
 from geocnn_gui.inference.spec import PredictionSpec

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from geocnn_gui.gui.panels.model_panel import title_of
+from geocnn_gui.gui.panels.model_words import title_of
 from geocnn_gui.gui.widgets.card import duration, grouped, plural
 from geocnn_gui.gui.widgets.compare_runs import ComparedRun
 from geocnn_gui.gui.widgets.run_tree import RunRow

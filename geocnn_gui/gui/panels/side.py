@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtWidgets import QStackedWidget, QTabBar, QWidget
 
-from geocnn_gui.gui.panels.export_panel import ExportPanel
-from geocnn_gui.gui.panels.inspect_panel import InspectPanel
-from geocnn_gui.gui.panels.label_panel import LabelPanel
-from geocnn_gui.gui.panels.model_panel import ModelPanel
-from geocnn_gui.gui.panels.predict_panel import PredictPanel
-from geocnn_gui.gui.panels.score_panel import ScorePanel
-from geocnn_gui.gui.panels.train_panel import TrainPanel
 from geocnn_gui.gui.widgets.card import Card, scrolled
 
 if TYPE_CHECKING:
@@ -39,31 +33,57 @@ class SidePanel(Card):
     ) -> None:
         super().__init__()
         self.setObjectName("side_panel")
-        panels = {
-            "Label": LabelPanel(session, load=load_labels, save=save_labels),
-            "Model": ModelPanel(
-                session, open_model=model[0], save_model=model[1], choose_weights=model[2]
+        #: What each tab shows: where its panel is, and what that takes beside the session.
+        self._wanted: dict[str, tuple[str, dict[str, Any]]] = {
+            "Label": ("label_panel:LabelPanel", {"load": load_labels, "save": save_labels}),
+            "Model": (
+                "model_panel:ModelPanel",
+                {"open_model": model[0], "save_model": model[1], "choose_weights": model[2]},
             ),
-            "Train": TrainPanel(session, ask_file=model[2]),
-            "Predict": PredictPanel(session),
-            "Score": ScorePanel(session, ask_file=score[0], ask_report=score[1]),
-            "Export": ExportPanel(session, ask=export),
-            "Inspect": InspectPanel(session),
-        }  # fmt: skip
+            "Train": ("train_panel:TrainPanel", {"ask_file": model[2]}),
+            "Predict": ("predict_panel:PredictPanel", {}),
+            "Score": ("score_panel:ScorePanel", {"ask_file": score[0], "ask_report": score[1]}),
+            "Export": ("export_panel:ExportPanel", {"ask": export}),
+            "Inspect": ("inspect_panel:InspectPanel", {}),
+        }
+        self._session = session
         self.tabs = QTabBar()
         self.tabs.setObjectName("steps")
         self.tabs.setExpanding(False)
         self.tabs.setUsesScrollButtons(False)
         self._pages = QStackedWidget()
-        for title, panel in panels.items():
+        for title in self._wanted:
             self.tabs.addTab(title)
-            self._pages.addWidget(_page(panel))
-        self.tabs.currentChanged.connect(self._pages.setCurrentIndex)
+            self._pages.addWidget(QWidget())
+        self._build(self.tabs.tabText(0))
+        self.tabs.currentChanged.connect(self._show)
         self.tabs.currentChanged.connect(lambda at: session.set_step(self.tabs.tabText(at)))
         session.step_changed.connect(lambda: self.show_step(session.step))
         self.body.addWidget(self.tabs)
         self.body.addWidget(self._pages, 1)
         self.setMinimumWidth(346)
+
+    def build_all(self) -> None:
+        """Build the panels that nobody has looked at yet."""
+        for title in list(self._wanted):
+            self._build(title)
+
+    def _show(self, index: int) -> None:
+        self._build(self.tabs.tabText(index))
+        self._pages.setCurrentIndex(index)
+
+    def _build(self, title: str) -> None:
+        """Build a panel the first time it is shown: the window is there sooner."""
+        where, options = self._wanted.pop(title, ("", {}))
+        if not where:
+            return
+        module, _, name = where.partition(":")
+        make = getattr(import_module(f"geocnn_gui.gui.panels.{module}"), name)
+        index = [self.tabs.tabText(i) for i in range(self.tabs.count())].index(title)
+        empty = self._pages.widget(index)
+        self._pages.insertWidget(index, _page(make(self._session, **options)))
+        self._pages.removeWidget(empty)
+        empty.deleteLater()
 
     def show_step(self, title: str) -> None:
         """Bring a step to the front, by its tab's text."""

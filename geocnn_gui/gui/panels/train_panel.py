@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from geocnn_gui.gui.census import Census
 from geocnn_gui.gui.panels.label_panel import labelled_sentence
-from geocnn_gui.gui.panels.model_panel import title_of
+from geocnn_gui.gui.panels.model_words import title_of
 from geocnn_gui.gui.panels.rate_group import RateGroup
 from geocnn_gui.gui.panels.split_group import SplitGroup
 from geocnn_gui.gui.panels.target_group import TargetGroup
