@@ -36,11 +36,17 @@ def session(qapp):
 @pytest.fixture
 def opened(session, small_file, qtbot):
     """A session with the small file open."""
-    open_and_wait(session, small_file, qtbot)
+    _open_and_wait(session, small_file, qtbot)
     return session
 
 
-def open_and_wait(session, path, qtbot):
+@pytest.fixture
+def open_and_wait():
+    """Return a function that opens a file and waits for it."""
+    return _open_and_wait
+
+
+def _open_and_wait(session, path, qtbot):
     """Open a file and wait until it is shown and its statistics are known."""
     with qtbot.waitSignals([session.source_changed, session.statistics_changed], timeout=20000):
         session.open_path(path)

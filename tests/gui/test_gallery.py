@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import open_and_wait
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QSlider
 
@@ -25,7 +24,7 @@ def patches(tmp_path):
 
 
 @pytest.fixture
-def gallery(window, session, patches, qtbot):
+def gallery(window, session, patches, qtbot, open_and_wait):
     open_and_wait(session, patches, qtbot)
     gallery = window.findChild(object, "gallery")
     qtbot.waitUntil(lambda: not gallery.busy and not session.busy, timeout=10000)
@@ -75,7 +74,7 @@ def test_that_wrong_ones_come_first_and_the_surest_of_them_before_the_others():
     assert arrange(facts, "file", 0).tolist() == [4]
 
 
-def test_that_only_what_is_in_view_is_drawn(window, session, tmp_path, qtbot):
+def test_that_only_what_is_in_view_is_drawn(window, session, tmp_path, qtbot, open_and_wait):
     path = tmp_path / "many.npz"
     values = np.random.default_rng(0).normal(size=(5000, 4, 4)).astype(np.float32)
     np.savez(path, patches=values, labels=np.arange(5000) % 3)
@@ -109,7 +108,7 @@ def test_that_digits_label_all_that_is_selected_as_one_step(gallery, session, qt
 
 
 def test_that_labels_given_by_key_are_there_when_the_set_is_opened_again(
-    gallery, session, patches, qtbot
+    gallery, session, patches, qtbot, open_and_wait
 ):
     click(gallery, qtbot, 5, Qt.KeyboardModifier.ControlModifier)
     qtbot.keyClick(gallery.grid, Qt.Key.Key_2)

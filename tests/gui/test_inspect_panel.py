@@ -25,7 +25,6 @@ from geocnn_gui.models.networks import build
 from geocnn_gui.models.scaling import Scaling
 from geocnn_gui.models.spec import CnnSpec
 from geocnn_gui.models.weights import ModelCard, save_model
-from tests.gui.conftest import open_and_wait
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -48,7 +47,7 @@ def model(tmp_path, small_file):
 
 
 @pytest.fixture
-def panel(session, small_file, model, qtbot):
+def panel(session, small_file, model, qtbot, open_and_wait):
     """The Inspect panel by itself, at its first answer."""
     panel = InspectPanel(session)
     qtbot.addWidget(panel)
@@ -62,7 +61,7 @@ def panel(session, small_file, model, qtbot):
 
 
 @pytest.fixture
-def inside(window, session, small_file, model, qtbot):
+def inside(window, session, small_file, model, qtbot, open_and_wait):
     """The window with the Inspect panel in front, at its first answer."""
     open_and_wait(session, small_file, qtbot)
     session.open_model(model)
@@ -95,7 +94,7 @@ def cell_at(window, row, column):
     return canvas, canvas.viewport.pixel_of(row, column).toPoint()
 
 
-def test_that_the_panel_says_why_it_is_empty(window, session, small_file, qtbot):
+def test_that_the_panel_says_why_it_is_empty(window, session, small_file, qtbot, open_and_wait):
     session.set_step("Inspect")
     empty = window.findChild(QLabel, "inspect_empty")
     assert empty.text() == "Open a file first."

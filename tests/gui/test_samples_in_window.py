@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import open_and_wait
 
 from geocnn_gui.data.samples import holds_samples
 from geocnn_gui.data.source import Window
@@ -26,7 +25,7 @@ def counts(session):
     return session.labels.store.counts
 
 
-def test_that_a_sets_labels_arrive_as_one_step(session, patches, qtbot):
+def test_that_a_sets_labels_arrive_as_one_step(session, patches, qtbot, open_and_wait):
     open_and_wait(session, patches, qtbot)
     assert session.source.kind == "samples"
     assert [c.name for c in session.classes] == ["mud", "sand"]
@@ -38,7 +37,7 @@ def test_that_a_sets_labels_arrive_as_one_step(session, patches, qtbot):
     assert counts(session) == {1: 20, 2: 20}
 
 
-def test_that_labels_taken_away_do_not_come_back(session, patches, qtbot):
+def test_that_labels_taken_away_do_not_come_back(session, patches, qtbot, open_and_wait):
     open_and_wait(session, patches, qtbot)
     session.undo()
     session.close_source()
@@ -55,7 +54,7 @@ def test_that_a_set_added_to_a_project_brings_its_classes(opened, patches, qtbot
     assert set(values[:20]) == {next(c.id for c in opened.classes if c.name == "mud")}
 
 
-def test_that_a_relabelled_sample_is_undone(session, patches, qtbot):
+def test_that_a_relabelled_sample_is_undone(session, patches, qtbot, open_and_wait):
     open_and_wait(session, patches, qtbot)
     session.paint(session.section, slice(0, 1), slice(3, 4), np.ones((1, 1), bool), 2)
     assert counts(session) == {1: 19, 2: 21}
@@ -64,7 +63,7 @@ def test_that_a_relabelled_sample_is_undone(session, patches, qtbot):
 
 
 @pytest.mark.parametrize("example", ["patches", "traces"])
-def test_that_the_window_shows_a_textbook_example(window, session, example, qtbot):
+def test_that_the_window_shows_a_textbook_example(window, session, example, qtbot, open_and_wait):
     open_and_wait(session, f"example:{example}", qtbot)
     assert sum(counts(session).values()) == session.source.shape[1]
     assert len(session.classes) == 3

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import open_and_wait
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QLabel, QLineEdit, QPushButton, QToolButton
 
@@ -42,7 +41,7 @@ def choose_file(qtbot, window, path):
 
 
 @pytest.fixture
-def opened(qtbot, window, files):
+def opened(qtbot, window, files, open_and_wait):
     session = window.session
     open_and_wait(session, files[0], qtbot)
     return window
@@ -101,7 +100,7 @@ def test_that_a_target_of_another_grid_is_refused_and_classes_stay(qtbot, opened
     assert window.findChild(QToolButton, "learn_what_classes").isChecked()
 
 
-def test_that_the_target_comes_back_with_the_project(qtbot, opened, files):
+def test_that_the_target_comes_back_with_the_project(qtbot, opened, files, open_and_wait):
     session = opened.session
     learn(qtbot, opened, files[1])
     session.change_target(unit="m", only_labelled=True)
@@ -123,7 +122,7 @@ def test_that_classes_can_be_learned_again(qtbot, opened, files):
     assert session.learns_values  # the file is known: nobody is asked again
 
 
-def test_that_the_noisy_example_is_ready_to_be_trained(qtbot, session):
+def test_that_the_noisy_example_is_ready_to_be_trained(qtbot, session, open_and_wait):
     open_and_wait(session, "example:denoise", qtbot)
     assert session.learns_values
     assert session.target.unit == "mPa"
