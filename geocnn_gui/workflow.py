@@ -202,9 +202,9 @@ def _predict(
     require_live(source)
 
     from geocnn_gui.inference.device import choose_device
-    from geocnn_gui.inference.predict import predict as run
-    from geocnn_gui.inference.samples import predict_samples
-    from geocnn_gui.inference.store import PredictionStore, model_mark, stores_unasked
+    from geocnn_gui.inference.model_state import model_mark
+    from geocnn_gui.inference.store import PredictionStore, stores_unasked
+    from geocnn_gui.inference.ways import predict_any
     from geocnn_gui.scoring.seen import SEEN_FILE, Seen
 
     chosen = choose_device(how.device)
@@ -220,10 +220,9 @@ def _predict(
     seen.save(folder / SEEN_FILE)
     view = card.scaling.view(source)
     try:
-        if source.samples is not None:
-            task = predict_samples(net, card, view, store, device=chosen, spec=how.spec)
-        else:
-            task = run(net, card, view, store, device=chosen, sections=sections, spec=how.spec)
+        task = predict_any(
+            net, card, view, store, device=chosen, sections=sections, spec=how.spec
+        )
         yield from _telling_absent(task, store)
     finally:
         store.close()
@@ -270,12 +269,12 @@ def check_tiling(
     differences(read_card(model), source)
     require_live(source)
 
-    from geocnn_gui.inference.check import check_tiling as run
     from geocnn_gui.inference.device import choose_device
+    from geocnn_gui.inference.ways import check_any
 
     net, card = load_model(model)
     view = card.scaling.view(source)
-    yield from run(net, card, view, section, device=choose_device(device), spec=spec)
+    yield from check_any(net, card, view, section, device=choose_device(device), spec=spec)
 
 
 def predict_to_file(

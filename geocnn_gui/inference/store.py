@@ -14,16 +14,17 @@ import hashlib
 import os
 import shutil
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from geocnn_gui.data.identity import identity_of
 from geocnn_gui.data.source import Window
 from geocnn_gui.errors import BadRequest, UnreadableFile, writing
 from geocnn_gui.files import write_bytes
 from geocnn_gui.inference.journal import JOURNAL, Journal, Record, read_record
+from geocnn_gui.inference.model_state import model_state
 from geocnn_gui.labels.classes import LabelClass
 from geocnn_gui.models.target import Target
 
@@ -386,43 +387,6 @@ def disown(folder: Path) -> None:
         card = _read_card(path.parent)
         if card is not None and not card.data:
             write_bytes(path, card.model_copy(update={"data": "other"}).model_dump_json().encode())
-
-
-def model_mark(model: Path) -> str:
-    """Return what a store says of the model file that fills it: name and digest."""
-    return f"{model.name} {model_state(model).digest}"
-
-
-class ModelState(BaseModel):
-    """What a model file holds, and how large and old it was when that was looked at."""
-
-    model_config = ConfigDict(frozen=True)
-
-    size: int
-    modified: int
-    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-
-
-_states: dict[Path, ModelState] = {}
-
-
-def model_state(model: Path) -> ModelState:
-    """Return the state of a model file, read once for its size and time; raises `OSError`."""
-    status = model.stat()
-    state = _states.get(model)
-    if state is None or (state.size, state.modified) != (status.st_size, status.st_mtime_ns):
-        with model.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-        state = ModelState(size=status.st_size, modified=status.st_mtime_ns, digest=digest)
-        _states[model] = state
-    return state
-
-
-def remember_state(model: Path, state: ModelState) -> None:
-    """Take what was kept of a model file where that looks the same; raises `OSError`."""
-    status = model.stat()
-    if (state.size, state.modified) == (status.st_size, status.st_mtime_ns):
-        _states.setdefault(model, state)
 
 
 def folder_of(model: Path, folder: Path) -> Path:

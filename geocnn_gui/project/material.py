@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from geocnn_gui.data.source import open_source
 from geocnn_gui.errors import BadRequest, GeoCNNError, UnreadableFile
 from geocnn_gui.export.table import Material
-from geocnn_gui.inference.store import PredictionStore, model_mark
+from geocnn_gui.inference.model_state import model_mark
+from geocnn_gui.inference.store import PredictionStore
 from geocnn_gui.project.file import read_project
 from geocnn_gui.project.guard import check_folder
 from geocnn_gui.project.project import Project, SourceEntry

@@ -17,7 +17,8 @@ from geocnn_gui import __version__
 from geocnn_gui.errors import CannotWrite, GeoCNNError, writing
 from geocnn_gui.events import EpochDone, Event, Note
 from geocnn_gui.files import write_bytes
-from geocnn_gui.inference.store import ModelState, model_mark, model_of, model_state, remember_state
+from geocnn_gui.inference.model_state import ModelState, model_mark, model_state, remember_state
+from geocnn_gui.inference.store import model_of
 from geocnn_gui.labels.archive import read_archive, write_archive
 from geocnn_gui.labels.classes import LabelClass
 from geocnn_gui.models.spec import ModelSpec, Spec

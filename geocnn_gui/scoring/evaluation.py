@@ -93,7 +93,9 @@ def evaluation_of(
             subsets[part] = comparison.confusion(part).scores(names)
     scores = comparison.confusion().scores(names)
     parts: dict[Subset, Scores] = {"all": scores, **subsets}
-    intervals = {part: _ends(each, comparison.units(part)) for part, each in parts.items()}
+    intervals: dict[Subset, PartIntervals] = {
+        part: _ends(each, comparison.units(part)) for part, each in parts.items()
+    }
     return Evaluation(
         scores=scores, subsets=subsets, intervals=intervals,
         known=known, warnings=warnings, notes=notes,
@@ -120,8 +122,12 @@ def _ends(scores: Scores, units: UnitScores) -> PartIntervals:
 
 
 def evaluate_source(
-    source: Source, labels: Path, *, wish: ThinWish | None = None,
-    probabilities: Path | None = None, model: Path | None = None,
+    source: Source,
+    labels: Path,
+    *,
+    wish: ThinWish | None = None,
+    probabilities: Path | None = None,
+    model: Path | None = None,
 ) -> Generator[Event, None, tuple[Evaluation, ErrorMap]]:
     """Compare an opened class map with labels of the same grid.
 
@@ -160,9 +166,11 @@ def evaluate_source(
         said=said if seen is None else seen.card.scores,
     )
     ids = [c.id for c in evaluation.scores.classes]
-    with nullcontext() if probabilities is None else open_shares(
-        probabilities, source.shape
-    ) as shares:
+    with (
+        nullcontext()
+        if probabilities is None
+        else open_shares(probabilities, source.shape) as shares
+    ):
         changes = yield from judge_thin(
             evaluation.scores, evaluation.subsets, truth.snapshot, read, wish=wish or ThinWish(),
             seen=seen.cells if seen else None,

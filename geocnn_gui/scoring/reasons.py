@@ -60,9 +60,7 @@ class GroundScore(BaseModel):
         return score_words(self.value, self.interval)
 
 
-def ground_scores(
-    parts: Parts, said: CardScores | None, *, known: bool
-) -> tuple[GroundScore, ...]:
+def ground_scores(parts: Parts, said: CardScores | None, *, known: bool) -> tuple[GroundScore, ...]:
     """Return the scores on seen, held-out and new ground, in this order.
 
     Counted on the map, in its `parts`, are those where the model tells what it was trained on (`known`); what was
@@ -90,9 +88,7 @@ def gap_words(grounds: tuple[GroundScore, ...]) -> str:
     return f"{gap:.2f} of its score on seen ground is lost on {where}: expect {honest.words} there."
 
 
-def _seen(
-    parts: Parts, said: CardScores | None, *, known: bool
-) -> GroundScore:
+def _seen(parts: Parts, said: CardScores | None, *, known: bool) -> GroundScore:
     base = GroundScore(ground="seen", title="Seen in training", reason=_UNKNOWN)
     if (found := _counted(base, parts, "trained")) is not None:
         leaky = "" if said is None or said.leaky_iou is None else (
@@ -116,7 +112,9 @@ def _held(parts: Parts, said: CardScores | None) -> GroundScore:
         return base
     kind = said.holdout_by or "block"
     many = f"{said.holdout_units} {kind}{'' if said.holdout_units == 1 else 's'}"
-    units = f"{many} away from what it was trained on" if said.holdout_units else "Kept from training"
+    units = (
+        f"{many} away from what it was trained on" if said.holdout_units else "Kept from training"
+    )
     narrow = "; the buffer was narrow: may be optimistic" if said.holdout_optimistic else ""
     return base.model_copy(update={
         "value": said.holdout_iou, "interval": said.holdout_interval,
@@ -124,9 +122,7 @@ def _held(parts: Parts, said: CardScores | None) -> GroundScore:
     })  # fmt: skip
 
 
-def _new(
-    parts: Parts, said: CardScores | None, *, known: bool
-) -> GroundScore:
+def _new(parts: Parts, said: CardScores | None, *, known: bool) -> GroundScore:
     base = GroundScore(ground="new", title="New ground", reason=_UNKNOWN)
     if (found := _counted(base, parts, "new")) is not None:
         return found.model_copy(update={"reason": "Labels that the model has never seen."})

@@ -329,7 +329,9 @@ def plan_split(
                          wanted_for)  # fmt: skip
 
     if choice is not None:
-        return _taken_up(plan_of(recut_units(planes, len(classes), choice), "as kept"), choice).ready()
+        return _taken_up(
+            plan_of(recut_units(planes, len(classes), choice), "as kept"), choice
+        ).ready()
     cuts, reason = cut_units(planes, len(classes), spec, wanted)
     if cuts[0][0].kind == LEAKY:
         return _drawn(plan_of(cuts[0][0], reason)).ready()

@@ -173,9 +173,10 @@ class ThinCount(BaseModel):
     @staticmethod
     def pooled(counts: Sequence[ThinCount]) -> tuple[TolerantTally, CurveTally]:
         """Return the tallies of all of them together."""
-        named = np.sum([each.named for each in counts], axis=0).tolist()
-        levels = np.sum([each.levels for each in counts], axis=0)
-        return TolerantTally(*named), CurveTally(*levels, sum(each.labelled for each in counts))
+        predicted, right, labelled, found = np.sum([c.named for c in counts], axis=0).tolist()
+        levels = np.sum([c.levels for c in counts], axis=0)
+        curve = CurveTally(levels[0], levels[1], levels[2], sum(c.labelled for c in counts))
+        return TolerantTally(predicted, right, labelled, found), curve
 
 
 def _score(right: int, predicted: int, found: int, labelled: int) -> TolerantScore:

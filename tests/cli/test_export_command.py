@@ -18,7 +18,8 @@ import segyio
 
 from geocnn_gui import workflow
 from geocnn_gui.data.source import Section, Window, open_source
-from geocnn_gui.inference.store import PredictionStore, model_mark
+from geocnn_gui.inference.model_state import model_mark
+from geocnn_gui.inference.store import PredictionStore
 from geocnn_gui.labels.edit import LabelEdit
 from geocnn_gui.models.weights import read_card
 from geocnn_gui.project.project import Project

@@ -16,7 +16,11 @@ KEPT = {"choice": CHOICE, "entries": ["s1"]}
 
 @pytest.mark.parametrize(
     "content",
-    [CHOICE, {"version": 1, "split": KEPT}, {"number": 1, "training": {"split": {"choice": CHOICE}}}],
+    [
+        CHOICE,
+        {"version": 1, "split": KEPT},
+        {"number": 1, "training": {"split": {"choice": CHOICE}}},
+    ],
     ids=["alone", "project.json", "run.json"],
 )
 def test_that_units_moved_by_hand_are_held_out(content, trained, geocnn, tmp_path) -> None:

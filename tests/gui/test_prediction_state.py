@@ -13,7 +13,7 @@ import segyio
 from pydantic import ValidationError
 
 from geocnn_gui.gui.session import Session
-from geocnn_gui.inference.store import model_mark
+from geocnn_gui.inference.model_state import model_mark
 from geocnn_gui.models.spec import CnnSpec
 
 
@@ -217,8 +217,9 @@ def test_that_a_model_from_elsewhere_keeps_its_own_names(predicted, tmp_path, qt
 
 
 def test_that_the_model_of_a_run_need_not_be_read_in_the_window(predicted, monkeypatch):
-    from geocnn_gui.inference import store
-    from geocnn_gui.project.runs import MODEL_FILE, ModelState, RunRecord, read_run, save_record
+    from geocnn_gui.inference import model_state as store
+    from geocnn_gui.inference.model_state import ModelState
+    from geocnn_gui.project.runs import MODEL_FILE, RunRecord, read_run, save_record
 
     model, expected = predicted.model_path, predicted.prediction_folder()
     assert model.name == MODEL_FILE

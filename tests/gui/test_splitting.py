@@ -93,7 +93,11 @@ def test_that_a_click_moves_a_unit_to_the_fold_that_is_shown(example, qtbot):
     with qtbot.waitSignal(example.split_changed, timeout=20_000):
         example.show_split()
     chooser = panel.findChild(QComboBox, "shown_fold")
-    assert [chooser.itemText(n)[:6] for n in range(chooser.count())] == ["Fold 1", "Fold 2", "Fold 3"]
+    assert [chooser.itemText(n)[:6] for n in range(chooser.count())] == [
+        "Fold 1",
+        "Fold 2",
+        "Fold 3",
+    ]
     first = example.split_ground()
     chooser.setFocus()
     qtbot.keyClick(chooser, Qt.Key.Key_Down)

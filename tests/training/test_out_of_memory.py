@@ -193,7 +193,9 @@ def test_that_a_training_ends_the_same_on_the_processor(at, undisturbed, tmp_pat
     card = Card("cuda", "cpu:0", "A card", channels_last=False)
     placed: list[str] = []
     real = Device.place
-    monkeypatch.setattr(Device, "place", lambda self, net: placed.append(self.kind) or real(self, net))
+    monkeypatch.setattr(
+        Device, "place", lambda self, net: placed.append(self.kind) or real(self, net)
+    )
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (2**33, 2**34))
     monkeypatch.setattr(torch.cuda, "get_rng_state", lambda _: torch.zeros(16, dtype=torch.uint8))
     broken(monkeypatch, PatchCnn, "training_logits", {at, at + 1, at + 2, at + 3})

@@ -121,7 +121,9 @@ class _Row(QAbstractButton):
     def allow(self, stale: str) -> None:
         """Let it be clicked where there is something to show; the tip says what or why not."""
         bar = self.bar
-        reason = stale or ("" if bar.part else "None of its labelled pixels lie in this prediction.")
+        reason = stale or (
+            "" if bar.part else "None of its labelled pixels lie in this prediction."
+        )
         self.setEnabled(not reason)
         what = reason or "Click to see its right and wrong pixels"
         self.setToolTip(" · ".join(text for text in (bar.tip, what) if text))
