@@ -151,7 +151,7 @@ def train(
     A part of the labels is held out for the score; then a fresh network is fitted to all of
     them. Ctrl-C stops and keeps the best network so far; the same command with --resume goes on.
     """
-    data = (*data, *((each, each) for each in sets))
+    data = (*data, *((each, "" if wish["tables"] else each) for each in sets))
     if not data:
         raise click.UsageError("Missing option '--data' or '--samples'.")
     check_targets(data, sets, wish)
@@ -238,7 +238,11 @@ def _open(
 
 
 def _inputs(data: tuple[tuple[str, str], ...], wish: dict[str, Any]) -> tuple[Path, ...]:
-    return tuple(Path(p) for p in (*(p for pair in data for p in pair), *wish["targets"]) if p)
+    return tuple(
+        Path(p)
+        for p in (*(p for pair in data for p in pair), *wish["targets"], *wish["tables"])
+        if p
+    )
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -54,7 +54,9 @@ def a_file_of_weights(folder: Path) -> Path:
     torch.manual_seed(0)
     net = build(ResNetSpec(weights="none"), 1, 2)
     path = folder / "weights.safetensors"
-    save_file({f"encoder.{k}": v for k, v in net.get_submodule("encoder").state_dict().items()}, path)
+    save_file(
+        {f"encoder.{k}": v for k, v in net.get_submodule("encoder").state_dict().items()}, path
+    )
     return path
 
 
@@ -75,16 +77,15 @@ def training(weights: Path, wish: argparse.Namespace, copies: int):
     source = open_source("example:seismic")
     truth = starter_labels(source)
     classes = tuple(
-        LabelClass(id=int(i), name=f"Class {i}", color="#888888") for i in np.unique(truth[truth > 0])
+        LabelClass(id=int(i), name=f"Class {i}", color="#888888")
+        for i in np.unique(truth[truth > 0])
     )
     labels = np.zeros(source.shape, np.uint8)
     places = np.argwhere(truth > 0)
     some = np.random.default_rng(0).choice(len(places), SAMPLES, replace=False)
     at = tuple(places[some].T)
     labels[at] = truth[at]
-    spec = ResNetSpec(
-        patch=wish.patch, weights=str(weights), freeze=wish.freeze, dropout=0
-    )
+    spec = ResNetSpec(patch=wish.patch, weights=str(weights), freeze=wish.freeze, dropout=0)
     recipe = TrainingSpec(
         epochs=EPOCHS, steps_per_epoch=SAMPLES // BATCH, batch=BATCH, augment=False,
         frozen_copies=copies,

@@ -53,7 +53,15 @@ class TrainPanel(QWidget):
         layout.setSpacing(8)
         rates = RateGroup(session)
         target = TargetGroup(session)
-        for widget in (self._title, target, self._sentence, self._form, rates, self._device, self._train):
+        for widget in (
+            self._title,
+            target,
+            self._sentence,
+            self._form,
+            rates,
+            self._device,
+            self._train,
+        ):
             layout.addWidget(widget)
         layout.addWidget(self._reason)
         layout.addSpacing(4)
