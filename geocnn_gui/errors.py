@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 
@@ -28,6 +28,20 @@ class GeoCNNError(Exception):
 
 class UnreadableFile(GeoCNNError):
     """The file is missing, empty, truncated, or not of the kind its name says."""
+
+
+class SeveralArrays(UnreadableFile):
+    """A file holds several arrays: which one is meant is said by the reader's `choice`.
+
+    `path` is the file, `names` are what can be chosen.
+    """
+
+    def __init__(self, path: Path, choice: str, names: Sequence[str]) -> None:
+        listed = ", ".join(names)
+        super().__init__(
+            f"{path} holds several arrays ({listed})", f"choose one of them with {choice}=NAME"
+        )
+        self.path, self.choice, self.names = path, choice, tuple(names)
 
 
 class NoLiveData(GeoCNNError):

@@ -14,7 +14,8 @@ from geocnn_gui.cli.console import follow, print_json
 from geocnn_gui.cli.options import device_option, json_option
 
 if TYPE_CHECKING:
-    from geocnn_gui.training.textbook import Published, SeedResult
+    from geocnn_gui.training.textbook import SeedResult
+    from geocnn_gui.training.textbook_recipes import Published
     from geocnn_gui.workflow import DeviceWish
 
 
@@ -45,8 +46,8 @@ def reproduce(
     of the first epoch depends on the initial weights and is no target.
     """
     from geocnn_gui.inference.device import choose_device
-    from geocnn_gui.training.textbook import RECIPES
     from geocnn_gui.training.textbook import reproduce as run
+    from geocnn_gui.training.textbook_recipes import RECIPES
 
     if figure is not None:
         workflow.check_destination(figure)

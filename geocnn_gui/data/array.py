@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Self
 import numpy as np
 
 from geocnn_gui.data.source import Axis, Band, Picture, Source, Window
-from geocnn_gui.errors import UnreadableFile
+from geocnn_gui.errors import SeveralArrays, UnreadableFile
 
 if TYPE_CHECKING:
     from geocnn_gui.data.source import Domain, Kind, Section
@@ -273,10 +273,7 @@ def _load_npz(path: Path, key: str | None) -> np.ndarray:
                 "save one with numpy.savez",
             )
         if len(names) > 1:
-            raise UnreadableFile(
-                f"{path} holds several arrays ({', '.join(names)})",
-                "choose one of them with key=NAME",
-            )
+            raise SeveralArrays(path, "key", names)
         return _load_member(path, archive, members[names[0]])
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from geocnn_gui.data.array import load_member, npz_members, open_array
 from geocnn_gui.data.samples import Samples, SampleSource, named_labels
 from geocnn_gui.data.source import Band
-from geocnn_gui.errors import UnreadableFile
+from geocnn_gui.errors import SeveralArrays, UnreadableFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,10 +148,7 @@ def _the_one(path: Path, names: list[str], usual: tuple[str, ...], choice: str) 
     """Return the only one, or the first of the usual names."""
     known = [name for name in usual if name in {n.lower() for n in names}]
     if len(names) > 1 and not known:
-        raise UnreadableFile(
-            f"{path} holds several arrays ({', '.join(names)})",
-            f"choose one of them with {choice}=NAME",
-        )
+        raise SeveralArrays(path, choice, names)
     return next((n for n in names if known and n.lower() == known[0]), names[0])
 
 

@@ -220,8 +220,12 @@ def _eroded(mask: np.ndarray) -> np.ndarray:
     return inner if inner.any() else mask
 
 
-def thumbnail(name: Example) -> np.ndarray:
-    """Draw a small picture of an example quickly: uint8 (rows, columns, 3)."""
+def thumbnail(name: str) -> np.ndarray:
+    """Draw a small picture of an example quickly: uint8 (rows, columns, 3), or 4 with alpha."""
+    if name in ("patches", "traces", "denoise"):
+        from geocnn_gui.data import example_pictures
+
+        return getattr(example_pictures, f"{name}_picture")()
     if name == "seismic":
         middle = synthetic_seismic.SHAPE[0] // 2
         section = synthetic_seismic.draw_cube(inlines=slice(middle, middle + 1))[0][0].T

@@ -10,22 +10,34 @@ import numpy as np
 from geocnn_gui.data.source import Window
 from geocnn_gui.events import Event, Progress
 from geocnn_gui.files import replacing
+from geocnn_gui.labels.samples import own_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from geocnn_gui.data.samples import Samples
     from geocnn_gui.data.source import Source
     from geocnn_gui.export.layers import Layer
+    from geocnn_gui.labels.classes import Classes
+    from geocnn_gui.labels.store import LabelSnapshot
 
 _ROWS = 4096
 
 
-def export_table(layer: Layer, source: Source, out: Path) -> Iterator[Event]:
-    """Write `.csv`: a row for each sample with its name and what is predicted.
+def export_table(
+    layer: Layer,
+    source: Source,
+    out: Path,
+    *,
+    labels: LabelSnapshot | None = None,
+    named: Classes = (),
+) -> Iterator[Event]:
+    """Write `.csv`: a row for each sample with its name, its label and what is predicted.
 
+    `labels` are ids of the classes `named`; without them those that the set came with are written.
     Beside the classes (id, name) stand the confidence and, where they are stored, the
-    probabilities of all classes. What is not predicted is empty.
+    probabilities of all classes; of values there is one column. What is not predicted is empty.
 
     Raises
     ------
@@ -34,20 +46,38 @@ def export_table(layer: Layer, source: Source, out: Path) -> Iterator[Event]:
     """
     samples = source.samples
     assert samples is not None
+    if layer.what == "values":
+        yield from _export_values(layer, samples, out)
+        return
     names = {c.id: c.name for c in layer.classes}
+    ours = {c.id: c.name for c in named} if labels is not None else dict(samples.classes)
+    labels = labels or own_labels(samples)
     with replacing(out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["sample", "class_id", "class", "confidence", *_titles(layer)])
+        writer.writerow(["sample", "label", "class_id", "class", "confidence", *_titles(layer)])
         for start in range(0, len(samples), _ROWS):
             window = Window((0, start), (1, min(_ROWS, len(samples) - start)))
             ids = layer.prediction.read_classes(window)[0]
             confidence = layer.prediction.read_confidence(window)[0]
             shares = _shares(layer, window)
+            given = labels.read(window)[0]
             for i, number in enumerate(ids.tolist()):
-                row: list[object] = [samples.names[start + i], "", "", ""]
+                row: list[object] = [samples.names[start + i], ours.get(int(given[i]), ""), "", "", ""]
                 if number:
-                    row[1:] = [number, names.get(number, f"Class {number}"), f"{confidence[i]:.4f}"]
+                    row[2:] = [number, names.get(number, f"Class {number}"), f"{confidence[i]:.4f}"]
                 writer.writerow(row + [f"{v:.6f}" if number else "" for v in shares[:, i]])
+            yield Progress(start + window.size[1], len(samples), f"Writing {out.name}")
+
+
+def _export_values(layer: Layer, samples: Samples, out: Path) -> Iterator[Event]:
+    assert layer.target is not None
+    with replacing(out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["sample", layer.target.title])
+        for start in range(0, len(samples), _ROWS):
+            window = Window((0, start), (1, min(_ROWS, len(samples) - start)))
+            for i, value in enumerate(layer.read(window)[0].tolist(), start):
+                writer.writerow([samples.names[i], f"{value:.9g}" if np.isfinite(value) else ""])
             yield Progress(start + window.size[1], len(samples), f"Writing {out.name}")
 
 

@@ -98,7 +98,7 @@ FORMATS: dict[Kind, tuple[Format, ...]] = {
     "confidence": _MAPS,
     "probabilities": (_TIFF, _ARRAY),
     "probability": (_SEGY, _ARRAY),
-    "values": (_SEGY, _TIFF, _ARRAY),
+    "values": _MAPS,
     "polygons": (
         Format("GeoPackage", (".gpkg",), "QGIS, ArcGIS: with style, class and area"),
         Format("GeoJSON", (".geojson",), "The web: longitude and latitude"),
@@ -141,7 +141,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What there is to export; `others` are data files that no export may replace."""
+    """What there is to export; `others` are data files that no export may replace.
+
+    `named` are the classes that the ids of `labels` stand for, where they differ from `classes`.
+    """
 
     source: Source
     prediction: Prediction | None = None
@@ -149,6 +152,7 @@ class Material:
     labels: LabelSnapshot | None = None
     model: Path | None = None
     others: tuple[Path, ...] = ()
+    named: Classes = ()
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -285,7 +289,9 @@ def _write_map(order: Order, material: Material) -> Iterator[Event]:
     if what == "probability":
         prediction = OneProbability.of(prediction, material.classes, order.class_id)
     row = _format(material.source, order.out, order.kind)
-    options = {"samples": order.samples} if row is _SEGY else {}
+    options: dict[str, Any] = {"samples": order.samples} if row is _SEGY else {}
+    if row is _TABLE:
+        options = {"labels": material.labels, "named": material.named or material.classes}
     yield from _run(row, Layer(prediction, _LAYERS[what], material.classes), material.source,
                     order.out, **options)  # fmt: skip
     yield Saved(order.out, "prediction" if what in ("classes", "values") else what)

@@ -131,6 +131,8 @@ def _export(kind: Kind, text: str, *, name: str = "", **more: Any) -> Info:
 _ALL = (
     Info(name="open", text="&Open…", icon="open", keys=("Ctrl+O",), act=lambda w: w.asker.data(),
          why_not=_idle),
+    Info(name="open_folder", text="Open &folder of samples…", icon="samples",
+         act=lambda w: w.asker.folder(), why_not=_idle),
     Info(name="open_project", text="Open pro&ject…", icon="folder", keys=("Ctrl+Shift+O",),
          act=lambda w: w.asker.project(), why_not=_idle),
     Info(name="add", text="&Add to project…", icon="add", act=lambda w: w.asker.more_data(),
@@ -209,7 +211,7 @@ ACTIONS: dict[str, Info] = {info.name: info for info in _ALL}
 
 #: Menu -> names of actions; None draws a line, "menu:NAME" is a sub-menu the window fills.
 MENUS: dict[str, tuple[str | None, ...]] = {
-    "&File": ("open", "open_project", "menu:recent", "add", None, "save", "copy_project",
+    "&File": ("open", "open_folder", "open_project", "menu:recent", "add", None, "save", "copy_project",
               "save_labels", "menu:export", None, "close", "quit"),
     "&Edit": ("undo", "redo"),
     "&View": ("overlay", "labels_shown", "lock_aspect", None, "previous", "next", "ten_back",

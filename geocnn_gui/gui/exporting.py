@@ -107,6 +107,7 @@ class Exporting(Inspecting):
             self.source, store, (*predicted, *(c for c in self.classes if c.id not in known)),
             book.store.snapshot() if labels and book is not None else None,
             others=tuple(Path(each.path) for each in self.project.sources) if self.project else (),
+            named=self.classes,
         )  # fmt: skip
 
     def _figure(self, cells: Cells | None) -> FigureSpec:

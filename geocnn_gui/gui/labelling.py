@@ -250,8 +250,7 @@ class Labelling(State):
             self._push_edits("Labels", tuple(edits))
         self.undo_stack.endMacro()
         cells = sum(edit.cells for edit in edits)
-        what = "pixels" if self.source is None or self.source.samples is None else "samples"
-        self.tell(f"{name}: {cells:,} {what} labelled.".replace(",", "\u202f"))
+        self.tell(f"{name}: {cells:,} {self.cell_noun}s labelled.".replace(",", "\u202f"))
 
     def save_labels(self, path: Path | str) -> None:
         """Write the labels of the source in view to a file in a background call."""

@@ -15,15 +15,26 @@ from geocnn_gui.labels.classes import LabelClass, new_class
 from geocnn_gui.labels.edit import LabelEdit
 from geocnn_gui.labels.files import LabelFile
 from geocnn_gui.labels.samples import own_classes, own_labels
+from geocnn_gui.models.layers.presets import PRESETS
 from geocnn_gui.project.home import is_example
 from geocnn_gui.project.homes import entry_for
 from geocnn_gui.project.project import Project, SourceEntry
 from geocnn_gui.project.recent import remember
 from geocnn_gui.project.removed import removed_sources
 from geocnn_gui.project.target import StoredTarget, keep_target
+from geocnn_gui.scoring.split_spec import SplitSpec
+from geocnn_gui.training.spec import TrainingSpec
+from geocnn_gui.training.textbook_recipes import RECIPES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from geocnn_gui.data.samples import Samples
     from geocnn_gui.labels.classes import Classes
+    from geocnn_gui.models.layers.spec import LayersSpec
+
+#: What a first network looks at of larger samples: more would take long on a processor.
+_LONGEST_TRACE, _WIDEST_PATCH = 1024, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +83,10 @@ def is_project(path: str) -> bool:
     return (Path(path) / "project.json").exists() or not holds_samples(Path(path))
 
 
-def open_work(path: str) -> Opened:
+def open_work(path: str, choices: Mapping[str, str] | None = None) -> Opened:
     """Open a file or example with the project kept for it; a new one gets its first classes.
+
+    `choices` are the reader's, kept where the file is new to the project.
 
     Raises
     ------
@@ -81,12 +94,12 @@ def open_work(path: str) -> Opened:
         From the source, the project or its labels; nothing stays open then.
     """
     with ExitStack() as undo:
-        source = undo.enter_context(open_source(path))  # before a folder is made for it
+        source = undo.enter_context(open_source(path, **(choices or {})))  # before a folder is made for it
         project = undo.enter_context(Project.for_source(path, or_read=True))
         recovered = _recovered(project)
         entry, before, back, fresh = entry_for(project, path), "", False, not project.classes
         if entry is None:
-            entry, back = _add(project, path)
+            entry, back = _add(project, path, choices)
             fresh = not back
         elif entry.path != path:
             entry, before = _relink(project, entry, path), entry.path
@@ -115,11 +128,16 @@ def _own(source: Source, labels: LabelBook) -> LabelFile | None:
     return LabelFile(own_labels(source.samples), own_classes(source.samples))
 
 
-def _add(project: Project, path: str) -> tuple[SourceEntry, bool]:
+def _add(
+    project: Project, path: str, choices: Mapping[str, str] | None = None
+) -> tuple[SourceEntry, bool]:
     """Add a file to a project; say whether it is a removed source that came back."""
     gone = {stored.id for stored in removed_sources(project.folder)}
     gone -= {entry.id for entry in project.sources}
     entry = project.add_source(path)
+    if choices and entry.id not in gone:
+        project.set_choices(entry.id, choices)
+        entry = project.source(entry.id)
     return entry, entry.id in gone
 
 
@@ -166,9 +184,11 @@ def _recovered(project: Project) -> int:
     return sum(pending_edits(project.folder / "labels" / e.id) for e in project.sources)
 
 
-def place(project: Project, path: str, source: Source) -> Opened:
+def place(
+    project: Project, path: str, source: Source, choices: Mapping[str, str] | None = None
+) -> Opened:
     """Put an open source into a project that is open; raises as `open_work`."""
-    entry, back = _add(project, path)
+    entry, back = _add(project, path, choices)
     labels = _labels(project, entry, source)
     own = None if back or project.read_only else _own(source, labels)
     return Opened(project, entry, source, labels, back=back, own=own)
@@ -232,10 +252,24 @@ def _first_classes() -> Classes:
     return (first, new_class((first,)))
 
 
+def _first_specs(entry: SourceEntry, samples: Samples) -> tuple[LayersSpec, TrainingSpec]:
+    """Return the network and the training of a textbook example; of other sets what suits them."""
+    recipe = RECIPES.get(entry.path.removeprefix("example:"))  # type: ignore[call-overload]
+    if recipe is not None and is_example(entry.path):
+        return recipe.model, recipe.training(0, SplitSpec())
+    if samples.dims == 1:
+        form = {"dims": 1, "patch": min(max(samples.size[0], 16), _LONGEST_TRACE)}
+    else:
+        form = {"dims": 2, "patch": min(max(*samples.size, 16), _WIDEST_PATCH)}
+    return PRESETS["residual"].model_copy(update=form), TrainingSpec.model_validate({})
+
+
 def _start(project: Project, entry: SourceEntry, source: Source, labels: LabelBook) -> None:
     """Give a new project two classes; an example its own and strokes, so that one click trains."""
     if source.samples is not None:
         project.set_classes(own_classes(source.samples) or _first_classes())
+        model, training = _first_specs(entry, source.samples)
+        project.keep(project.work, model.model_dump(mode="json"), training.model_dump(mode="json"))
         return
     if not is_example(entry.path):
         project.set_classes(_first_classes())

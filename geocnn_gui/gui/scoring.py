@@ -237,7 +237,7 @@ class Scoring(Splitting):
             if place.counts is not None and section.axis is not None:
                 self._counts = (errors, section.axis, place.counts)
             if place.block is None:
-                self.tell("There is no such pixel.")
+                self.tell(f"There is no such {self.cell_noun}.")
                 return
             self.set_section(place.section)
             self.block_wanted.emit(place.block)

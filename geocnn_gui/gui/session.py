@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geocnn_gui.data.source import EXAMPLES, open_source
-from geocnn_gui.errors import GeoCNNError
+from geocnn_gui.errors import GeoCNNError, SeveralArrays
 from geocnn_gui.gui import opening
 from geocnn_gui.gui.placing import Placing
 from geocnn_gui.gui.scoring import Score
@@ -16,7 +16,7 @@ from geocnn_gui.project.home import default_folder
 from geocnn_gui.project.homes import entry_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from PySide6.QtCore import QObject
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MODEL_FILE", "CursorReadout", "Message", "Overlay", "Score", "Session", "Tool",
            "ViewState"]  # fmt: skip
+#: So many arrays of a file are offered as buttons.
+_MOST_NAMES = 6
 
 
 class Session(Placing):
@@ -34,6 +36,7 @@ class Session(Placing):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._waiting: list[Path | str] = []
+        self._open_again: Callable[[dict[str, str]], None] = lambda _: None
 
     def open_paths(self, paths: Sequence[Path | str]) -> None:
         """Open the first file that can be read; the others become sources of its project."""
@@ -51,16 +54,20 @@ class Session(Placing):
             else:
                 self.open_path(path)
 
-    def open_path(self, path: Path | str) -> None:
-        """Open a project, or a file or "example:NAME" with the project kept for it."""
+    def open_path(self, path: Path | str, **choices: str) -> None:
+        """Open a project, or a file or "example:NAME" with the project kept for it.
+
+        `choices` are the reader's.
+        """
         key = _key(path)
         if opening.is_project(key):
             self.open_project(key)
         elif self._has(key):
             self._adding = True  # its project is open here
-            self.add_path(path)
+            self.add_path(path, **choices)
         else:
-            self._open(lambda: opening.open_work(key), self._show, key)
+            self._open_again = lambda more: self.open_path(path, **{**choices, **more})
+            self._open(lambda: opening.open_work(key, choices), self._show, key)
 
     def _has(self, key: str) -> bool:
         """Say whether a file or example belongs to the project that is open."""
@@ -79,11 +86,11 @@ class Session(Placing):
         else:
             self._open(lambda: opening.open_project(folder), self._show, folder.name)
 
-    def add_path(self, path: Path | str) -> None:
+    def add_path(self, path: Path | str, **choices: str) -> None:
         """Open a file as one more source of the project, or as the first."""
         project, key = self.project, _key(path)
         if project is None:
-            self.open_path(path)
+            self.open_path(path, **choices)
             return
         known = entry_for(project, key)
         if known is not None:
@@ -95,11 +102,27 @@ class Session(Placing):
         if opening.is_project(key):
             self.tell(f"{key} is a folder: open it as a project of its own.", "warning")
             return
+        self._open_again = lambda more: self.add_path(path, **{**choices, **more})
         self._open(
-            lambda: open_source(key),
-            lambda source: self._join(source, lambda: opening.place(project, key, source)),
+            lambda: open_source(key, **choices),
+            lambda source: self._join(
+                source, lambda: opening.place(project, key, source, choices)
+            ),
             key,
         )
+
+    def _on_problem(self, problem: Exception) -> None:
+        if not isinstance(problem, SeveralArrays):
+            super()._on_problem(problem)
+            return
+        again, what = self._open_again, "the samples" if problem.choice == "key" else "their labels"
+        self.tell(
+            f"{problem.path.name} holds several arrays: which of them are {what}?", "warning",
+            actions=tuple(
+                (name, lambda name=name: again({problem.choice: name}))
+                for name in problem.names[:_MOST_NAMES]
+            ),
+        )  # fmt: skip
 
     def _show_known(self, entry: SourceEntry, key: str) -> None:
         """Show a source of the project, whose file may have moved to `key`."""

@@ -186,6 +186,11 @@ class State(QObject):
             self.view = view
             self.view_changed.emit()
 
+    @property
+    def cell_noun(self) -> str:
+        """Name what carries a label: "pixel", of a sample set "sample"."""
+        return "sample" if self.source is not None and self.source.samples is not None else "pixel"
+
     def why_read_only(self) -> str:
         """Say why nothing of the project can be changed; "" where it can."""
         return self.project.read_only if self.project is not None else ""

@@ -60,6 +60,8 @@ class Training(Targeting):
             return "Wait for the running task, or stop it."
         few = self._labelled_classes() < 2 and not self._has_unseen_labels()
         if few and not self.learns_values:
+            if self.cell_noun == "sample":
+                return "Label samples of at least two classes, then train."
             return "Paint a few strokes of at least two classes, then train."
         if reason := self.why_no_network():
             return reason

@@ -187,7 +187,7 @@ def test_that_the_traces_of_the_textbook_are_reproduced(geocnn, tmp_path):
 
 
 def test_that_the_recipes_are_those_published():
-    from geocnn_gui.training.textbook import RECIPES
+    from geocnn_gui.training.textbook_recipes import RECIPES
 
     for recipe in RECIPES.values():
         assert recipe.model.parameters(1, 3) == recipe.parameters

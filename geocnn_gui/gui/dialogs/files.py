@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DATA = "Data (*.sgy *.segy *.seg *.tif *.tiff *.gtif *.png *.jpg *.jpeg *.npy *.npz);;All files (*)"
 LABELS = "Labels (*.tif *.tiff *.gtif *.png *.sgy *.segy *.npy);;All files (*)"
+TABLES = "Tables (*.csv *.txt);;All files (*)"
 MODELS = "Models (*.safetensors);;All files (*)"
 WEIGHTS = "Weights (*.pth *.pt *.safetensors);;All files (*)"
 
@@ -50,6 +51,12 @@ class Asker:
     def data(self) -> None:
         """Ask for a file and open it."""
         self._ask("Open", DATA, self._session.open_path)
+
+    def folder(self) -> None:
+        """Ask for a folder of images by class, or of records, and open it."""
+        dialog = QFileDialog(self._window, "Open folder", self._folder)
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        self._open(dialog, self._session.open_path)
 
     def project(self) -> None:
         """Ask for a project folder and open it."""
@@ -86,11 +93,18 @@ class Asker:
 
     def target(self) -> None:
         """Ask for a file of values and learn them."""
-        self._ask("Values to learn", DATA, self._session.choose_target)
+        self._ask("Values to learn", self._values, self._session.choose_target)
 
     def true_values(self) -> None:
         """Ask for a file of true values and score the predicted ones against it."""
-        self._ask("Score against true values", DATA, self._session.start_value_scoring)
+        self._ask(
+            "Score against true values", self._values, self._session.start_value_scoring
+        )
+
+    @property
+    def _values(self) -> str:
+        source = self._session.source
+        return TABLES if source is not None and source.samples is not None else DATA
 
     def report_name(self) -> None:
         """Ask for a name and write the figures of the score there."""

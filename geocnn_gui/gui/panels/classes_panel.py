@@ -101,12 +101,13 @@ class ClassesPanel(Card):
     def _count(self) -> None:
         labels = self._session.labels
         counts = labels.store.counts if labels is not None else {}
+        unit = " px" if self._session.cell_noun == "pixel" else ""
         self._filling = True
         muted = self.palette().placeholderText()
         for row, each in enumerate(self._session.classes):
             item = self.table.item(row, _COUNT)
             if item is not None:
-                item.setText(f"{grouped(counts.get(each.id, 0))} px")
+                item.setText(f"{grouped(counts.get(each.id, 0))}{unit}")
                 item.setForeground(muted)
         self._filling = False
 

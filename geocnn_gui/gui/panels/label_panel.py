@@ -22,6 +22,15 @@ _KEYS = (
     ("B", "brush"), ("E", "eraser"), ("P", "polygon"), ("V", "pan, or hold Space"),
     ("[  ]", "size"), ("1 – 9", "class"), ("Ctrl+Z", "undo"),
 )  # fmt: skip
+_HOW_SAMPLES = (
+    "Click a sample to see it large, or select several with Ctrl or Shift, and press the digit of "
+    "their class. Samples without a label are never learned from."
+)
+_KEYS_SAMPLES = (
+    ("1 – 9", "class of what is selected"), ("0", "no label"), ("Enter", "one, large"),
+    ("← →", "previous, next"), ("Esc", "back to all"), ("Ctrl+A", "select all"),
+    ("Ctrl+Z", "undo"),
+)  # fmt: skip
 
 
 class LabelPanel(QWidget):
@@ -39,25 +48,36 @@ class LabelPanel(QWidget):
         self._save = button("Save labels as…", save, name="save_labels")
         layout = QVBoxLayout(self)
         layout.setSpacing(8)
-        layout.addWidget(label("Paint what you know", role="title"))
-        layout.addWidget(label(_HOW, role="muted", wrap=True))
+        self._title = label(role="title", name="label_title")
+        self._how = label(role="muted", name="label_how", wrap=True)
+        layout.addWidget(self._title)
+        layout.addWidget(self._how)
         layout.addWidget(self._count)
         layout.addWidget(self._bars)
         layout.addWidget(self._load)
         layout.addWidget(self._save)
         layout.addSpacing(8)
         layout.addWidget(label("KEYS ON THE PICTURE", role="heading"))
-        rows = "".join(
-            f"<tr><td style='padding-right:14px'><b>{k}</b></td><td>{v}</td></tr>" for k, v in _KEYS
-        )
-        layout.addWidget(label(f"<table cellpadding=1>{rows}</table>", role="muted"))
+        self._keys = label(role="muted", name="label_keys")
+        layout.addWidget(self._keys)
         layout.addStretch(1)
         for signal in (session.source_changed, session.classes_changed):
             signal.connect(self._refresh)
         session.labels_changed.connect(self._refresh)
         self._refresh()
 
+    def _show_way(self) -> None:
+        samples = self._session.cell_noun == "sample"
+        self._title.setText("Say what each sample is" if samples else "Paint what you know")
+        self._how.setText(_HOW_SAMPLES if samples else _HOW)
+        rows = "".join(
+            f"<tr><td style='padding-right:14px'><b>{k}</b></td><td>{v}</td></tr>"
+            for k, v in (_KEYS_SAMPLES if samples else _KEYS)
+        )
+        self._keys.setText(f"<table cellpadding=1>{rows}</table>")
+
     def _refresh(self) -> None:
+        self._show_way()
         self._count.setText(labelled_sentence(self._session))
         self._bars.show_counts(class_counts(self._session))
         nothing = "" if self._session.source is not None else "Open a file first."
@@ -82,5 +102,5 @@ def labelled_sentence(session: Session) -> str:
     counts = session.labels.store.counts if session.labels is not None else {}
     if not counts:
         return "No labels yet."
-    total = plural(sum(counts.values()), "labelled pixel")
+    total = plural(sum(counts.values()), f"labelled {session.cell_noun}")
     return f"{total} in {plural(len(counts), 'class')}."

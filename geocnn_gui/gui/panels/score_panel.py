@@ -227,7 +227,7 @@ class _Result(QWidget):
             part = evaluation.part(key)
             cells = 0 if part is None else sum(c.support for c in part.classes)
             self._subsets.explain(key, "" if cells else _NO_CELLS[key],
-                                  tip=plural(cells, "labelled pixel"))  # fmt: skip
+                                  tip=plural(cells, f"labelled {self._session.cell_noun}"))  # fmt: skip
         self._grounds.show_bars(_bars(evaluation.grounds))
         _say(self._gap, gap_words(evaluation.grounds))
         self._fill(scores, ends)
@@ -287,7 +287,7 @@ class _Result(QWidget):
             widget.setEnabled(not stale)
         whole = errors is not None and errors.pair is None
         self._grounds.mark(str(session.subset) if whole else None, stale=stale)
-        what = "errors" if errors is None or errors.pair is None else "such pixels"
+        what = "errors" if errors is None or errors.pair is None else f"such {session.cell_noun}s"
         cube = session.section.axis is not None
         place = "Next section with" if cube else "Go to the largest group of"
         self._next.setText(f"{place} {what}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QImage, QPixmap
+from PySide6.QtCore import QPointF, QSize, Qt
+from PySide6.QtGui import QImage, QPainter, QPixmap
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
 
 from geocnn_gui.gui.theme import app_icon
@@ -16,18 +16,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy as np
-    from PySide6.QtGui import QMouseEvent
+    from PySide6.QtGui import QMouseEvent, QPaintEvent, QResizeEvent
 
-    from geocnn_gui.data.synthetic import Example
     from geocnn_gui.gui.session import Session
     from geocnn_gui.project.recent import Recent
 
 #: Name of an example -> title and what it is.
-_EXAMPLES: dict[Example, tuple[str, str]] = {
-    "seismic": ("Seismic cube", "Folded layers, faults and a salt body"),
-    "scene": ("Satellite scene", "River, fields, forest and a town"),
+_EXAMPLES: dict[str, tuple[str, str]] = {
+    "seismic": ("Seismic cube", "Folded layers, faults and a salt body to paint"),
+    "scene": ("Satellite scene", "River, fields, forest and a town to paint"),
+    "patches": ("Three structures", "Textbook patches: layered, faulted or dome?"),
+    "traces": ("Three arrivals", "Textbook traces: noise, up or down?"),
+    "denoise": ("Noise away", "A noisy line learns to look like the clean one"),
 }
-_THUMBNAIL = QSize(280, 158)
+_WIDEST, _THUMBNAIL_HEIGHT = 1120, 112
+#: Of these all is shown, nothing cut.
+_WHOLE = ("patches", "traces")
+_COVER = Qt.AspectRatioMode.KeepAspectRatioByExpanding
 _MOST_RECENT = 5
 
 
@@ -40,9 +45,8 @@ class Welcome(QWidget):
         super().__init__(parent)
         self.setObjectName("welcome")
         self._session = session
-        self._thumbnails: dict[Example, QLabel] = {}
-        column = QWidget()
-        column.setFixedWidth(2 * _THUMBNAIL.width() + 72)
+        self._thumbnails: dict[str, _Thumbnail] = {}
+        self._column = column = QWidget()
         self._layout = QVBoxLayout(column)
         self._layout.setSpacing(8)
         self._layout.addLayout(self._head(ask_open))
@@ -57,9 +61,9 @@ class Welcome(QWidget):
         self._layout.addSpacing(16)
         self._layout.addWidget(label("OR TRY AN EXAMPLE", role="heading"))
         cards = QHBoxLayout()
-        cards.setSpacing(16)
+        cards.setSpacing(12)
         for name, (title, text) in _EXAMPLES.items():
-            cards.addWidget(self._example(name, title, text))
+            cards.addWidget(self._example(name, title, text), 1)
         self._layout.addLayout(cards)
         self._layout.addSpacing(16)
         self._recent_head = label("RECENT", role="heading")
@@ -86,8 +90,8 @@ class Welcome(QWidget):
         words.addWidget(title)
         words.addWidget(
             label(
-                "Open a SEG-Y line or cube, a GeoTIFF or picture, or a NumPy array – "
-                "or drop it anywhere on this window.",
+                "Open a SEG-Y line or cube, a GeoTIFF or picture, a NumPy array, or a folder of "
+                "pictures by class – or drop it anywhere on this window.",
                 role="muted",
                 wrap=True,
             )
@@ -100,20 +104,17 @@ class Welcome(QWidget):
         line.addWidget(opener, 0, Qt.AlignmentFlag.AlignVCenter)
         return line
 
-    def _example(self, name: Example, title: str, text: str) -> Card:
+    def _example(self, name: str, title: str, text: str) -> Card:
         card = _ExampleCard(lambda: self._session.open_path(f"example:{name}"))
-        thumbnail = QLabel()
-        thumbnail.setObjectName(f"thumbnail_{name}")
-        thumbnail.setFixedHeight(_THUMBNAIL.height())
-        thumbnail.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._thumbnails[name] = thumbnail
-        opener = button(
-            f"Open the {title.lower()}", lambda: self._session.open_path(f"example:{name}"),
-            name=f"example_{name}",
+        thumbnail = self._thumbnails[name] = _Thumbnail(name)
+        opener = link(
+            "Open", lambda: self._session.open_path(f"example:{name}"), name=f"example_{name}",
+            tip=f"Open the example: {title.lower()}",
         )  # fmt: skip
+        opener.setAccessibleName(f"Open the example: {title}")
         card.body.addWidget(thumbnail)
         card.body.addWidget(label(title, role="title"))
-        card.body.addWidget(label(text, role="muted", wrap=True))
+        card.body.addWidget(label(text, role="muted", wrap=True), 1)
         card.body.addWidget(opener)
         return card
 
@@ -124,8 +125,12 @@ class Welcome(QWidget):
         for name, target in self._thumbnails.items():
             self._session.call(
                 lambda name=name: thumbnail(name),
-                lambda pixels, target=target: _show_pixels(target, pixels),
+                target.show_pixels,
             )
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the page as wide as is good to look at."""
+        self._column.setFixedWidth(max(400, min(_WIDEST, self.width() - 8)))
 
     def _show_busy(self, text: str) -> None:
         """Say what is being opened; keep the room for it, so that nothing jumps."""
@@ -166,13 +171,33 @@ class _ExampleCard(Card):
             self._act()
 
 
-def _show_pixels(target: QLabel, pixels: np.ndarray) -> None:
-    """Show uint8 (rows, columns, 3), cut to fill the label."""
-    height, width, _ = pixels.shape
-    image = QImage(pixels.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
-    fitted = QPixmap.fromImage(image).scaled(
-        _THUMBNAIL, Qt.AspectRatioMode.KeepAspectRatioByExpanding,
-        Qt.TransformationMode.SmoothTransformation,
-    )  # fmt: skip
-    x, y = fitted.width() - _THUMBNAIL.width(), fitted.height() - _THUMBNAIL.height()
-    target.setPixmap(fitted.copy(x // 2, y // 2, _THUMBNAIL.width(), _THUMBNAIL.height()))
+class _Thumbnail(QLabel):
+    """A picture that fills the width of its card, cut where it has other proportions."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.setObjectName(f"thumbnail_{name}")
+        self.setFixedHeight(_THUMBNAIL_HEIGHT)
+        self._whole = name in _WHOLE
+        self.setMinimumWidth(20)
+
+    def show_pixels(self, pixels: np.ndarray) -> None:
+        """Show uint8 (rows, columns, 3 or 4)."""
+        height, width, channels = pixels.shape
+        layout = QImage.Format.Format_RGB888 if channels == 3 else QImage.Format.Format_RGBA8888
+        image = QImage(pixels.tobytes(), width, height, channels * width, layout)
+        self.setPixmap(QPixmap.fromImage(image))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw it."""
+        if self.pixmap().isNull():
+            return
+        ratio = self.devicePixelRatioF()
+        how = Qt.AspectRatioMode.KeepAspectRatio if self._whole else _COVER
+        fitted = self.pixmap().scaled(
+            self.size() * ratio, how, Qt.TransformationMode.SmoothTransformation
+        )
+        fitted.setDevicePixelRatio(ratio)
+        size = fitted.deviceIndependentSize()
+        x, y = (self.width() - size.width()) / 2, (self.height() - size.height()) / 2
+        QPainter(self).drawPixmap(QPointF(x, y), fitted)

@@ -48,7 +48,8 @@ def marked_by(errors: ErrorView) -> np.ndarray:
 def told_of(session: Session, facts: Facts, words: Words, sample: int, place: str) -> Told:
     """Say what is known of one sample."""
     source, store = session.source, session.prediction
-    assert source is not None and source.samples is not None
+    assert source is not None
+    assert source.samples is not None
     groups = source.samples.groups
     record = f"Record {int(groups[sample])}" if groups is not None else ""
     told = Told(source.samples.names[sample], record, place, int(facts.labels[sample]))
