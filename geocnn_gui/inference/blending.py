@@ -91,8 +91,8 @@ class Blender:
         part = self._kept[number].cut(rows, columns)
         if part is None:  # dead: its cells weigh nothing
             return
-        down = _weights(rows, other.rows, other.wide_rows, self._overlaps(other.rows, 0))
-        across = _weights(
+        down = fade(rows, other.rows, other.wide_rows, self._overlaps(other.rows, 0))
+        across = fade(
             columns, other.columns, other.wide_columns, self._overlaps(other.columns, 1)
         )
         down, across = (torch.from_numpy(each).to(part.device) for each in (down, across))
@@ -124,7 +124,7 @@ class Blender:
         return _Kept(kept.shares[:, cut:].clone(), tile.rows.stop, kept.left)
 
 
-def _weights(part: slice, own: slice, wide: slice, before: int) -> np.ndarray:
+def fade(part: slice, own: slice, wide: slice, before: int) -> np.ndarray:
     """Return the weight float32 of a window along one axis, for picture cells `part`.
 
     It rises over the `before` cells that the window before shares with it, is 1 inside, and

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import weakref
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from geocnn_gui.inference.tiles import Tile
     from geocnn_gui.models.base import SegmentationNet
@@ -60,15 +61,23 @@ class Costs:
         side = -(-side // self.net.stride) * self.net.stride
         return self._of(side, side, 0, side, 0, side)
 
+    def of_volume(self, sides: Sequence[int]) -> Cost:
+        """Return the cost of a pass over a volume of `sides`, by a network on volumes."""
+        stride = self.net.stride
+        volume = [-(-side // stride) * stride for side in sides]
+        return self._watched(volume, self.net)
+
     def _ask(self, height: int, width: int, *spans: int) -> Cost:
-        picture = torch.empty(1, self._bands, height, width, device="meta")
         rows, columns = slice(*spans[:2]), slice(*spans[2:])
+        return self._watched([height, width], lambda data: self.net.logits_in(data, rows, columns))
+
+    def _watched(self, sides: Sequence[int], look: Callable[[Tensor], Tensor]) -> Cost:
+        data = torch.empty(1, self._bands, *sides, device="meta")
         watch = _Watch()
         with torch.inference_mode(), watch:
-            logits = self.net.logits_in(picture, rows, columns)
-            logits.float().contiguous().softmax(1)
-        total = picture.nbytes * 2 + watch.most * _SPARE  # the next one is read meanwhile
-        return Cost(float(watch.operations), total, height * width)
+            look(data).float().contiguous().softmax(1)
+        total = data.nbytes * 2 + watch.most * _SPARE  # the next one is read meanwhile
+        return Cost(float(watch.operations), total, math.prod(sides))
 
 
 class _Watch(TorchFunctionMode):

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 JOURNAL = "tiles.log"
 _VERSION = 1
+#: What volumes of a cube are numbered by, which belong to no section.
+VOLUMES = Section()
 #: Seconds between two lines, and the share of the time that making cells last may take.
 _PACE, _SHARE = 3.0, 0.05
 
@@ -65,7 +67,8 @@ class Record:
     @property
     def count(self) -> int:
         """Count the tiles that are done of those that were asked for."""
-        return sum(int(self.done[s].sum()) for s in self.asked if s in self.done)
+        keys = dict.fromkeys((*self.asked, VOLUMES))
+        return sum(int(self.done[s].sum()) for s in keys if s in self.done)
 
     def ask(self, sections: Sequence[Section], total: int, *, whole: bool) -> None:
         """Take what is asked for now."""

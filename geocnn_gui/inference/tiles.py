@@ -68,7 +68,7 @@ def tiles(shape: tuple[int, int], *, halo: int, stride: int, core: int = CORE) -
     blending, and no padding but at the picture's own edge.
     """
     halo = -(-halo // stride) * stride
-    down, across = (_starts(size, core, stride) for size in shape)
+    down, across = (starts(size, core, stride) for size in shape)
     for rows, wide_rows in _spans(down, shape[0], halo):
         for columns, wide_columns in _spans(across, shape[1], halo):
             yield Tile(rows, columns, wide_rows, wide_columns)
@@ -82,7 +82,7 @@ def blend_windows(
     They are to be predicted as pictures of their own (`Tile.window`) and blended where they
     overlap.
     """
-    down, across = (_starts(size, core, stride) for size in shape)
+    down, across = (starts(size, core, stride) for size in shape)
     for top in down:
         for left in across:
             spans = ((top, down.step, shape[0]), (left, across.step, shape[1]))
@@ -93,11 +93,11 @@ def blend_windows(
 
 def tile_count(shape: tuple[int, int], *, stride: int, core: int = CORE) -> int:
     """Return how many tiles `tiles` yields."""
-    down, across = (_starts(size, core, stride) for size in shape)
+    down, across = (starts(size, core, stride) for size in shape)
     return len(down) * len(across)
 
 
-def _starts(size: int, core: int, stride: int) -> range:
+def starts(size: int, core: int, stride: int) -> range:
     """Return where cores begin: of about equal size, for a narrow last one costs a whole halo."""
     core = max(1, core // stride) * stride
     parts = -(-size // core)
