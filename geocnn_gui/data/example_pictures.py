@@ -41,7 +41,7 @@ def traces_picture() -> np.ndarray:
     for place, number in enumerate((1, 0, 2)):
         trace = traces[np.flatnonzero(classes == number)[0]]
         middle = rows * (0.42, 0.5, 0.58)[place] + (place - 1) * rows * 0.16
-        line = middle - 0.34 * rows * np.interp(at, np.arange(len(trace)), trace)
+        line = middle - 0.30 * rows * np.interp(at, np.arange(len(trace)), trace)
         low = np.minimum(line[:-1], line[1:]) - 1.3
         high = np.maximum(line[:-1], line[1:]) + 1.3
         cover = np.clip(np.minimum(high, pixels + 1) - np.maximum(low, pixels), 0, 1)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QSlider
 
 from geocnn_gui.data.source import Window
 from geocnn_gui.gui.canvas.gallery.arrange import Facts, arrange
+from geocnn_gui.gui.panels.model_panel import ModelPanel
 from geocnn_gui.inference.store import PredictionStore
 
 N = 40
@@ -171,3 +172,17 @@ def test_that_a_chip_labels_what_is_selected(gallery, window, session, qtbot):
     chip = window.findChild(object, "class_chips").chips[1]
     qtbot.mouseClick(chip, Qt.MouseButton.LeftButton, pos=QPoint(8, 8))
     assert label_of(session, 4) == session.classes[1].id
+
+
+def test_that_the_model_panel_takes_the_network_of_the_example_when_it_is_built_late(
+    session, qtbot
+):
+    open_and_wait(session, "example:patches", qtbot)
+    net = session.model_spec
+    panel = ModelPanel(session, open_model=list, save_model=list, choose_weights=lambda _: None)
+    qtbot.addWidget(panel)
+    assert session.model_spec == net
+    assert net.kind == "layers"
+    assert session.training_spec.epochs == 240
+    assert session.training_spec.batch == 0
+    qtbot.waitUntil(lambda: not session.busy, timeout=10000)

@@ -54,6 +54,8 @@ class ModelPanel(QWidget):
         }
         self._kind = NetworkBox(self._offers)
         self._kind.setObjectName("model_kind")
+        self._specs[session.model_spec.kind] = session.model_spec
+        self._kind.setCurrentIndex(self._kind.findData(session.model_spec.kind))
         self._kind.currentIndexChanged.connect(self._on_kind)
         self._about = label(name="model_about", wrap=True)
         self._size = label(role="muted", name="model_size")
