@@ -14,7 +14,11 @@ from geocnn_gui.cli.options import json_option
 from geocnn_gui.cli.targets import table_of
 from geocnn_gui.scoring.intervals import score_words
 from geocnn_gui.scoring.judge_thin import ThinWish
-from geocnn_gui.scoring.value_evaluation import ValueEvaluation, evaluate_value_files
+from geocnn_gui.scoring.value_evaluation import (
+    ValueEvaluation,
+    evaluate_value_files,
+    evaluate_value_table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -48,6 +52,11 @@ T = TypeVar("T")
     help="The true values, of a map of values: raster, SEG-Y or .npy of the same grid.",
 )  # fmt: skip
 @click.option("--target-band", type=click.IntRange(1, 10_000), help="Band of the target, from 1.")
+@click.option(
+    "--values", "table", type=_PATH, metavar="FILE.csv",
+    help="The true values of samples, whose predicted ones PREDICTION (.csv) holds.",
+)  # fmt: skip
+@click.option("--column", default="", help="Title of the column of --values.")
 @click.option(
     "--errors",
     type=_PATH,
@@ -87,6 +96,8 @@ def evaluate(
     labels: Path | None,
     target: str | None,
     target_band: int | None,
+    table: Path | None,
+    column: str,
     errors: Path | None,
     matrix: Matrix | None,
     tolerance: int,
@@ -103,17 +114,22 @@ def evaluate(
     where the file beside PREDICTION (.seen.npz) tells them, each with its 95 % interval and why
     it is so. Classes whose labels are narrow
     (faults) also get an F1 that forgives lines a little aside. A map of values is compared
-    with a --target instead: MAE, RMSE, R2, PSNR.
+    with a --target, the values of samples with --values instead: MAE, RMSE, R2, PSNR.
     """
-    if target is not None:
-        if labels or errors or matrix or probabilities or model:
-            raise click.UsageError("--labels and what goes with classes has no use with --target.")
+    if target is not None or table is not None:
+        if labels or errors or matrix or probabilities or model or (target and table):
+            raise click.UsageError("--labels and what goes with classes has no use with values.")
         band = None if target_band is None else target_band - 1
-        task = evaluate_value_files(prediction, target, band=band)
+        if table is not None:
+            task = evaluate_value_table(prediction, table, column=column or None)
+        else:
+            task = evaluate_value_files(prediction, target or "", band=band)
         _evaluate_values(ctx, task, as_json)
         return
     if labels is None:
-        raise click.UsageError("Missing option '--labels' (of classes) or '--target' (of values).")
+        raise click.UsageError(
+            "Missing option '--labels' (of classes), '--target' or '--values' (of values)."
+        )
     wish = ThinWish(tolerance, frozenset(thin), frozenset(not_thin))
     found: list[Evaluation] = []
     outcome = follow(

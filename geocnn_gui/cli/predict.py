@@ -37,7 +37,7 @@ _OUTPUT = click.Path(path_type=Path)
 @click.option(
     "--out", type=_OUTPUT,
     help="Map of classes or values to write: .tif, .sgy (a copy of the SEG-Y with other samples) "
-    "or .npy.",
+    "or .npy; of a sample set .csv or .npy.",
 )  # fmt: skip
 @click.option("--confidence", type=_OUTPUT, help="Confidence, 0 to 1, to write as well.")
 @click.option(

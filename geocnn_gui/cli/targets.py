@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from geocnn_gui.data.source import open_source
 from geocnn_gui.errors import BadRequest
+from geocnn_gui.labels.sample_values import sample_target_on
 from geocnn_gui.labels.targets import target_on
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class DataCommand(click.Command):
 
 
 def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --target, --target-band, --target-name and --target-unit to a command."""
+    """Add --target and --values, and what goes with them, to a command."""
     options = [
         click.option(
             "--target", "targets", multiple=True, metavar="FILE",
@@ -51,7 +53,16 @@ def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--target-band", type=click.IntRange(1, 10_000), help="Band of the target, from 1."
         ),
         click.option("--target-name", default="", help="What the values are: porosity."),
-        click.option("--target-unit", default="", help="Their unit, where FILE does not say it."),
+        click.option(
+            "--target-unit", "--unit", default="", help="Their unit, where FILE does not say it."
+        ),
+        click.option(
+            "--values", "tables", multiple=True, metavar="FILE.csv",
+            help="Learn one value for each sample instead of classes; one table for each --samples. "
+            "Its rows name the samples in a column, or are as many and in their order. A sample "
+            "without a number is left out.",
+        ),
+        click.option("--column", default="", help="Title of the column of --values to learn."),
     ]  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -62,17 +73,30 @@ def check_targets(
     data: tuple[tuple[str, str], ...], sets: tuple[str, ...], wish: dict[str, Any]
 ) -> None:
     """Refuse data without labels or target, and another number of targets than of data."""
-    targets = wish["targets"]
+    targets, tables = wish["targets"], wish["tables"]
     if targets and sets:
-        raise click.UsageError("A --target goes with --data; sample sets learn their classes.")
+        raise click.UsageError("A --target goes with --data; --samples learn --values.")
+    if tables and len(tables) != len(data):
+        raise click.UsageError(
+            f"There are {len(sets)} --samples and {len(tables)} --values: give one for each, "
+            "and no --data."
+        )
+    if wish["column"] and not tables:
+        raise click.UsageError("--column is one of --values: give its file.")
     if targets and len(targets) != len(data):
         raise click.UsageError(
             f"There are {len(data)} --data and {len(targets)} --target: give one for each."
         )
-    if not targets and any(wish[f"target_{key}"] for key in ("band", "name", "unit")):
+    if tables and wish["target_band"]:
+        raise click.UsageError("--target-band goes with --target; --values have a --column.")
+    if (
+        not targets
+        and not tables
+        and any(wish[f"target_{key}"] for key in ("band", "name", "unit"))
+    ):
         raise click.UsageError("Which --target is meant? Give its file.")
     for file, labels in data:
-        if not labels and not targets:
+        if not labels and not targets and not tables:
             raise click.UsageError(
                 f"--data {file} needs LABELS after it, or a --target to learn values from."
             )
@@ -81,7 +105,9 @@ def check_targets(
 def open_target(
     number: int, wish: dict[str, Any], source: Source, files: ExitStack
 ) -> TargetValues | None:
-    """Return the target of data file `number`, None where there are none."""
+    """Return the target of data file `number`, None where there are none; say what it lacks."""
+    if wish["tables"]:
+        return _sample_target(Path(wish["tables"][number]), wish, source)
     if not wish["targets"]:
         return None
     band = None if wish["target_band"] is None else wish["target_band"] - 1
@@ -94,6 +120,21 @@ def open_target(
         if band is None:
             raise BadRequest(error.fact, f"{error.way_out} (--target-band)") from error
         raise
+
+
+def _sample_target(path: Path, wish: dict[str, Any], source: Source) -> TargetValues:
+    try:
+        target, notes = sample_target_on(
+            path, source, column=wish["column"] or None, name=wish["target_name"],
+            unit=wish["target_unit"],
+        )  # fmt: skip
+    except BadRequest as error:
+        if "one of" not in (error.way_out or ""):
+            raise
+        raise BadRequest(error.fact, f"{error.way_out} (--column)") from error
+    for note in notes:
+        click.echo(f"geocnn: {note}", err=True)
+    return target
 
 
 def words_of(target: Target, said: TrainingSummary) -> str:

@@ -12,6 +12,7 @@ from geocnn_gui.data.source import open_source
 from geocnn_gui.errors import GeoCNNError
 from geocnn_gui.gui.run_list import RunList
 from geocnn_gui.inference.store import PredictionStore
+from geocnn_gui.labels.sample_values import read_table, value_columns, values_on
 from geocnn_gui.labels.targets import target_on
 from geocnn_gui.project.home import is_example
 from geocnn_gui.project.target import StoredTarget, keep_target, opened_target, target_at
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtCore import QObject
 
+    from geocnn_gui.data.samples import Samples
     from geocnn_gui.data.source import Source
     from geocnn_gui.events import Event
 
@@ -81,6 +83,8 @@ class Targeting(RunList):
         path = str(path)
 
         def look() -> tuple[StoredTarget, tuple[str, ...]]:
+            if source.samples is not None:
+                return _look_at_table(Path(path), source.samples, project.folder)
             with open_source(path) as file:
                 several = len(file.bands) > 1 and not (source.kind == "cube" and file.banded)
                 band = 0 if several else None
@@ -121,7 +125,7 @@ class Targeting(RunList):
         target, source = self.target, self.source
         if target is not None and target.band is not None and source is not None:
             path = target.found(self.project.folder) if self.project is not None else target.path
-            self._look_at(source, lambda: _bands_of(path), self._take_bands)
+            self._look_at(source, lambda: _bands_of(path, source), self._take_bands)
         self.target_changed.emit()
 
     def _take_bands(self, names: tuple[str, ...]) -> None:
@@ -181,6 +185,17 @@ class Targeting(RunList):
             self.value_scored.emit()
 
 
-def _bands_of(path: str) -> tuple[str, ...]:
+def _look_at_table(
+    path: Path, samples: Samples, folder: Path
+) -> tuple[StoredTarget, tuple[str, ...]]:
+    """Return a table as the target of samples: its first column of numbers, and all titles."""
+    places = value_columns(path, samples.names)
+    found = values_on(path, samples.names, column=places[0] if places else None)
+    return target_at(str(path), folder, band=found.place), read_table(path).titles
+
+
+def _bands_of(path: str, source: Source) -> tuple[str, ...]:
+    if source.samples is not None:
+        return read_table(Path(path)).titles
     with open_source(path) as file:
         return tuple(each.name for each in file.bands)

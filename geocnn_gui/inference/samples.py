@@ -1,4 +1,4 @@
-"""Predict the class of every sample of a set, batch by batch, into a store on disk."""
+"""Predict the class or value of every sample of a set, batch by batch, into a store on disk."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from geocnn_gui.inference.memory import NotEnoughMemory, is_out_of_memory, let_g
 from geocnn_gui.inference.naming import Naming, tell_naming
 from geocnn_gui.inference.predict import settings_of
 from geocnn_gui.inference.spec import PredictionSpec
-from geocnn_gui.models.sample_form import form_note, log_shares, sample_input
+from geocnn_gui.models.sample_form import form_note, log_shares, mean_output, sample_input
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -100,14 +100,15 @@ class _Predictor:
     ) -> None:  # fmt: skip
         self._net, self._source, self._device = net, source, device
         self._statistics = card.scaling.for_source(source)
-        self._classes, self._naming = len(card.classes), Naming.of(card, spec)
+        self._target, self._naming = card.target, Naming.of(card, spec)
+        self._outputs = len(card.named)
         self._flips, self._together = spec.flips, _MOST
 
     def write(self, columns: slice, out: PredictionStore) -> Generator[Note]:
         """Predict a run of samples and write it."""
         inputs = [self._read(index) for index in range(columns.start, columns.stop)]
         alive = [i for i, each in enumerate(inputs) if each is not None]
-        shares = torch.zeros(self._classes, 1, len(inputs))
+        shares = torch.zeros(self._outputs, 1, len(inputs))
         at = 0
         while at < len(alive):
             part = alive[at : at + self._together]
@@ -122,8 +123,13 @@ class _Predictor:
             at += len(part)
         live = np.zeros((1, len(inputs)), bool)
         live[0, alive] = True
-        named, confidence = self._naming.name(shares)
         window = Window((0, columns.start), (1, len(inputs)))
+        if self._target is not None:
+            values = shares[0].numpy() * np.float32(self._target.scale)
+            values += np.float32(self._target.mean)
+            out.write_values(window, np.where(live, values, np.float32(np.nan)))
+            return
+        named, confidence = self._naming.name(shares)
         each = shares.numpy() if out.has_probabilities else None
         out.write(window, np.where(live, named, 0), confidence, each)
 
@@ -135,15 +141,15 @@ class _Predictor:
             return None
 
     def _shares(self, values: np.ndarray) -> torch.Tensor:
-        """Return probabilities (classes, n)."""
+        """Return probabilities (classes, n), or standardised values (1, n)."""
         inputs = torch.from_numpy(values).to(
             self._device.torch_name, memory_format=self._device.memory_format
         )
-        run = partial(log_shares, self._net)
+        run = partial(_probabilities if self._target is None else mean_output, self._net)
         with torch.inference_mode():
-            shares = run(inputs).exp()
+            shares = run(inputs)
             if self._flips:
-                shares = (shares + run(inputs.flip(3)).exp()) / 2
+                shares = (shares + run(inputs.flip(3))) / 2
         return shares.float().cpu().T
 
     def _smaller(self, error: Exception) -> Note:
@@ -155,3 +161,7 @@ class _Predictor:
             ) from error
         self._together //= 2
         return Note(f"Out of memory: going on with {self._together} at once.", warning=True)
+
+
+def _probabilities(net: SegmentationNet, inputs: torch.Tensor) -> torch.Tensor:
+    return log_shares(net, inputs).exp()

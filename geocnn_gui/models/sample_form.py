@@ -72,6 +72,14 @@ def log_shares(net: SegmentationNet, inputs: Tensor) -> Tensor:
     return logs[..., 0] if logs.shape[2] == 1 else logs.logsumexp(2) - np.log(logs.shape[2])
 
 
+def mean_output(net: SegmentationNet, inputs: Tensor) -> Tensor:
+    """Return the value (n, 1) that a network of values gives to inputs (n, bands, *form).
+
+    Of a network that answers at every pixel it is the mean of all of them.
+    """
+    return net.training_logits(inputs).float().flatten(2).mean(2)
+
+
 def form_note(samples: Samples, form: tuple[int, int]) -> str:
     """Say how samples come to a network's form; "" where they have it."""
     if samples.size == form:

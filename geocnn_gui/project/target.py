@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from geocnn_gui.data.source import open_source
+from geocnn_gui.labels.sample_values import sample_target_on
 from geocnn_gui.labels.targets import target_on
 from geocnn_gui.project.home import is_example
 
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 class StoredTarget(BaseModel):
     """Values that are to be learned instead of classes.
 
-    `path` is absolute (or "example:..."), `relative` counts from the project folder; `band`
-    counts from 0. `used` says whether a training learns them; `only_labelled` that it learns
+    Of a sample set they are a column of a table.
+
+    `path` is absolute (or "example:..."), `relative` counts from the project folder; `band`,
+    or the column, counts from 0. `used` says whether a training learns them; `only_labelled` that it learns
     them where labels are painted only.
     """
 
@@ -55,7 +58,16 @@ class StoredTarget(BaseModel):
 
 @contextmanager
 def opened_target(stored: StoredTarget, folder: Path, source: Source) -> Iterator[TargetValues]:
-    """Open a target on the grid of its source; raises as `open_source` and `target_on`."""
+    """Open a target on the grid of its source, of samples a table.
+
+    Raises as `open_source` and `target_on`, or as `sample_target_on`.
+    """
+    if source.samples is not None:
+        path = Path(stored.found(folder))
+        yield sample_target_on(
+            path, source, column=stored.band, name=stored.name, unit=stored.unit
+        )[0]
+        return
     with open_source(stored.found(folder)) as file:
         yield target_on(file, source, band=stored.band, name=stored.name, unit=stored.unit)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from geocnn_gui.data.source import Window, open_source
-from geocnn_gui.errors import NotEnoughLabels
+from geocnn_gui.errors import BadRequest, NotEnoughLabels
 from geocnn_gui.events import Event, Progress
 from geocnn_gui.labels.files import slabs
+from geocnn_gui.labels.sample_values import read_table, values_on
 from geocnn_gui.labels.targets import target_on
 from geocnn_gui.models.ground import HELD_OUT, NEW, TRAINED
 from geocnn_gui.scoring.compare import VALUES, Subset
@@ -183,3 +185,54 @@ def evaluate_value_files(
     """
     with open_source(prediction) as found, open_source(target) as truth:
         return (yield from evaluate_values(found, truth, band=band))
+
+
+def evaluate_value_table(
+    prediction: Path, table: Path, *, column: str | None = None
+) -> Generator[Event, None, ValueEvaluation]:
+    """Compare predicted values of samples, a .csv or .npy, with a table of true ones.
+
+    A .npy names no samples, so that a table for it has a row for each in their order.
+
+    Raises
+    ------
+    UnreadableFile, BadRequest, LabelsMismatch, NotEnoughLabels
+        When a file cannot be read, the column is missing, rows and samples do not go together,
+        or no sample has both values.
+    """
+    names, found, title = _predicted(prediction)
+    if not names and read_table(table).has_text:
+        raise BadRequest(
+            f"{prediction.name} does not name its samples and {table.name} does",
+            "write the prediction as .csv",
+        )
+    truth = values_on(table, names or [""] * found.shape[1], column=column)
+    seen, sentence = seen_beside(prediction, found.shape)
+    comparison = yield from compare_values(
+        lambda window: truth.values[None][window.slices], lambda window: found[window.slices],
+        found.shape, seen.cells if seen else None,
+    )  # fmt: skip
+    if not comparison.figures().cells:
+        raise NotEnoughLabels(
+            f"{prediction.name} and {table.name} have no sample in common with a value in both",
+            "choose the values of these samples",
+        )
+    match = re.fullmatch(r".* \(([^()]*)\)", title)
+    name, unit = truth.title, match[1] if match else ""
+    said = value_evaluation_of(comparison, (name, unit), seen, sentence)
+    return said.model_copy(update={"notes": (*truth.notes, *said.notes)})
+
+
+def _predicted(path: Path) -> tuple[list[str], np.ndarray, str]:
+    """Return names, values float32 (1, n) and the title of what was predicted of samples."""
+    if path.suffix.lower() == ".csv":
+        table = read_table(path)
+        if len(table.titles) != 2:
+            raise BadRequest(
+                f"{path} has {len(table.titles)} columns and predicted values have two, name and "
+                "value", "choose what `geocnn predict` has written",
+            )  # fmt: skip
+        return table.column(0), table.numbers(1).astype(np.float32)[None], table.titles[1]
+    with open_source(path) as source:
+        values = source.read(Window.whole(source.shape)).astype(np.float32)
+        return [], values.reshape(1, -1), ""

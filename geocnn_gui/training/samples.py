@@ -80,10 +80,14 @@ class SamplePicture(LabelledPicture):
             torch.inference_mode(),
             torch.autocast(device.kind, torch.bfloat16, enabled=device.bf16),
         ):
-            logs = log_shares(net, values).cpu()
+            logs = self.answers(net, values).cpu()
         found = torch.zeros(logs.shape[1], 1, len(held))
         found[:, 0, torch.from_numpy(at)] = logs.T
         return found
+
+    def answers(self, net: SegmentationNet, values: Tensor) -> Tensor:
+        """Return log-probabilities (n, classes) of samples as the network reads them."""
+        return log_shares(net, values)
 
     def _input(self, index: int, form: tuple[int, int]) -> np.ndarray:
         """Return a sample as the network reads it, kept where there is room."""

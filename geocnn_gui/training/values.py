@@ -13,17 +13,21 @@ from geocnn_gui.errors import BadRequest, NotEnoughLabels
 from geocnn_gui.events import Note, Progress
 from geocnn_gui.labels.store import LabelStore
 from geocnn_gui.labels.targets import TargetValues
+from geocnn_gui.models.sample_form import mean_output
 from geocnn_gui.models.target import Target
 from geocnn_gui.scoring.buffer import Sample, sample_windows
 from geocnn_gui.scoring.values import UnitSums, figures
 from geocnn_gui.training.holdout import held_logits
 from geocnn_gui.training.pictures import Pictures
+from geocnn_gui.training.samples import SamplePicture
 from geocnn_gui.training.sampling import LabelledPicture
 from geocnn_gui.training.sections import labelled_sections
 from geocnn_gui.training.seen import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
+
+    from torch import Tensor
 
     from geocnn_gui.data.source import Plane, Source
     from geocnn_gui.data.statistics import BandStatistics
@@ -86,6 +90,14 @@ class TargetPicture(LabelledPicture):
         return np.where(self.split.near_mask(rows, columns), np.float32(np.nan), values)
 
 
+class SampleTargetPicture(SamplePicture, TargetPicture):
+    """A sample set of which each sample carries a continuous value."""
+
+    def answers(self, net: SegmentationNet, values: Tensor) -> Tensor:
+        """Return the standardised value (n, 1) of samples as the network reads them."""
+        return mean_output(net, values)
+
+
 @dataclass(frozen=True)
 class TargetPictures(Pictures):
     """All pictures with a target; `learned` says how it is standardised."""
@@ -99,7 +111,8 @@ class TargetPictures(Pictures):
         cube and files where there are several.
         """
         several = len(set(self.of_source)) >= _FILES
-        if spec.unit == "auto" and not several and self.all[0].section.axis is None:
+        flat = self.all[0].section.axis is None and not self.all[0].samples
+        if spec.unit == "auto" and not several and flat:
             plan = super().plan(spec.model_copy(update={"unit": "block"}), reach)
             return replace(plan, spec=spec, reason="the target lies in one picture or few files")
         return super().plan(spec, reach)
@@ -132,7 +145,8 @@ def open_target_pictures(
         cells = yield from _cells(pair, pair.target, sections)
         for section in sections:
             own = statistics(pair.source)
-            picture = TargetPicture(pair.source, section, cells, own, _LOOKUP, target=pair.target)
+            kind = TargetPicture if pair.source.samples is None else SampleTargetPicture
+            picture = kind(pair.source, section, cells, own, _LOOKUP, target=pair.target)
             for part, numbers in picture.find_cells():
                 seen.add(picture.plane, part, numbers > 0)
                 yield Progress(0, 0, f"Reading the target of {pair.source.name}")

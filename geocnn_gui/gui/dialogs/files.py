@@ -97,9 +97,7 @@ class Asker:
 
     def true_values(self) -> None:
         """Ask for a file of true values and score the predicted ones against it."""
-        self._ask(
-            "Score against true values", self._values, self._session.start_value_scoring
-        )
+        self._ask("Score against true values", self._values, self._session.start_value_scoring)
 
     @property
     def _values(self) -> str:

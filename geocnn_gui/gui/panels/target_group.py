@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 _TIPS = {
     "classes": "Name the class of every pixel, from the labels painted",
-    "value": "Estimate a continuous value for every pixel, from a file of the same grid",
+    "value": "Estimate a continuous value: for every pixel, from a file of the same grid; for every "
+    "sample of a set, from a table (CSV)",
 }
 
 
@@ -60,7 +61,7 @@ class TargetGroup(QWidget):
         first.addWidget(self._file, 1)
         first.addWidget(
             link("File…", session.request_target.emit, name="choose_target",
-                 tip="A raster, SEG-Y or .npy of the same grid")
+                 tip="A raster, SEG-Y or .npy of the same grid; of samples a table (CSV)")
         )  # fmt: skip
         self._bands = QComboBox()
         self._bands.setObjectName("target_band")
@@ -100,8 +101,6 @@ class TargetGroup(QWidget):
     def _refresh(self) -> None:
         session, target = self._session, self._session.target
         why = "Open a file first." if session.source is None else session.why_read_only()
-        if session.source is not None and session.source.samples is not None:
-            why = "Samples have classes; values are learned pixel by pixel."
         self._what.choose("value" if session.learns_values else "classes")
         for key, tip in _TIPS.items():
             self._what.explain(key, why, tip=tip)

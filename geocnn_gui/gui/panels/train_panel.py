@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 #: Labels are counted when nothing was painted for so long.
 _WAIT_MS = 300
 
+#: Fields that have no use where values are learned.
+_OF_CLASSES = ("loss", "focus", "smoothing", "balance")
+_NO_CLASSES = "A value is learned: the loss is the mean squared error, and there are no classes."
+
 
 class TrainPanel(QWidget):
     """Step three: one button; what it lacks is said beside it."""
@@ -92,6 +96,8 @@ class TrainPanel(QWidget):
         self._sentence.setVisible(not session.learns_values)
         self._heading.setVisible(not session.learns_values)
         self._bars.setVisible(not session.learns_values)
+        for name in _OF_CLASSES:
+            self._form.allow(name, _NO_CLASSES if session.learns_values else "")
         if session.project is None:
             self._show_census(Census({}, {}, 0))
         elif self.isVisible() and not self._counting.isActive():
@@ -130,6 +136,7 @@ class TrainPanel(QWidget):
         self._form.changed.connect(self._on_form)
         layout.replaceWidget(old, self._form)
         old.deleteLater()
+        self._refresh()
 
     def _show_rate(self) -> None:
         """Show a learning rate that was found, or set back."""

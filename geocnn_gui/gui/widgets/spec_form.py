@@ -100,6 +100,12 @@ class SpecForm(QWidget):
         """Return the editor of a field."""
         return self._editors[name]
 
+    def allow(self, name: str, why_not: str = "") -> None:
+        """Let a field be changed, or show why it does not count; its value stays."""
+        for part in self._rows[name]:
+            part.setEnabled(not why_not)
+            part.setToolTip(why_not or type(self._spec).model_fields[name].description or "")
+
     def explain(self, name: str, widget: QWidget) -> None:
         """Put a widget that says more in the place of a field's description."""
         form, caption = self._captions[name]
