@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
@@ -66,9 +67,10 @@ class Targeting(RunList):
     @property
     def target(self) -> StoredTarget | None:
         """Return the target of the source in view, used or not."""
-        if self.project is None or not self.entry_id:
-            return None
-        return self.project.stored(self.entry_id).target
+        with suppress(KeyError):  # while its source is being removed
+            if self.project is not None and self.entry_id:
+                return self.project.stored(self.entry_id).target
+        return None
 
     @property
     def learns_values(self) -> bool:
