@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
