@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 #: Values of cubes kept in memory, each source for itself; of larger ones parts are read as needed.
 _KEPT_VALUES = 64_000_000
+#: A cell of a volume counts as so many of a picture when it is scored: kernels are deeper.
+_WORK = 2
 
 
 class VolumePicture(LabelledPicture):
@@ -70,9 +72,9 @@ class VolumePicture(LabelledPicture):
 
     def held_windows(self, net: SegmentationNet) -> Iterator[HeldWindow]:
         """Yield rows and columns that hold what is held out, and the cells of their volumes."""
-        for part in windows_with_cells(self, side=2 * net.patch):
+        for part in windows_with_cells(self, side=net.patch):
             box = self._box(net, part)
-            yield *part, int(np.prod([span.stop - span.start for span in box]))
+            yield *part, _WORK * int(np.prod([span.stop - span.start for span in box]))
 
     def logits(self, net: SegmentationNet, part: tuple[slice, slice], device: Device) -> Tensor:
         """Return logits float32 (classes, rows, columns) of a part, seen in the volume around it."""

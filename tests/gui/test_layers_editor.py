@@ -247,15 +247,6 @@ def test_that_an_example_of_layers_is_trained_from_a_click(panel, editor, opened
     assert "failed" not in said
 
 
-def test_that_a_network_on_volumes_says_that_it_needs_a_cube(panel, opened, paint):
-    paint(0, 5, 1)
-    paint(8, 12, 2)
-    choose(panel, "unet-3d")
-    assert "volumes need a cube" in opened.why_no_training()
-    choose(panel, "unet-1d")
-    assert opened.why_no_training() == ""
-
-
 # ---- Freezing ----------------------------------------------------------------------------------
 
 

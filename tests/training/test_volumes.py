@@ -77,7 +77,8 @@ def test_that_a_patch_is_the_cube_around_the_cell_with_the_section_in_the_middle
     assert values.shape == (1, 8, 8, 8)
     np.testing.assert_allclose(values[0], scaled, rtol=1e-5)
     assert np.flatnonzero(numbers.any(axis=(1, 2))).tolist() == [4, 6]  # inlines 6 and 8
-    assert (numbers[4, :4] == 1).all() and (numbers[4, 4:] == 2).all()
+    assert (numbers[4, :4] == 1).all()
+    assert (numbers[4, 4:] == 2).all()
 
 
 def test_that_volumes_are_reflected_beyond_the_cube_and_have_no_labels_there():
@@ -85,7 +86,7 @@ def test_that_volumes_are_reflected_beyond_the_cube_and_have_no_labels_there():
     values, numbers = picture.patch(0, 0, (8, 8, 8))
     np.testing.assert_array_equal(values[:, :4], values[:, 4:][:, ::-1])
     np.testing.assert_array_equal(values[:, :, :4], values[:, :, 4:][:, :, ::-1])
-    assert not numbers[:4].any() and not numbers[:, :4].any() and not numbers[..., :4].any()
+    assert not any(each.any() for each in (numbers[:4], numbers[:, :4], numbers[..., :4]))
     assert numbers[4, 4:, 4:].all()
 
 
@@ -98,7 +99,8 @@ def test_that_samples_stay_down_in_the_volumes_around_every_section():
     for picture in pictures(cube(values.copy()), store, *sections):
         volume = picture.patch(12, 12, (8, 8, 8))[0][0]
         assert (np.diff(volume, axis=1) > 0).all()
-        assert not np.diff(volume, axis=0).any() and not np.diff(volume, axis=2).any()
+        assert not np.diff(volume, axis=0).any()
+        assert not np.diff(volume, axis=2).any()
 
 
 def held_out(picture, first: int, stop: int, *, buffer: int = 0) -> PlaneSplit:
@@ -125,7 +127,7 @@ def test_that_held_out_logits_are_those_of_the_volume_around_in_parts_too():
     picture.split = held_out(picture, 10, 11)
     net = build(UNet3dSpec(depth=2, width=8, patch=32), 1, 2).eval()
     ((rows, columns, cost),) = picture.held_windows(net)
-    assert (rows, columns, cost) == (slice(0, 28), slice(0, 26), 24 * 26 * 28)
+    assert (rows, columns, cost) == (slice(0, 28), slice(0, 26), 2 * 24 * 26 * 28)
     found = picture.logits(net, (rows, columns), choose_device("cpu"))
     whole = picture.cube.volume((0, 2, 1), (slice(0, 24), rows, columns))[0]
     wide = np.pad(whole, [(0, 0), (0, 0), (0, 0), (0, 2)], mode="reflect")
@@ -142,7 +144,9 @@ def test_that_flips_move_values_and_labels_together_and_leave_samples_down():
     plain = CHANGES["seismic"]
     quiet = type(plain)(True, 0, 0, 0, 0, 0)
     random = torch.Generator().manual_seed(1)
-    changed, labels_too = augment_volumes(values.clone(), numbers.clone(), changes=quiet, random=random)
+    changed, labels_too = augment_volumes(
+        values.clone(), numbers.clone(), changes=quiet, random=random
+    )
     torch.testing.assert_close(changed[:, 0], (labels_too + 1).float())
     torch.testing.assert_close(changed.sum((2, 4)), values.sum((2, 4)))
     assert not torch.equal(changed, values)
@@ -163,7 +167,10 @@ def order(tmp_path, spec, source=None, store=None, **changes) -> Order:
 
 @pytest.mark.parametrize(
     "spec",
-    [TINY, LayersSpec(dims=3, patch=12, layers=(Convolution(channels=4, kernel=3, padding="same"),))],
+    [
+        TINY,
+        LayersSpec(dims=3, patch=12, layers=(Convolution(channels=4, kernel=3, padding="same"),)),
+    ],
     ids=["unet-3d", "layers"],
 )
 def test_that_a_network_on_volumes_is_trained_scored_and_saved(tmp_path, spec):
@@ -181,7 +188,7 @@ def test_that_a_section_alone_is_refused_in_words(tmp_path):
     )
     store = LabelStore((30, 40))
     store.write(Window((0, 0), (30, 40)), np.tile(np.uint8([1, 2]), (30, 20)))
-    with pytest.raises(BadRequest, match="Line is a single section.*volumes.*open a cube"):
+    with pytest.raises(BadRequest, match=r"Line is a single section.*volumes.*open a cube"):
         list(train(order(tmp_path, TINY, line, store)))
 
 
