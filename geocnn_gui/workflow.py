@@ -359,7 +359,7 @@ def material_in(
     UnreadableFile, LabelsMismatch, ModelMismatch, BadRequest
         When it cannot be read, or an option belongs to the other kind of input.
     """
-    from geocnn_gui.export.class_map import open_map
+    from geocnn_gui.export.class_map import ClassMap, open_map
     from geocnn_gui.export.table import Material
     from geocnn_gui.models.weights import read_card
     from geocnn_gui.project.material import open_material
@@ -375,7 +375,7 @@ def material_in(
         return
     classes = () if names is None else read_card(names).classes
     with open_map(path, data=data, confidence=confidence, classes=classes) as found:
-        yield Material(found.source, found, found.named)
+        yield Material(found.source, found, found.named if isinstance(found, ClassMap) else ())
 
 
 def export(order: Order, material: Material) -> Generator[Event]:
@@ -411,13 +411,13 @@ def _tell_extent(material: Material) -> Generator[Event]:
 
 def _save_seen(out: Path, material: Material) -> Generator[Event]:
     """Write beside a class map what its model had seen, where that is known."""
-    from geocnn_gui.export.class_map import ClassMap
+    from geocnn_gui.export.class_map import ClassMap, ValueMap
     from geocnn_gui.inference.map_files import passed_on
     from geocnn_gui.inference.store import PredictionStore
     from geocnn_gui.scoring.seen import SEEN_FILE, seen_beside, seen_path
 
     store = material.prediction
-    if isinstance(store, ClassMap) and store.source.path == store.files[0]:
+    if isinstance(store, ClassMap | ValueMap) and store.source.path == store.files[0]:
         if (seen := seen_beside(store.files[0], store.shape)[0]) is not None:
             passed_on(seen, store.source, out).save(seen_path(out))
             yield Saved(seen_path(out), "what the model had seen")

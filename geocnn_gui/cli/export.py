@@ -13,6 +13,7 @@ from geocnn_gui.cli.console import Outcome, follow, print_json
 from geocnn_gui.cli.options import SectionRange, SectionRangeType, json_option
 from geocnn_gui.data.colour_maps import COLOUR_MAPS
 from geocnn_gui.export.figure import FigureSpec
+from geocnn_gui.export.layers import target_of
 from geocnn_gui.export.table import FORMATS, Kind, Material, Order, kind_for
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _table() -> str:
 @click.option(
     "--what", type=_KindType(),
     help="What to write, by default what OUT's ending speaks of: classes, confidence, "
-    "probabilities, probability:CLASS, polygons, figure, labels or model.",
+    "probabilities, probability:CLASS, values, polygons, figure, labels or model.",
 )  # fmt: skip
 @click.option("--source", default="", help="Source of the project, by name, file name or id.")
 @click.option("--run", type=int, help="Run of the project whose model, or prediction, is meant.")
@@ -102,7 +103,7 @@ def export(
     """Write what INPUT holds to OUT; the ending says the format.
 
     INPUT is a project (its folder or project.json; the newest prediction in it, unless --source
-    or --run say otherwise) or a class map that `predict` wrote. A project that is open elsewhere
+    or --run say otherwise) or a map of classes or values that `predict` wrote. A project that is open elsewhere
     can be exported too. Ctrl-C stops; then nothing is written.
     """
     kind, name = what or (kind_for(out), "")
@@ -110,6 +111,8 @@ def export(
     with workflow.material_in(
         input, source=source, run=run, data=data, confidence=confidence, names=names
     ) as material:
+        if what is None and kind == "classes" and target_of(material.prediction) is not None:
+            kind = "values"
         order = Order(
             kind, out, _section(section, material.source), _class_id(name, material.classes),
             samples,

@@ -32,6 +32,8 @@ COLOUR_MAP_TITLES: dict[str, str] = {
     "cividis": "Cividis",
 }
 CONFIDENCE_MAP = "viridis"
+#: Of values that swing around 0.
+DIVERGING_MAP = "red-white-blue"
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Predictions that come from elsewhere than a store: map files, and one class of several."""
+"""Predictions that come from elsewhere than a store: maps in files, and one class of several."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geocnn_gui.data.source import Source, Window, open_source
+from geocnn_gui.data.statistics import estimate_statistics
 from geocnn_gui.errors import BadRequest
 from geocnn_gui.events import Event, Progress
 from geocnn_gui.export.layers import ModelPrediction, Prediction, slabs
 from geocnn_gui.labels.classes import Classes, by_id, classes_for
 from geocnn_gui.labels.files import Grid, grid_on, ids_on
 from geocnn_gui.labels.rasters import names_and_colors
+from geocnn_gui.labels.targets import TargetValues, target_on
+from geocnn_gui.models.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -79,6 +82,48 @@ class ClassMap:
         return tuple(sorted((*self.named, *classes_for(others)), key=lambda c: c.id))
 
 
+@dataclass(frozen=True, slots=True)
+class ValueMap:
+    """A map of values in a file, as a prediction on a source's grid; `files` is what is read."""
+
+    source: Source
+    target: Target
+    files: tuple[Path, ...]
+    _values: TargetValues = field(repr=False)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the cells per axis of the source."""
+        return self.source.shape
+
+    def read_values(self, window: Window) -> np.ndarray:
+        """Return values float32 (*window.size), NaN where there is none."""
+        return np.ascontiguousarray(self._values.read(window))
+
+    def read_classes(self, window: Window) -> np.ndarray:
+        """Return uint8 (*window.size): 1 where there is a value."""
+        return np.isfinite(self.read_values(window)).astype(np.uint8)
+
+    def read_confidence(self, window: Window) -> np.ndarray:
+        """Return float32 (*window.size): 1 where there is a value."""
+        return np.isfinite(self.read_values(window)).astype(np.float32)
+
+
+def _value_map(path: Path, label: Source, source: Source) -> ValueMap | None:
+    """Return a map of values, None where a file holds whole numbers as classes have, or data."""
+    picture = label.kind == "raster" and label.format not in _ARRAYS
+    if not picture or label.dtype.kind != "f" or len(label.bands) != 1:
+        return None
+    (facts,) = estimate_statistics(label)
+    middle = facts.median, facts.low, facts.high
+    if facts.minimum >= 0 and facts.maximum <= 254 and all(v == round(v) for v in middle):
+        return None
+    values = target_on(label, source)
+    name = label.bands[0].name or values.name
+    target = Target(name=name[:80], unit=values.unit, mean=facts.median, scale=facts.scale)
+    return ValueMap(source, target, (path,), values)
+
+
 @contextmanager
 def open_map(
     path: Path,
@@ -86,8 +131,8 @@ def open_map(
     data: Path | None = None,
     confidence: Path | None = None,
     classes: Classes = (),
-) -> Iterator[ClassMap]:
-    """Open a class map that a prediction was saved to, on its own grid or that of `data`.
+) -> Iterator[ClassMap | ValueMap]:
+    """Open a map of classes or values that was predicted, on its own grid or that of `data`.
 
     `classes` take the place of those that the file names. Confidence in a file of integers is
     in percent.
@@ -104,6 +149,9 @@ def open_map(
     with ExitStack() as files:
         label = files.enter_context(open_source(path))
         source = label if data is None else files.enter_context(open_source(data))
+        if confidence is None and (values := _value_map(path, label, source)) is not None:
+            yield values
+            return
         shares = None if confidence is None else files.enter_context(open_source(confidence))
         if shares is not None and confidence is not None and _classes_in(shares):
             raise _no_confidence(confidence, "its values are classes with names or colours")

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from geocnn_gui import __version__
-from geocnn_gui.data.colour_maps import CONFIDENCE_MAP, colour_table, rgb
+from geocnn_gui.data.colour_maps import CONFIDENCE_MAP, DIVERGING_MAP, colour_table, rgb
 from geocnn_gui.export.figure_axes import dress, extent_of, ratio_of
 from geocnn_gui.export.figure_layout import Parts, lay_out
 from geocnn_gui.labels.classes import by_id
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from geocnn_gui.export.figure import FigureSpec
     from geocnn_gui.export.figure_layers import Layers
     from geocnn_gui.labels.classes import Classes
+    from geocnn_gui.models.target import Target
 
 _INCH = 25.4
 _TEXT, _SMALL = 8.0, 7.0
@@ -139,11 +140,25 @@ def _levels(picture: Picture, band: int, limits: tuple[float, float]) -> np.ndar
 
 
 def _overlay_image(spec: FigureSpec, layers: Layers, classes: Classes) -> np.ndarray | None:
+    if layers.values is not None and layers.target is not None:
+        return _value_image(layers.values, layers.target, spec.overlay_opacity)
     if layers.confidence is None or layers.ids is None:
         return _id_image(layers.ids, classes, spec.overlay_opacity)
     levels = np.rint(np.clip(layers.confidence, 0, 1) * 255).astype(np.uint8)
     alpha = np.where(layers.ids > 0, round(255 * spec.overlay_opacity), 0).astype(np.uint8)
     return np.dstack([colour_table(CONFIDENCE_MAP)[levels], alpha])
+
+
+def _value_image(values: np.ndarray, target: Target, opacity: float) -> np.ndarray:
+    """Return RGBA uint8 of values between the target's limits; clear where there is none."""
+    low, high = target.limits
+    levels = np.rint(np.clip((np.nan_to_num(values) - low) / (high - low), 0, 1) * 255)
+    alpha = np.where(np.isfinite(values), round(255 * opacity), 0).astype(np.uint8)
+    return np.dstack([colour_table(_map_of(target))[levels.astype(np.uint8)], alpha])
+
+
+def _map_of(target: Target) -> str:
+    return DIVERGING_MAP if target.centred else CONFIDENCE_MAP
 
 
 def _id_image(ids: np.ndarray | None, classes: Classes, opacity: float) -> np.ndarray | None:
@@ -158,8 +173,11 @@ def _id_image(ids: np.ndarray | None, classes: Classes, opacity: float) -> np.nd
 
 
 def _add_colour_bar(figure: Figure, spec: FigureSpec, layers: Layers) -> Axes | None:
-    """Add a bar for confidence, or for the values of a single band."""
-    if layers.confidence is not None:
+    """Add a bar for predicted values, confidence, or the values of a single band."""
+    if layers.target is not None:
+        text = layers.target.title[:1].upper() + layers.target.title[1:]
+        table, limits, ends = _map_of(layers.target), layers.target.limits, "both"
+    elif layers.confidence is not None:
         table, limits, text, ends = CONFIDENCE_MAP, (0.0, 1.0), "Confidence", "neither"
     elif len(layers.bands) == 1:
         band = layers.source.bands[layers.bands[0]]

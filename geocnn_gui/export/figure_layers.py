@@ -12,6 +12,8 @@ from geocnn_gui.data import display
 from geocnn_gui.data.display import Stretch
 from geocnn_gui.data.source import Picture, Plane, Section, Source
 from geocnn_gui.data.statistics import estimate_statistics
+from geocnn_gui.export.layers import ValuePrediction
+from geocnn_gui.models.target import Target
 
 if TYPE_CHECKING:
     from geocnn_gui.data.source import Axis, Window
@@ -28,7 +30,7 @@ _AT_ONCE = 4_000_000
 class Layers:
     """The parts of a figure; `read_next` fills one after the other, `steps` times in all.
 
-    `ids`, `confidence` and `labels` are (rows, columns) of the window, thinned like each other;
+    `ids`, `confidence`, `values` (of `target`, NaN where not predicted) and `labels` are (rows, columns) of the window, thinned like each other;
     None where they are not shown.
     """
 
@@ -43,6 +45,8 @@ class Layers:
     stretch: Stretch = field(init=False)
     ids: np.ndarray | None = None
     confidence: np.ndarray | None = None
+    values: np.ndarray | None = None
+    target: Target | None = None
     labels: np.ndarray | None = None
 
     @property
@@ -133,6 +137,10 @@ def layers_of(
 
 
 def _read_prediction(layers: Layers, spec: FigureSpec, prediction: Prediction) -> None:
+    if isinstance(prediction, ValuePrediction) and prediction.target is not None:
+        layers.target = prediction.target
+        layers.values = layers.thinned(prediction.read_values)
+        return
     layers.ids = layers.thinned(prediction.read_classes)
     if spec.overlay == "confidence":
         layers.confidence = layers.thinned(prediction.read_confidence)

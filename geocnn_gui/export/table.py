@@ -12,7 +12,7 @@ from typing import Any, Literal
 from geocnn_gui.data.source import Section, Source
 from geocnn_gui.errors import BadRequest
 from geocnn_gui.events import Event, Progress, Saved
-from geocnn_gui.export.class_map import ClassMap, OneProbability
+from geocnn_gui.export.class_map import ClassMap, OneProbability, ValueMap
 from geocnn_gui.export.figure import FigureSpec
 from geocnn_gui.export.layers import Layer, Prediction, What, target_of
 from geocnn_gui.export.segy import Samples
@@ -157,7 +157,7 @@ class Material:
     @property
     def files(self) -> tuple[Path, ...]:
         """Return the files that are read, and other data."""
-        maps = self.prediction.files if isinstance(self.prediction, ClassMap) else ()
+        maps = self.prediction.files if isinstance(self.prediction, ClassMap | ValueMap) else ()
         known = (self.source.path, self.model, *maps, *self.others)
         return tuple(path for path in known if path is not None)
 

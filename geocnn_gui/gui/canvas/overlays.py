@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from geocnn_gui.data.colour_maps import CONFIDENCE_MAP
+from geocnn_gui.data.colour_maps import CONFIDENCE_MAP, DIVERGING_MAP
 from geocnn_gui.gui.canvas.index_item import aligned, thinned
 
 if TYPE_CHECKING:
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from geocnn_gui.scoring.compare import ErrorMap
 
 _AT_ONCE = 4_000_000
-_DIVERGING = "red-white-blue"
-#: Standard deviations of the target to both sides that the colours show, and how near to 0 its
-#: middle lies where values swing around that.
-_WIDE, _AROUND_0 = 2.5, 0.25
 
 
 #: Reads uint8 levels of a window, in the source's array order.
@@ -85,20 +81,18 @@ def value_limits(store: PredictionStore) -> tuple[float, float]:
     """Return the values of the first and last colour: around the middle of the training target."""
     target = store.target
     assert target is not None
-    if is_centred(store):
-        return -_WIDE * target.scale, _WIDE * target.scale
-    return target.mean - _WIDE * target.scale, target.mean + _WIDE * target.scale
+    return target.limits
 
 
 def is_centred(store: PredictionStore) -> bool:
     """Say whether values swing around 0, as amplitudes do."""
     target = store.target
-    return target is not None and abs(target.mean) < _AROUND_0 * target.scale
+    return target is not None and target.centred
 
 
 def value_map(store: PredictionStore | None) -> str:
     """Return the colour map of a prediction's values, or of its confidence."""
-    return _DIVERGING if store is not None and is_centred(store) else CONFIDENCE_MAP
+    return DIVERGING_MAP if store is not None and is_centred(store) else CONFIDENCE_MAP
 
 
 def picture_levels(read: Levels, plane: Plane, part: Part) -> np.ndarray:
