@@ -7,6 +7,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QToolButton
 
+from geocnn_gui.gui.widgets.curve_plot import CurvePlot
 from geocnn_gui.models.spec import SPECS
 from geocnn_gui.models.weights import read_card
 from geocnn_gui.training.spec import TrainingSpec
@@ -47,6 +48,8 @@ def test_that_a_column_of_a_table_is_learned_for_samples(qtbot, chosen):
     card = read_card(session.runs[0].model)
     assert card.target.name == "porosity"
     assert card.training.labelled_cells == {1: 30}
+    titles = {plot.accessibleName() for plot in window.findChildren(CurvePlot)}
+    assert "R², held out" in titles
 
 
 def test_that_fields_of_classes_say_why_they_do_not_count(chosen, qtbot):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from geocnn_gui.errors import GeoCNNError
 from geocnn_gui.gui.panels.model_words import title_of
 from geocnn_gui.gui.widgets.card import duration, grouped, plural
 from geocnn_gui.gui.widgets.compare_runs import ComparedRun
 from geocnn_gui.gui.widgets.run_tree import RunRow
 from geocnn_gui.models.spec import Spec
-from geocnn_gui.models.weights import TrainingSummary
+from geocnn_gui.models.weights import TrainingSummary, read_card
 from geocnn_gui.scoring.intervals import score_words
+from geocnn_gui.scoring.value_gain import ValueRun
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +82,18 @@ def compared(run: Run, epochs: tuple[EpochDone, ...]) -> ComparedRun:
     units = None if said is None else said.holdout_scores
     ends = {} if said is None else said.holdout_class_interval
     intervals = {names.get(i, f"Class {i}"): each for i, each in ends.items()}
-    return ComparedRun(run.title, facts, scores, settings, held, refit, units, intervals)
+    values = _value_run(run, said)
+    return ComparedRun(run.title, facts, scores, settings, held, refit, units, intervals, values)
+
+
+def _value_run(run: Run, said: TrainingSummary | None) -> ValueRun | None:
+    """Return what a run for values came to, None of one for classes or without its model."""
+    if said is None or not said.holdout_values or run.model is None:
+        return None
+    with suppress(GeoCNNError):
+        target = read_card(run.model).target
+        return None if target is None else ValueRun(target, said.holdout_value_scores)
+    return None
 
 
 def score_lines(record: RunRecord) -> list[str]:

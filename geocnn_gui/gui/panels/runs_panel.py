@@ -21,7 +21,7 @@ from geocnn_gui.gui.panels.run_rows import chosen_sentence, compared, held_runs,
 from geocnn_gui.gui.theme import colours, set_icon
 from geocnn_gui.gui.widgets.card import Card, button, duration, enable, label
 from geocnn_gui.gui.widgets.compare_runs import RUN_COLOURS, CompareRuns
-from geocnn_gui.gui.widgets.curve_plot import Band, Curve, CurvePlot, band_of
+from geocnn_gui.gui.widgets.curve_plot import Band, Curve, CurvePlot, band_of, score_title
 from geocnn_gui.gui.widgets.notes_dialog import NotesDialog
 from geocnn_gui.gui.widgets.run_tree import RunTree
 
@@ -369,7 +369,8 @@ class RunsPanel(Card):
         refit = tuple((e.epoch, e.loss) for e in epochs if e.stage == "refit")
         self._loss.show_curves((*loss, ("refit", c.muted, refit)), empty="")
         empty = "No score yet." if epochs else ""
-        self._iou.show_curves(tuple(iou), empty=empty, bands=tuple(bands))
+        title = score_title(e for e in epochs if e.stage == "holdout")
+        self._iou.show_curves(tuple(iou), empty=empty, bands=tuple(bands), title=title)
 
     def changeEvent(self, event: QEvent) -> None:
         """Draw the curves in the new theme's colours."""

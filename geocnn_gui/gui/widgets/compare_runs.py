@@ -20,9 +20,10 @@ from PySide6.QtWidgets import (
 from geocnn_gui.events import EpochDone, score_of
 from geocnn_gui.gui.theme import colours
 from geocnn_gui.gui.widgets.card import label
-from geocnn_gui.gui.widgets.curve_plot import Band, Curve, CurvePlot, band_of
+from geocnn_gui.gui.widgets.curve_plot import Band, Curve, CurvePlot, band_of, score_title
 from geocnn_gui.models.unit_scores import UnitScores
 from geocnn_gui.scoring.intervals import compare, score_words
+from geocnn_gui.scoring.value_gain import ValueRun, gain_words
 
 Epochs = tuple[EpochDone, ...]
 #: Told apart by colour-blind eyes too, on light and on dark ground.
@@ -35,6 +36,7 @@ class ComparedRun:
     """A run as it is compared: facts and settings in words, scores by class name, its epochs.
 
     A score of None is unknown; `intervals` are their 95 % intervals. `held` are the epochs of each held-out run, `refit` those of the fit to all labels.
+    `values` are those of a run that estimates values.
     """
 
     title: str
@@ -45,12 +47,17 @@ class ComparedRun:
     refit: Epochs = ()
     units: UnitScores | None = None
     intervals: dict[str, tuple[float, float] | None] = field(default_factory=dict)
+    values: ValueRun | None = None
 
 
 def differences(runs: tuple[ComparedRun, ...]) -> str:
     """Say what every run gains over the first, on the ground that both were scored on."""
     first, said = runs[0], []
     for run in runs[1:]:
+        if words := gain_words(first.values, run.values):
+            words = words.replace(" -", " \N{MINUS SIGN}").replace("(-", "(\N{MINUS SIGN}")
+            said.append(f"{run.title} against {first.title}: {words}.")
+            continue
         if first.units is None or run.units is None:
             continue
         found = compare(first.units, run.units)
@@ -118,7 +125,10 @@ class CompareRuns(QDialog):
                 bands.append((colour, band_of(held)))
             losses = [tuple((e.epoch, e.loss) for e in fit) for fit in run.held or (run.refit,)]
             loss += [("", colour, points) for points in losses]
-        self.iou.show_curves(tuple(iou), empty="No held-out score.", bands=tuple(bands))
+        title = score_title(epoch for run in runs for held in run.held for epoch in held)
+        self.iou.show_curves(
+            tuple(iou), empty="No held-out score.", bands=tuple(bands), title=title
+        )
         self.loss.show_curves(tuple(loss), empty="No epochs.")
 
 

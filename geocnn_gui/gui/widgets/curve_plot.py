@@ -52,14 +52,17 @@ class CurvePlot(QWidget):
         return self._bands
 
     def show_curves(
-        self, curves: tuple[Curve, ...], *, empty: str = "", bands: tuple[Band, ...] = ()
-    ) -> None:
+        self, curves: tuple[Curve, ...], *, empty: str = "", bands: tuple[Band, ...] = (),
+        title: str = "",
+    ) -> None:  # fmt: skip
         """Draw curves (name, "#rrggbb", ((epoch, value), ...)); `empty` is said where none has any.
 
-        `bands` are drawn behind them: ("#rrggbb", ((epoch, low, high), ...)).
+        A `title` takes the place of that before. `bands` are drawn behind them: ("#rrggbb", ((epoch, low, high), ...)).
         """
         self._curves, self._empty = tuple(c for c in curves if c[2]), empty
         self._bands = tuple(b for b in bands if b[1])
+        self._title = title or self._title
+        self.setAccessibleName(self._title)
         self.update()
 
     def sizeHint(self) -> QSize:
@@ -157,6 +160,12 @@ class CurvePlot(QWidget):
                 x = _place(area, xs, ys, (tick, ys[0])).x()
                 box = QRectF(x - 30, area.bottom() + 3, 60, 16)
                 painter.drawText(box, Qt.AlignmentFlag.AlignCenter, self._said(tick))
+
+
+def score_title(epochs: Iterable[EpochDone]) -> str:
+    """Name what `events.score_of` gives of these epochs."""
+    kinds = {"R²" if e.holdout_rmse is not None else "Mean IoU" for e in epochs}
+    return f"{' or '.join(sorted(kinds)) or 'Mean IoU'}, held out"
 
 
 def band_of(epochs: Iterable[EpochDone]) -> tuple[tuple[float, float, float], ...]:
