@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from geocnn_gui.data.samples import holds_samples
 from geocnn_gui.data.source import EXAMPLE_TARGETS, Source, Window, open_source
-from geocnn_gui.errors import GeoCNNError
+from geocnn_gui.errors import GeoCNNError, SeveralArrays
 from geocnn_gui.labels.book import LabelBook, pending_edits
 from geocnn_gui.labels.classes import LabelClass, new_class
 from geocnn_gui.labels.edit import LabelEdit
 from geocnn_gui.labels.files import LabelFile
 from geocnn_gui.labels.samples import own_classes, own_labels
 from geocnn_gui.models.layers.presets import PRESETS
-from geocnn_gui.project.home import is_example
+from geocnn_gui.project.home import default_folder, is_example
 from geocnn_gui.project.homes import entry_for
 from geocnn_gui.project.project import Project, SourceEntry
 from geocnn_gui.project.recent import remember
@@ -94,8 +94,8 @@ def open_work(path: str, choices: Mapping[str, str] | None = None) -> Opened:
         From the source, the project or its labels; nothing stays open then.
     """
     with ExitStack() as undo:
-        source = undo.enter_context(open_source(path, **(choices or {})))  # before a folder is made for it
-        project = undo.enter_context(Project.for_source(path, or_read=True))
+        source = undo.enter_context(_look(path, choices or {}))  # before a folder is made for it
+        project = undo.enter_context(Project.for_source(path, choices=choices, or_read=True))
         recovered = _recovered(project)
         entry, before, back, fresh = entry_for(project, path), "", False, not project.classes
         if entry is None:
@@ -121,6 +121,19 @@ def open_work(path: str, choices: Mapping[str, str] | None = None) -> Opened:
     )  # fmt: skip
 
 
+def _look(path: str, choices: Mapping[str, str]) -> Source:
+    """Open a file as asked; of several arrays the one that its project knows it by."""
+    try:
+        return open_source(path, **choices)
+    except SeveralArrays:
+        if choices or not (default_folder(path) / "project.json").exists():
+            raise
+        with Project.for_source(path, or_read=True) as project:
+            entry = entry_for(project, path)
+            kept = entry.choices if entry is not None else {}
+        return open_source(path, **kept)
+
+
 def _own(source: Source, labels: LabelBook) -> LabelFile | None:
     """Return the labels that a sample set brings along, where nothing is labelled yet."""
     if source.samples is None or not source.samples.labels.any() or labels.store.counts:
@@ -134,10 +147,7 @@ def _add(
     """Add a file to a project; say whether it is a removed source that came back."""
     gone = {stored.id for stored in removed_sources(project.folder)}
     gone -= {entry.id for entry in project.sources}
-    entry = project.add_source(path)
-    if choices and entry.id not in gone:
-        project.set_choices(entry.id, choices)
-        entry = project.source(entry.id)
+    entry = project.add_source(path, choices)
     return entry, entry.id in gone
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QSlider
+from PySide6.QtGui import QColor, QImage
+from PySide6.QtWidgets import QComboBox, QFileDialog, QLabel, QPushButton, QSlider
 
 from geocnn_gui.data.source import Window
 from geocnn_gui.gui.canvas.gallery.arrange import Facts, arrange
@@ -175,7 +176,7 @@ def test_that_a_chip_labels_what_is_selected(gallery, window, session, qtbot):
 
 
 def test_that_the_model_panel_takes_the_network_of_the_example_when_it_is_built_late(
-    session, qtbot
+    session, qtbot, open_and_wait
 ):
     open_and_wait(session, "example:patches", qtbot)
     net = session.model_spec
@@ -186,3 +187,79 @@ def test_that_the_model_panel_takes_the_network_of_the_example_when_it_is_built_
     assert session.training_spec.epochs == 240
     assert session.training_spec.batch == 0
     qtbot.waitUntil(lambda: not session.busy, timeout=10000)
+
+
+def test_that_the_label_panel_speaks_of_samples(gallery, window):
+    assert window.findChild(QLabel, "label_title").text() == "Say what each sample is"
+    assert window.findChild(QLabel, "label_title").isVisible()
+    assert window.findChild(QLabel, "label_sentence").text() == "40 labelled samples in 2 classes."
+
+
+def test_that_a_prediction_can_be_hidden_while_one_labels(predicted, session):
+    assert predicted.samples.told(3) == ("Label: mud", "Predicted: sand 0.95")
+    session.set_view(overlay_visible=False)
+    assert predicted.samples.told(3) == ("Label: mud",)
+    session.set_view(overlay_visible=True)
+    assert predicted.samples.told(3) == ("Label: mud", "Predicted: sand 0.95")
+
+
+def test_that_the_table_holds_labels_and_predictions(predicted, session, tmp_path, qtbot):
+    click(predicted, qtbot, 0, Qt.KeyboardModifier.ControlModifier)
+    qtbot.keyClick(predicted.grid, Qt.Key.Key_0)
+    session.start_export(tmp_path / "out.csv", "classes")
+    qtbot.waitUntil(lambda: session.job is None, timeout=10000)
+    rows = [line.split(",") for line in (tmp_path / "out.csv").read_text().splitlines()]
+    assert rows[0] == ["sample", "label", "class_id", "class", "confidence", "p mud", "p sand"]
+    assert rows[1][:4] == ["patch 0", "", "1", "mud"]
+    assert rows[4][:5] == ["patch 3", "mud", "2", "sand", "0.9490"]
+
+
+def test_that_a_folder_of_images_is_opened_from_the_menu(window, session, tmp_path, qtbot):
+    for number, name in enumerate(("mud", "sand")):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for i in range(3):
+            image = QImage(12, 12, QImage.Format.Format_RGB888)
+            image.fill(QColor(40 * i, 100 * number, 60))
+            assert image.save(str(tmp_path / "set" / name / f"{i}.png"))
+    window.findChild(object, "action_open_folder").trigger()
+    dialog = window.findChild(QFileDialog, "file_dialog")
+    assert dialog.fileMode() == QFileDialog.FileMode.Directory
+    with qtbot.waitSignals([session.source_changed, session.statistics_changed], timeout=20000):
+        dialog.fileSelected.emit(str(tmp_path / "set"))
+    dialog.close()
+    assert session.source.kind == "samples"
+    assert session.labels.store.counts == {1: 3, 2: 3}
+    gallery = window.findChild(object, "gallery")
+    qtbot.waitUntil(lambda: not gallery.busy and not session.busy, timeout=10000)
+    assert gallery._thumbs.kept == 6
+
+
+def test_that_one_of_several_arrays_is_chosen_and_remembered(
+    session, tmp_path, qtbot, open_and_wait
+):
+    path = tmp_path / "two.npz"
+    values = np.random.default_rng(0).normal(size=(12, 8, 8)).astype(np.float32)
+    np.savez(path, near=values, far=values + 5, labels=np.arange(12) % 2)
+    session.open_path(path)
+    qtbot.waitUntil(lambda: bool(session.said), timeout=10000)
+    message = session.said[-1]
+    assert message.text == "two.npz holds several arrays: which of them are the samples?"
+    with qtbot.waitSignals([session.source_changed, session.statistics_changed], timeout=20000):
+        dict(message.actions)["far"]()
+    assert session.source.choices["key"] == "far"
+    session.close_source()
+    open_and_wait(session, path, qtbot)
+    assert session.source.choices["key"] == "far"
+    assert session.source.samples.read(0).mean() > 3
+
+
+def test_that_the_cards_of_the_welcome_page_open_the_examples(window, session, qtbot):
+    card = window.findChild(QPushButton, "example_traces")
+    with qtbot.waitSignals([session.source_changed, session.statistics_changed], timeout=20000):
+        qtbot.mouseClick(card, Qt.MouseButton.LeftButton)
+    assert session.source.name == "Textbook traces"
+    assert session.model_spec.dims == 1
+    assert session.training_spec.epochs == 60
+    assert window.findChild(QPushButton, "example_denoise") is not None
+    gallery = window.findChild(object, "gallery")
+    qtbot.waitUntil(lambda: not gallery.busy and not session.busy, timeout=10000)

@@ -147,6 +147,8 @@ class ProjectPanel(Card):
         view = self._session.view
         value = view.labels_opacity if self._layer == "labels" else view.overlay_opacity
         self._opacity.setEnabled(usable)
+        for part in (self._opacity, self._opacity_label):  # samples have frames, no overlay
+            part.setVisible(self._session.cell_noun == "pixel")
         self._opacity.blockSignals(True)
         self._opacity.setValue(round(100 * value))
         self._opacity.blockSignals(False)
@@ -237,7 +239,10 @@ def _tip(entry: SourceEntry, shown: str) -> str:
 
 def facts(source: Source) -> str:
     """Say in a few lines what a source is, and what its reader had to guess."""
-    sizes = " × ".join(f"{axis.size:,}".replace(",", THIN_SPACE) for axis in source.axes)
+    sizes = _times([axis.size for axis in source.axes])
+    if (samples := source.samples) is not None:
+        each = f"{samples.size[0]} long" if samples.dims == 1 else _times(list(samples.size))
+        sizes = f"{_times([len(samples)])} samples, {each}"
     parts = [source.format, sizes]
     vertical = next((axis for axis in source.axes if axis.vertical), None)
     if vertical is not None:
@@ -247,6 +252,10 @@ def facts(source: Source) -> str:
     if source.spacing.pixel_size:
         parts.append(f"{source.spacing.pixel_size:g} m pixels")
     return "\n".join((" · ".join(parts), *source.notes))
+
+
+def _times(sizes: list[int]) -> str:
+    return " × ".join(f"{size:,}".replace(",", THIN_SPACE) for size in sizes)
 
 
 def _other_domain(source: Source) -> str:

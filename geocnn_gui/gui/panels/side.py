@@ -84,6 +84,7 @@ class SidePanel(Card):
         self._pages.insertWidget(index, _page(make(self._session, **options)))
         self._pages.removeWidget(empty)
         empty.deleteLater()
+        self._pages.setCurrentIndex(self.tabs.currentIndex())  # removing a page moves on to another
 
     def show_step(self, title: str) -> None:
         """Bring a step to the front, by its tab's text."""

@@ -142,7 +142,9 @@ class TrainPanel(QWidget):
         """Show a learning rate that was found, or set back."""
         rate, editor = self._session.training_spec.learning_rate, self._form.editor("learning_rate")
         if isinstance(editor, AutoNumber) and editor.value() != rate:
+            self._form.blockSignals(True)  # the rest of the form may not be that of the spec yet
             editor.set_value(rate)
+            self._form.blockSignals(False)
 
     def _on_noted(self, text: str) -> None:
         """Name the device that the run has found."""

@@ -8,9 +8,6 @@ import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPolygonF
 
-#: A trace whose peak is below this share of what is usual is not drawn to its full height.
-_QUIET = 0.25
-
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -73,7 +70,8 @@ def _wiggle(values: np.ndarray, look: Look) -> QImage:
     faint.setAlpha(46)
     room = height / len(values)
     values = np.nan_to_num(values - np.nanmean(values, axis=1, keepdims=True))
-    peak = max(float(np.abs(values).max()), _QUIET * _usual(look), 1e-30)
+    peak = max(float(np.abs(values).max()), 1e-30)
+    peak = max(peak, (peak * _usual(look)) ** 0.5)  # quiet ones look quieter, and can be seen
     for number, trace in enumerate(values):
         middle = (number + 0.5) * room
         lines = _envelope(trace / peak, width)

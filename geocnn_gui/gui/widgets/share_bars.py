@@ -69,7 +69,7 @@ class ShareBars(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         metrics, look = self.fontMetrics(), colours()
         widest = max((metrics.horizontalAdvance(row[0]) for row in self._rows), default=0)
-        names = min(widest + 4, self.width() // 3)
+        names = min(widest + 4, self.width() * 9 // 20)
         figures = max((metrics.horizontalAdvance(row[3]) for row in self._rows), default=0)
         room = max(10, self.width() - names - figures - 22)
         centre = Qt.AlignmentFlag.AlignVCenter

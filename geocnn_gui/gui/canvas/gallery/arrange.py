@@ -10,7 +10,7 @@ import numpy as np
 Order = Literal["file", "class", "unsure", "wrong"]
 #: Order -> how it is called.
 ORDERS: dict[Order, str] = {
-    "class": "By class", "file": "As in the file", "unsure": "Least sure first",
+    "file": "As in the file", "class": "By class", "unsure": "Least sure first",
     "wrong": "Wrong first",
 }  # fmt: skip
 #: Those that need a prediction.

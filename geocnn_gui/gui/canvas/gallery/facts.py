@@ -29,7 +29,8 @@ def facts_of(session: Session) -> Facts:
     whole = Window.whole((1, n))
     if session.labels is not None:
         labels = session.labels.store.read(whole)[0]
-    if store is None or store.target is not None or session.labels is None:
+    hidden = store is None or not session.view.overlay_visible
+    if hidden or store is None or store.target is not None or session.labels is None:
         return Facts(labels, nothing, labels, np.zeros(n, np.float32))
     truth = labels
     with suppress(GeoCNNError):

@@ -58,6 +58,7 @@ class Gallery(QWidget):
         self._labelling = False
         self._shown = -1
         self._drawn: tuple[object, ...] | None = None
+        self._overlaid = True
         self._later = QTimer(self, singleShot=True, interval=_LATER_MS)
         self._soon = QTimer(self, singleShot=True, interval=0)
         self._lay_out()
@@ -160,7 +161,7 @@ class Gallery(QWidget):
             return
         self._title.setText(source.name)
         self._title.setToolTip(str(source.path or ""))
-        self._order.setCurrentIndex(self._order.findData("class"))
+        self._order.setCurrentIndex(self._order.findData("file"))
         self._on_look()
         self._on_classes()
 
@@ -169,6 +170,9 @@ class Gallery(QWidget):
         if self._set is None:
             return
         session, view = self._session, self._session.view
+        if view.overlay_visible != self._overlaid:
+            self._overlaid = view.overlay_visible
+            self._on_prediction()
         key = (session.source, session.statistics, view.bands, view.low, view.high, view.gain,
                view.colour_map, colours().text)  # fmt: skip
         if key == self._drawn:
