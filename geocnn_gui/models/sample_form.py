@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def sample_input(
-    samples: Samples, index: int, form: tuple[int, int], statistics: tuple[BandStatistics, ...]
+    samples: Samples, index: int, form: tuple[int, ...], statistics: tuple[BandStatistics, ...]
 ) -> np.ndarray:
     """Return a sample as a network reads it: float32 (bands, *form), scaled, 0 without data.
 
@@ -33,7 +33,7 @@ def sample_input(
     return to_form(scaled, form, resize=samples.fit == "resize")
 
 
-def to_form(values: np.ndarray, form: tuple[int, int], *, resize: bool) -> np.ndarray:
+def to_form(values: np.ndarray, form: tuple[int, ...], *, resize: bool) -> np.ndarray:
     """Return float32 (bands, *form): the middle of `values`, mirrored where they are smaller.
 
     With `resize` they are first scaled to cover the form, both ways alike.
@@ -51,7 +51,7 @@ def to_form(values: np.ndarray, form: tuple[int, int], *, resize: bool) -> np.nd
     return np.ascontiguousarray(values, np.float32)
 
 
-def _scaled(values: np.ndarray, form: tuple[int, int]) -> np.ndarray:
+def _scaled(values: np.ndarray, form: tuple[int, ...]) -> np.ndarray:
     import torch
     from torch.nn import functional
 
@@ -80,7 +80,7 @@ def mean_output(net: SegmentationNet, inputs: Tensor) -> Tensor:
     return net.training_logits(inputs).float().flatten(2).mean(2)
 
 
-def form_note(samples: Samples, form: tuple[int, int]) -> str:
+def form_note(samples: Samples, form: tuple[int, ...]) -> str:
     """Say how samples come to a network's form; "" where they have it."""
     if samples.size == form:
         return ""

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geocnn_gui.data.source import Section, Source, Window
+from geocnn_gui.data.statistics import BandStatistics
 from geocnn_gui.errors import BadRequest
 from geocnn_gui.models.scaling import scale_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from geocnn_gui.data.statistics import BandStatistics
 
 #: Depth, rows and columns of a volume: which axis of the cube each is.
 Axes = tuple[int, int, int]

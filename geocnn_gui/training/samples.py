@@ -42,14 +42,14 @@ class SamplePicture(LabelledPicture):
         assert self.source.samples is not None
         self._set: Samples = self.source.samples
         self.samples, self.records = True, self._set.groups
-        self._inputs: dict[tuple[int, tuple[int, int]], np.ndarray] = {}
+        self._inputs: dict[tuple[int, tuple[int, ...]], np.ndarray] = {}
         self._room = _KEPT_VALUES
 
     def moved(self, row: int, column: int, move: tuple[int, int]) -> tuple[int, int]:
         """Return the cell itself: its neighbours are other samples."""
         return row, column
 
-    def patch(self, row: int, column: int, form: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    def patch(self, row: int, column: int, form: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         """Return a sample float32 (bands, *form) and its class number in every cell of (*form)."""
         number = self.training_labels(slice(row, row + 1), slice(column, column + 1))
         return self._input(column, form), np.broadcast_to(number, form).copy()
@@ -89,7 +89,7 @@ class SamplePicture(LabelledPicture):
         """Return log-probabilities (n, classes) of samples as the network reads them."""
         return log_shares(net, values)
 
-    def _input(self, index: int, form: tuple[int, int]) -> np.ndarray:
+    def _input(self, index: int, form: tuple[int, ...]) -> np.ndarray:
         """Return a sample as the network reads it, kept where there is room."""
         key = (index, form)
         if key not in self._inputs:
@@ -111,7 +111,7 @@ def picture_of(
     return kind(source, section, labels, statistics, lookup)
 
 
-def sample_notes(pictures: Sequence[LabelledPicture], form: tuple[int, int]) -> list[str]:
+def sample_notes(pictures: Sequence[LabelledPicture], form: tuple[int, ...]) -> list[str]:
     """Say how the samples among the pictures come to a network's form, each way once."""
     sets = [p.source.samples for p in pictures]
     notes = [form_note(each, form) for each in sets if each is not None]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from geocnn_gui.data.source import Window
 from geocnn_gui.errors import BadRequest
 from geocnn_gui.inference.tiles import pad_to_stride
 from geocnn_gui.models.volumes import (
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from geocnn_gui.data.source import Window
     from geocnn_gui.inference.device import Device
     from geocnn_gui.models.base import SegmentationNet
     from geocnn_gui.models.spec import ModelSpec
