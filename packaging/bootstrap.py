@@ -422,8 +422,12 @@ def run(arguments: list[str]) -> int:
 
 
 def test(arguments: list[str]) -> int:
-    """Run the test suite."""
-    return hand_over(["-m", "pytest", *arguments], cwd=ROOT, QT_QPA_PLATFORM="offscreen")
+    """Run the test suite, a process for each of up to four cores."""
+    spread = ["-n", "auto", "--maxprocesses", "4"]
+    return hand_over(
+        ["-m", "pytest", *spread, *arguments],
+        cwd=ROOT, QT_QPA_PLATFORM="offscreen", OMP_NUM_THREADS="1",
+    )  # fmt: skip
 
 
 COMMANDS = {"run": run, "test": test}

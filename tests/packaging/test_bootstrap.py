@@ -97,7 +97,9 @@ def test_that_testing_adds_the_tools_and_running_afterwards_keeps_them(script, m
     assert script.main(["test", "-k", "brush"]) == 0
     script.main(["run"])
     assert [install.endswith(".[test]") for install in machine.installs()] == [False, True]
-    assert (["-m", "pytest", "-k", "brush"], {"QT_QPA_PLATFORM": "offscreen"}) in machine.programs
+    spread = ["-n", "auto", "--maxprocesses", "4"]
+    where = {"QT_QPA_PLATFORM": "offscreen", "OMP_NUM_THREADS": "1"}
+    assert (["-m", "pytest", *spread, "-k", "brush"], where) in machine.programs
 
 
 def test_that_changed_pins_are_installed_over_the_environment(script, machine, display):
