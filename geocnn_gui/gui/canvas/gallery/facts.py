@@ -66,6 +66,6 @@ def told_of(session: Session, facts: Facts, words: Words, sample: int, place: st
         shares = tuple(
             (*words.theirs[i], float(v), f"{v:.3f}") for i, v in zip(ids, values, strict=True)
         )
-    text = f"{name}  {facts.confidence[sample]:.2f}" + ("  – not as labelled" if wrong else "")
+    text = f"{name}  {facts.confidence[sample]:.2f}" + (", wrong" if wrong else "")
     chosen = ids.index(number) if number in ids else -1
     return Told(told.name, told.record, place, told.label, text, wrong, shares, chosen)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, QSize, Qt, Signal
+import numpy as np
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, QPoint, QSize, Qt, Signal
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QListView
 
 if TYPE_CHECKING:
+    from PySide6.QtCore import QItemSelectionRange
     from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent
 
     from geocnn_gui.gui.canvas.gallery.tiles import SampleList, TilePainter
 
 _DIGITS = {Qt.Key(Qt.Key.Key_0 + n): n for n in range(10)}
+#: Of a selection in more pieces than this the rest is let go when the order changes.
+_MOST_RANGES = 2000
 
 
 def digit_of(event: QKeyEvent) -> int | None:
@@ -75,11 +79,28 @@ class Grid(QListView):
         last = ((self.verticalScrollBar().value() + view.height()) // tile.height() + 1) * columns
         return range(min(first, self._samples.rowCount()), min(last, self._samples.rowCount()))
 
-    def chosen(self) -> list[int]:
-        """Return the samples that are selected."""
-        ranges = self.selectionModel().selection()
-        rows = [row for each in ranges for row in range(each.top(), each.bottom() + 1)]
-        return [self._samples.sample(row) for row in sorted(rows)]
+    def chosen(self) -> np.ndarray:
+        """Return the samples that are selected, int64 in the order shown."""
+        parts = sorted((each.top(), each.bottom() + 1) for each in self._ranges())
+        order = self._samples.order
+        return np.concatenate([order[:0], *(order[top:stop] for top, stop in parts)])
+
+    @property
+    def chosen_count(self) -> int:
+        """Count the samples that are selected."""
+        return sum(each.height() for each in self._ranges())
+
+    def choose(self, samples: np.ndarray) -> None:
+        """Select these samples, where they are shown, and no others."""
+        marks = np.isin(self._samples.order, samples).astype(np.int8)
+        edges = np.flatnonzero(np.diff(np.r_[0, marks, 0])).reshape(-1, 2)[:_MOST_RANGES].tolist()
+        picked = QItemSelection()
+        for top, stop in edges:
+            picked.select(self._samples.index(top), self._samples.index(stop - 1))
+        self.selectionModel().select(picked, QItemSelectionModel.SelectionFlag.ClearAndSelect)
+
+    def _ranges(self) -> list[QItemSelectionRange]:
+        return list(self.selectionModel().selection())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Lay the tiles out anew."""

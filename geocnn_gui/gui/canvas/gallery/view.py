@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QItemSelectionModel, QPoint, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from geocnn_gui.data import display
@@ -263,9 +263,10 @@ class Gallery(QWidget):
             return
         order: Order = self._order.currentData()
         found = arrange(facts, order, self._class.currentData(), self._marked)
-        kept = set(self.grid.chosen()) if len(self.samples.order) else set()
+        kept = self.grid.chosen()
         self.samples.show_samples(found, samples.names)
-        self._choose(kept)
+        if len(kept):
+            self.grid.choose(kept)
         self._lay_out_tiles()
         n = len(samples)
         noun = "trace" if samples.dims == 1 else "sample"
@@ -274,13 +275,6 @@ class Gallery(QWidget):
         self._picked.setVisible(self._marked is not None)
         self._show_hint()
         self._show_one()
-
-    def _choose(self, samples: set[int]) -> None:
-        """Select these samples again, where they are shown."""
-        model = self.grid.selectionModel()
-        for row in (self.samples.row_of(sample) for sample in list(samples)[:1000]):
-            if row >= 0:
-                model.select(self.samples.index(row), QItemSelectionModel.SelectionFlag.Select)
 
     def _tile(self) -> QSize:
         samples = self._set
@@ -305,7 +299,7 @@ class Gallery(QWidget):
         self._thumbs.want([self.samples.sample(row) for row in rows])
 
     def _show_hint(self) -> None:
-        chosen, why = len(self.grid.chosen()), self._session.why_read_only()
+        chosen, why = self.grid.chosen_count, self._session.why_read_only()
         if why:
             text = why
         elif chosen > 1:
@@ -395,13 +389,13 @@ class Gallery(QWidget):
     def label_chosen(self, number: int) -> None:
         """Give what is selected, or shown large, a class; one step of undo."""
         session = self._session
-        chosen = [self.shown] if self.shown >= 0 else self.grid.chosen()
-        if session.source is None or not chosen:
+        chosen = np.array([self.shown]) if self.shown >= 0 else self.grid.chosen()
+        if session.source is None or not len(chosen):
             session.set_current_class(number)
             return
-        low, high = min(chosen), max(chosen)
+        low, high = int(chosen.min()), int(chosen.max())
         mask = np.zeros((1, high - low + 1), bool)
-        mask[0, np.array(chosen) - low] = True
+        mask[0, chosen - low] = True
         self._labelling = True
         try:
             session.paint(session.section, slice(0, 1), slice(low, high + 1), mask, number)
@@ -409,7 +403,7 @@ class Gallery(QWidget):
             self._labelling = False
 
     def _show_menu(self, at: QPoint) -> None:
-        if not self.grid.chosen() or self._session.why_read_only():
+        if not self.grid.chosen_count or self._session.why_read_only():
             return
         menu = QMenu(self)
         menu.setObjectName("gallery_menu")
