@@ -263,3 +263,14 @@ def test_that_the_cards_of_the_welcome_page_open_the_examples(window, session, q
     assert window.findChild(QPushButton, "example_denoise") is not None
     gallery = window.findChild(object, "gallery")
     qtbot.waitUntil(lambda: not gallery.busy and not session.busy, timeout=10000)
+
+
+def test_that_shift_selects_all_between(gallery, session, qtbot):
+    columns = gallery.grid.rows_in_view().stop // 2
+    click(gallery, qtbot, 2, Qt.KeyboardModifier.ControlModifier)
+    click(gallery, qtbot, columns, Qt.KeyboardModifier.ShiftModifier)
+    assert gallery.grid.chosen().tolist() == list(range(2, columns + 1))
+    qtbot.keyClick(gallery.grid, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+    assert gallery.grid.chosen_count == N
+    qtbot.keyClick(gallery.grid, Qt.Key.Key_End)
+    assert gallery.grid.chosen().tolist() == [N - 1]

@@ -5,14 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QItemSelection, QItemSelectionModel, QPoint, QSize, Qt, Signal
-from PySide6.QtWidgets import QAbstractItemView, QApplication, QListView
+from PySide6.QtCore import (
+    QItemSelection,
+    QItemSelectionModel,
+    QModelIndex,
+    QPoint,
+    QRect,
+    QSize,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import QPainter, QRegion
+from PySide6.QtWidgets import QAbstractItemView, QApplication, QFrame, QStyle, QStyleOptionViewItem
 
 if TYPE_CHECKING:
-    from PySide6.QtCore import QItemSelectionRange
-    from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent
+    from PySide6.QtCore import QEvent, QItemSelectionRange, QPersistentModelIndex
+    from PySide6.QtGui import QKeyEvent, QMouseEvent, QPaintEvent, QResizeEvent
 
     from geocnn_gui.gui.canvas.gallery.tiles import SampleList, TilePainter
+
+    Index = QModelIndex | QPersistentModelIndex
 
 _DIGITS = {Qt.Key(Qt.Key.Key_0 + n): n for n in range(10)}
 #: Of a selection in more pieces than this the rest is let go when the order changes.
@@ -25,8 +37,8 @@ def digit_of(event: QKeyEvent) -> int | None:
     return None if held else _DIGITS.get(Qt.Key(event.key()))
 
 
-class Grid(QListView):
-    """Tiles in rows; of many only those in view are painted.
+class Grid(QAbstractItemView):
+    """Tiles in rows; where they lie is reckoned, so that it does not matter how many there are.
 
     Signals
     -------
@@ -44,20 +56,21 @@ class Grid(QListView):
         self.setAccessibleName("Samples")
         self._samples, self._painter = samples, painter
         self._picture, self._lines, self._pressed = QSize(112, 112), 1, QPoint()
+        self._mouse = QPoint(-1, -1)
         self.setModel(samples)
         self.setItemDelegate(painter)
-        self.setFlow(QListView.Flow.LeftToRight)
-        self.setWrapping(True)
-        self.setUniformItemSizes(True)
-        self.setResizeMode(QListView.ResizeMode.Adjust)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setFrameShape(QListView.Shape.NoFrame)
+        self.setFrameShape(QFrame.Shape.NoFrame)
         self.setMouseTracking(True)
         self.viewport().setAutoFillBackground(False)
-        self.verticalScrollBar().valueChanged.connect(lambda _: self.moved.emit())
+        self.verticalScrollBar().valueChanged.connect(self._on_scrolled)
+
+    def _on_scrolled(self) -> None:
+        self.viewport().update()
+        self.moved.emit()
 
     def lay_out(self, picture: QSize, *, lines: int) -> None:
         """Show pictures of that size, with so many lines of text under each."""
@@ -67,17 +80,145 @@ class Grid(QListView):
     def _fit(self) -> None:
         width = self.viewport().width() - 1
         self._painter.fit(width, self._picture, lines=self._lines)
-        self.setGridSize(self._painter.tile)
-        self.verticalScrollBar().setSingleStep(self._painter.tile.height() // 3)
+        self._scroll_range()
+        self.viewport().update()
         self.moved.emit()
+
+    @property
+    def _columns(self) -> int:
+        return max(1, (self.viewport().width() - 1) // self._painter.tile.width())
+
+    def _scroll_range(self) -> None:
+        lines = -(-self._samples.rowCount() // self._columns)
+        height, view = self._painter.tile.height(), self.viewport().height()
+        bar = self.verticalScrollBar()
+        bar.setRange(0, max(0, lines * height - view))
+        bar.setPageStep(view)
+        bar.setSingleStep(height // 3)
 
     def rows_in_view(self) -> range:
         """Return the rows of which something can be seen."""
-        tile, view = self._painter.tile, self.viewport()
-        columns = max(1, (view.width() - 1) // tile.width())
-        first = self.verticalScrollBar().value() // tile.height() * columns
-        last = ((self.verticalScrollBar().value() + view.height()) // tile.height() + 1) * columns
-        return range(min(first, self._samples.rowCount()), min(last, self._samples.rowCount()))
+        height, top = self._painter.tile.height(), self.verticalOffset()
+        first = top // height * self._columns
+        last = ((top + self.viewport().height()) // height + 1) * self._columns
+        count = self._samples.rowCount()
+        return range(min(first, count), min(last, count))
+
+    # -- what Qt asks of a view ----------------------------------------------------------------
+
+    def reset(self) -> None:
+        """Begin again with other samples."""
+        super().reset()
+        self._scroll_range()
+
+    def visualRect(self, index: Index) -> QRect:
+        """Return where a tile lies in the viewport."""
+        if not index.isValid():
+            return QRect()
+        tile, (line, column) = self._painter.tile, divmod(index.row(), self._columns)
+        return QRect(column * tile.width(), line * tile.height() - self.verticalOffset(),
+                     tile.width(), tile.height())  # fmt: skip
+
+    def indexAt(self, point: QPoint) -> QModelIndex:
+        """Return the tile at a point of the viewport."""
+        tile = self._painter.tile
+        column, line = (
+            point.x() // tile.width(),
+            (point.y() + self.verticalOffset()) // tile.height(),
+        )
+        row = line * self._columns + column
+        inside = 0 <= column < self._columns and 0 <= row < self._samples.rowCount()
+        return self._samples.index(row) if inside else QModelIndex()
+
+    def scrollTo(self, index: Index, hint: object = None) -> None:
+        """Scroll until a tile is seen whole."""
+        box, bar = self.visualRect(index), self.verticalScrollBar()
+        if box.top() < 0:
+            bar.setValue(bar.value() + box.top())
+        elif box.bottom() > self.viewport().height():
+            bar.setValue(bar.value() + box.bottom() - self.viewport().height())
+
+    def moveCursor(self, action: object, modifiers: object) -> QModelIndex:
+        """Return the tile that an arrow, Page or Home leads to."""
+        kind = QAbstractItemView.CursorAction
+        page = max(1, self.viewport().height() // self._painter.tile.height()) * self._columns
+        last, row = self._samples.rowCount() - 1, max(self.currentIndex().row(), 0)
+        steps = {
+            kind.MoveLeft: -1, kind.MovePrevious: -1, kind.MoveRight: 1, kind.MoveNext: 1,
+            kind.MoveUp: -self._columns, kind.MoveDown: self._columns,
+            kind.MovePageUp: -page, kind.MovePageDown: page,
+            kind.MoveHome: -row, kind.MoveEnd: last - row,
+        }  # fmt: skip
+        step = steps.get(action, 0)  # type: ignore[call-overload]
+        there = row + step
+        return self._samples.index(there if 0 <= there <= last else row)
+
+    def horizontalOffset(self) -> int:
+        """Return 0: there is nothing beside."""
+        return 0
+
+    def verticalOffset(self) -> int:
+        """Return how far down the tiles are scrolled, in pixels."""
+        return self.verticalScrollBar().value()
+
+    def isIndexHidden(self, index: Index) -> bool:
+        """Say that no tile is hidden."""
+        return False
+
+    def setSelection(self, rect: QRect, command: object) -> None:
+        """Select the tiles that a rectangle of the viewport touches; with Shift all between its ends."""
+        ends = self.indexAt(rect.topLeft()), self.indexAt(rect.bottomRight())
+        shift = QApplication.keyboardModifiers() & Qt.KeyboardModifier.ShiftModifier
+        if shift and all(end.isValid() for end in ends):  # all between, as in a list
+            run = QItemSelection(*sorted(ends, key=lambda end: end.row()))
+            self.selectionModel().select(run, command)  # type: ignore[call-overload]
+            return
+        tile, box = self._painter.tile, rect.normalized()
+        first, last = (max(0, min(x // tile.width(), self._columns - 1)) for x in
+                       (box.left(), box.right()))  # fmt: skip
+        lines = range(max(0, (box.top() + self.verticalOffset()) // tile.height()),
+                      (box.bottom() + self.verticalOffset()) // tile.height() + 1)  # fmt: skip
+        picked, count = QItemSelection(), self._samples.rowCount()
+        for line in lines:
+            start, stop = line * self._columns + first, min(line * self._columns + last, count - 1)
+            if start <= stop:
+                picked.select(self._samples.index(start), self._samples.index(stop))
+        self.selectionModel().select(picked, command)  # type: ignore[call-overload]
+
+    def visualRegionForSelection(self, selection: object) -> QRegion:
+        """Return the whole viewport: it is painted quickly."""
+        return QRegion(self.viewport().rect())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the tiles in view."""
+        painter, option = QPainter(self.viewport()), QStyleOptionViewItem()
+        self.initViewItemOption(option)
+        chosen, under = self.selectionModel(), self.indexAt(self._mouse)
+        plain = option.state & ~(QStyle.StateFlag.State_Selected | QStyle.StateFlag.State_MouseOver)  # type: ignore[attr-defined]
+        for row in self.rows_in_view():
+            index = self._samples.index(row)
+            option.rect = self.visualRect(index)  # type: ignore[attr-defined]
+            option.state = plain  # type: ignore[attr-defined]
+            if chosen.isSelected(index):
+                option.state |= QStyle.StateFlag.State_Selected  # type: ignore[attr-defined]
+            if row == under.row():
+                option.state |= QStyle.StateFlag.State_MouseOver  # type: ignore[attr-defined]
+            self._painter.paint(painter, option, index)
+        painter.end()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Light up the tile under the mouse."""
+        self._mouse = event.position().toPoint()
+        self.viewport().update()
+        super().mouseMoveEvent(event)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Let the light go out."""
+        self._mouse = QPoint(-1, -1)
+        self.viewport().update()
+        super().leaveEvent(event)
+
+    # -- what is selected ----------------------------------------------------------------------
 
     def chosen(self) -> np.ndarray:
         """Return the samples that are selected, int64 in the order shown."""
