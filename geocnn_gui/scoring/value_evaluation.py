@@ -66,9 +66,9 @@ class ValueComparison:
 
     def __init__(self, middle: float) -> None:
         self._middle = middle
-        self._sums = {ground: nothing() for ground in _GROUNDS}
-        self._bias = dict.fromkeys(_GROUNDS, 0.0)
-        self._missing = dict.fromkeys(_GROUNDS, 0)
+        self._sums: dict[int, np.ndarray] = {ground: nothing() for ground in _GROUNDS}
+        self._bias: dict[int, float] = dict.fromkeys(_GROUNDS, 0.0)
+        self._missing: dict[int, int] = dict.fromkeys(_GROUNDS, 0)
 
     def add(self, truth: np.ndarray, found: np.ndarray, ground: np.ndarray | None) -> None:
         """Take true and predicted values of a window, and the values of a `Ground` there."""

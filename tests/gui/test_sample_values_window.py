@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QToolButton
+from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QPushButton, QToolButton
 
 from geocnn_gui.gui.widgets.curve_plot import CurvePlot
 from geocnn_gui.models.spec import SPECS
@@ -32,7 +32,7 @@ def chosen(qtbot, window, tmp_path, open_and_wait):
     return window
 
 
-def test_that_a_column_of_a_table_is_learned_for_samples(qtbot, chosen):
+def test_that_a_column_of_a_table_is_learned_for_samples(qtbot, chosen, tmp_path):
     window, session = chosen, chosen.session
     columns = window.findChild(QComboBox, "target_band")
     assert [columns.itemText(i) for i in range(3)] == ["1  name", "2  depth", "3  porosity"]
@@ -48,6 +48,14 @@ def test_that_a_column_of_a_table_is_learned_for_samples(qtbot, chosen):
     card = read_card(session.runs[0].model)
     assert card.target.name == "porosity"
     assert card.training.labelled_cells == {1: 30}
+    qtbot.waitUntil(lambda: session.job is None and session.prediction is not None, timeout=60_000)
+    session.set_step("Score")
+    qtbot.mouseClick(window.findChild(QPushButton, "score_target"), Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: session.value_score is not None, timeout=60_000)
+    assert session.value_score.evaluation.figures.cells == 30
+    session.start_export(tmp_path / "out.csv", session.main_kind("classes"))
+    qtbot.waitUntil(lambda: session.job is None, timeout=60_000)
+    assert (tmp_path / "out.csv").read_text().splitlines()[0] == "sample,porosity"
     titles = {plot.accessibleName() for plot in window.findChildren(CurvePlot)}
     assert "R², held out" in titles
 
