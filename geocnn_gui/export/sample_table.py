@@ -62,7 +62,13 @@ def export_table(
             shares = _shares(layer, window)
             given = labels.read(window)[0]
             for i, number in enumerate(ids.tolist()):
-                row: list[object] = [samples.names[start + i], ours.get(int(given[i]), ""), "", "", ""]
+                row: list[object] = [
+                    samples.names[start + i],
+                    ours.get(int(given[i]), ""),
+                    "",
+                    "",
+                    "",
+                ]
                 if number:
                     row[2:] = [number, names.get(number, f"Class {number}"), f"{confidence[i]:.4f}"]
                 writer.writerow(row + [f"{v:.6f}" if number else "" for v in shares[:, i]])

@@ -105,9 +105,7 @@ class Session(Placing):
         self._open_again = lambda more: self.add_path(path, **{**choices, **more})
         self._open(
             lambda: open_source(key, **choices),
-            lambda source: self._join(
-                source, lambda: opening.place(project, key, source, choices)
-            ),
+            lambda source: self._join(source, lambda: opening.place(project, key, source, choices)),
             key,
         )
 
@@ -115,11 +113,12 @@ class Session(Placing):
         if not isinstance(problem, SeveralArrays):
             super()._on_problem(problem)
             return
-        again, what = self._open_again, "the samples" if problem.choice == "key" else "their labels"
+        again, choice = self._open_again, problem.choice
+        what = "the samples" if choice == "key" else "their labels"
         self.tell(
             f"{problem.path.name} holds several arrays: which of them are {what}?", "warning",
             actions=tuple(
-                (name, lambda name=name: again({problem.choice: name}))
+                (name, lambda name=name: again({choice: name}))
                 for name in problem.names[:_MOST_NAMES]
             ),
         )  # fmt: skip

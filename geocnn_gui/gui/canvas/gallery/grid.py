@@ -241,7 +241,8 @@ class Grid(QAbstractItemView):
         self.selectionModel().select(picked, QItemSelectionModel.SelectionFlag.ClearAndSelect)
 
     def _ranges(self) -> list[QItemSelectionRange]:
-        return list(self.selectionModel().selection())
+        picked = self.selectionModel().selection()
+        return [picked.at(at) for at in range(picked.count())]
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Lay the tiles out anew."""

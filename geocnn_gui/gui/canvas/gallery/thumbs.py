@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from PySide6.QtGui import QImage
 
+    from geocnn_gui.data.samples import Samples
     from geocnn_gui.data.source import Source
     from geocnn_gui.gui.canvas.reader import Reader
     from geocnn_gui.gui.in_use import InUse
@@ -100,7 +101,7 @@ class Thumbs(QObject):
         self._ask()
 
 
-def drawn_small(samples, index: int, side: int, look: Look) -> QImage | None:
+def drawn_small(samples: Samples, index: int, side: int, look: Look) -> QImage | None:
     """Draw a sample no finer than `side` cells across; None where it is damaged."""
     try:
         values = samples.read(index) if samples.dims == 1 else samples.read_small(index, side)
