@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from PySide6.QtCore import Signal
 
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from geocnn_gui.events import Event
 
 
+#: A target, the names of its file's bands or columns, and what is missing in it.
+Looked: TypeAlias = tuple[StoredTarget, tuple[str, ...], tuple[str, ...]]
+
+
 @dataclass(frozen=True, eq=False)
 class ValueScore:
     """Figures of predicted values, and in words what the true ones were."""
@@ -40,6 +44,7 @@ class ValueScore:
     evaluation: ValueEvaluation
     against: str
     store: PredictionStore
+    cells: str = "pixels"
 
 
 class Targeting(RunList):
@@ -84,7 +89,7 @@ class Targeting(RunList):
             return
         path = str(path)
 
-        def look() -> tuple[StoredTarget, tuple[str, ...]]:
+        def look() -> Looked:
             if source.samples is not None:
                 return _look_at_table(Path(path), source.samples, project.folder)
             with open_source(path) as file:
@@ -92,12 +97,14 @@ class Targeting(RunList):
                 band = 0 if several else None
                 found = target_on(file, source, band=band)
                 names = tuple(each.name for each in file.bands) if several else ()
-                return target_at(path, project.folder, band=band, unit=found.unit), names
+                return target_at(path, project.folder, band=band, unit=found.unit), names, ()
 
-        def done(answer: tuple[StoredTarget, tuple[str, ...]]) -> None:
+        def done(answer: Looked) -> None:
             if self.project is project and self.entry_id == entry:
-                stored, self.target_bands = answer
+                stored, self.target_bands, notes = answer
                 self._set_target(stored)
+                if notes:
+                    self.tell(" ".join(notes))
 
         name = path if is_example(path) else Path(path).name
         self._work_on(source, look, done, f"Reading {name}")
@@ -171,7 +178,8 @@ class Targeting(RunList):
             learned = store.target
             unit = truth.unit or (learned.unit if learned is not None else "")
             evaluation = value_evaluation_of(comparison, (truth.name, unit), seen, note)
-        self._found = ValueScore(evaluation, target.title, store)
+        cells = "pixels" if source.samples is None else "samples"
+        self._found = ValueScore(evaluation, target.title, store, cells)
 
     def _on_job_ended(self, outcome: str) -> None:
         work = self.work
@@ -187,13 +195,12 @@ class Targeting(RunList):
             self.value_scored.emit()
 
 
-def _look_at_table(
-    path: Path, samples: Samples, folder: Path
-) -> tuple[StoredTarget, tuple[str, ...]]:
+def _look_at_table(path: Path, samples: Samples, folder: Path) -> Looked:
     """Return a table as the target of samples: its first column of numbers, and all titles."""
     places = value_columns(path, samples.names)
     found = values_on(path, samples.names, column=places[0] if places else None)
-    return target_at(str(path), folder, band=found.place), read_table(path).titles
+    target = target_at(str(path), folder, band=found.place)
+    return target, read_table(path).titles, found.notes
 
 
 def _bands_of(path: str, source: Source) -> tuple[str, ...]:

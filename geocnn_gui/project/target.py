@@ -51,9 +51,10 @@ class StoredTarget(BaseModel):
 
     @property
     def title(self) -> str:
-        """Name the file, and the band where there is a choice."""
+        """Name the file, and the band or column where there is a choice."""
         name = self.path if is_example(self.path) else Path(self.path).name
-        return name if self.band is None else f"{name}, band {self.band + 1}"
+        what = "column" if name.lower().endswith((".csv", ".txt")) else "band"
+        return name if self.band is None else f"{name}, {what} {self.band + 1}"
 
 
 @contextmanager

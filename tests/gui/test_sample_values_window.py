@@ -21,6 +21,7 @@ def chosen(qtbot, window, tmp_path, open_and_wait):
     patches = random.normal(0, 0.05, (30, 20, 20)) + values[:, None, None]
     np.savez(tmp_path / "set.npz", patches=patches.astype("f4"), labels=np.arange(30) % 2)
     rows = [f"patch {i},{100 - i},{v:.4f}" for i, v in enumerate(values)]
+    rows[4] = "patch 4,,0.5"
     (tmp_path / "wells.csv").write_text("\n".join(["name,depth,porosity", *rows]))
     open_and_wait(window.session, tmp_path / "set.npz", qtbot)
     qtbot.mouseClick(window.findChild(QToolButton, "learn_what_value"), Qt.MouseButton.LeftButton)
@@ -37,6 +38,8 @@ def test_that_a_column_of_a_table_is_learned_for_samples(qtbot, chosen, tmp_path
     columns = window.findChild(QComboBox, "target_band")
     assert [columns.itemText(i) for i in range(3)] == ["1  name", "2  depth", "3  porosity"]
     assert columns.currentIndex() == 1
+    assert "no number for 1 of 30 samples, which are left out: patch 4" in session.said[-1].text
+    assert session.target.title == "wells.csv, column 2"
     columns.activated.emit(2)
     session.set_specs(
         model=SPECS["cnn"](patch=20),

@@ -84,7 +84,7 @@ def _sentence(score: ValueScore) -> str:
     """Say what was compared, in which unit, and how many pixels."""
     evaluation = score.evaluation
     unit, figures = evaluation.unit, evaluation.figures
-    text = f"Against {score.against}, {grouped(figures.cells)} pixels"
+    text = f"Against {score.against}, {grouped(figures.cells)} {score.cells}"
     text += f"; RMSE and MAE in {unit}, PSNR in dB" if unit else "; PSNR in dB"
     missing = f" {grouped(figures.missing)} have no prediction." if figures.missing else ""
     return f"{text}; bias {_text(figures.bias)} {unit}".rstrip() + f".{missing}"
