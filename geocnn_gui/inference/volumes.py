@@ -206,7 +206,7 @@ class _Writer:
         if shares is None:
             return
         named, confidence = self.naming.name(shares)
-        each = from_volume(shares.cpu().numpy(), self.axes) if self.out.has_probabilities else None
+        each = from_volume(shares.numpy(), self.axes) if self.out.has_probabilities else None
         self.out.write(
             window_of(self.axes, volume.own), from_volume(np.where(live, named, 0), self.axes),
             from_volume(confidence, self.axes), each,
@@ -233,7 +233,7 @@ class VolumeEngine:
         yield from notes
 
     def shares(self, values: np.ndarray) -> Tensor:
-        """Return probabilities float32 (classes, *size) of values (bands, *size)."""
+        """Return probabilities float32 (classes, *size) of values (bands, *size), in main memory."""
         return self.persist(lambda: self._shares(values))
 
     def logits(self, values: np.ndarray) -> Tensor:
@@ -270,7 +270,7 @@ class VolumeEngine:
         ways = [self.logits(values)]
         if self._flips:
             ways.append(self.logits(values[..., ::-1]).flip(-1))
-        return shares_of(ways)
+        return shares_of(ways).cpu()  # beside those that another device may have given
 
     def blended(self, values: np.ndarray, side: int) -> Tensor:
         """Return probabilities (classes, *size) of overlapping volumes of about `side`."""
@@ -285,7 +285,7 @@ class VolumeEngine:
             blender.keep(number, self._pass(values[(slice(None), *volume.wide)]))
             shares = blender.blend(number)
             assert shares is not None
-            whole[(slice(None), *volume.own)] = shares.cpu()
+            whole[(slice(None), *volume.own)] = shares
             blender.drop(number)
         return whole
 
@@ -337,7 +337,7 @@ def check_volumes(
         raise BadRequest("The middle of the cube has no live data", "check another file")
     engine = VolumeEngine(net, device, spec, sides_of(box), len(card.named))
     yield Progress(0, 0, f"One pass over {_cells(box)} cells")
-    truth = engine.shares(values).cpu()
+    truth = engine.shares(values)
     side = min(plan.core + plan.overlap, max(sides_of(box)) // 2)
     side = max(2 * net.stride, side // net.stride * net.stride)
     yield Progress(0, 0, f"Volumes of {side} of the same cells")
