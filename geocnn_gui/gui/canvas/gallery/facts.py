@@ -52,7 +52,7 @@ def told_of(session: Session, facts: Facts, words: Words, sample: int, place: st
     assert source is not None
     assert source.samples is not None
     groups = source.samples.groups
-    record = f"Record {int(groups[sample])}" if groups is not None else ""
+    record = f"Record {int(groups[sample]) + 1}" if groups is not None else ""
     told = Told(source.samples.names[sample], record, place, int(facts.labels[sample]))
     number = int(facts.predicted[sample])
     if store is None or not number:
