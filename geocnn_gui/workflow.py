@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +13,7 @@ from geocnn_gui.errors import BadRequest, CannotWrite, GeoCNNError, writing
 from geocnn_gui.events import Event, Note, Progress, Saved, TileDone
 from geocnn_gui.inference.map_files import (
     WORK_LOCK,
+    empty_folder,
     make_folder,
     naming,
     outputs_beside,
@@ -24,7 +24,7 @@ from geocnn_gui.inference.map_files import (
 from geocnn_gui.inference.spec import PredictionSpec
 from geocnn_gui.inference.store import progress_in
 from geocnn_gui.inspection.spec import Wish, check_report_name
-from geocnn_gui.project.lock import alone
+from geocnn_gui.project.lock import alone, training_alone
 from geocnn_gui.training.sections import Pair
 
 if TYPE_CHECKING:
@@ -67,17 +67,20 @@ def train(
     Raises
     ------
     NotEnoughLabels, NoLiveData, CannotWrite, BadRequest
-        Before anything is computed, or when the model cannot be written.
+        Before anything is computed, when the model cannot be written or is being trained elsewhere.
     """
     check_destination(out)
     from geocnn_gui.inference.device import choose_device
     from geocnn_gui.models.networks import prepare_weights
+    from geocnn_gui.training.checkpoint import tell_replaced
     from geocnn_gui.training.run import Order
     from geocnn_gui.training.run import train as run
 
     chosen = choose_device(device)
-    yield from prepare_weights(model_spec)
-    yield from run(Order(pairs, model_spec, training, classes, out, chosen, checkpoint))
+    with training_alone(out):
+        yield from tell_replaced(checkpoint)
+        yield from prepare_weights(model_spec)
+        yield from run(Order(pairs, model_spec, training, classes, out, chosen, checkpoint))
 
 
 def find_rate(
@@ -138,13 +141,14 @@ def resume(
     UnreadableFile
         When there is no checkpoint, or it is damaged.
     BadRequest, CannotWrite
-        When data or labels are others, or the model cannot be written.
+        When data or labels are others, the model cannot be written or is being trained elsewhere.
     """
     check_destination(out)
     from geocnn_gui.inference.device import choose_device
     from geocnn_gui.training.run import resume as run
 
-    yield from run(checkpoint, pairs, out=out, device=choose_device(device))
+    with training_alone(out):
+        yield from run(checkpoint, pairs, out=out, device=choose_device(device))
 
 
 def predict(
@@ -320,7 +324,8 @@ def predict_to_file(
             raise
         finally:
             if written or progress_in(folder) is None:
-                shutil.rmtree(folder, ignore_errors=True)
+                with suppress(OSError):  # the lock is given back last
+                    empty_folder(folder)
 
 
 def write_partial(

@@ -181,11 +181,6 @@ def train(
     workflow.check_destination(out, inputs=_inputs(data, wish))
     checkpoint, before = out.with_name(f"{out.name}.checkpoint"), _stamp(out)
     begun = _begun(checkpoint, model_spec, training_spec) if resume else None
-    if not resume and checkpoint.exists():
-        click.echo(
-            f"geocnn: {checkpoint} keeps a training that was broken off; this one takes its place "
-            "(--resume would have gone on with it).", err=True,
-        )  # fmt: skip
     with ExitStack() as files:
         pairs, classes = _open(data, sections, files, domain=domain, wish=wish)
         outcome = follow(

@@ -41,12 +41,18 @@ def make_folder(out: Path, *, resume: bool) -> Path:
     folder = working_folder(out)
     with writing(out):
         folder.mkdir(exist_ok=True)
-        for path in () if resume else folder.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.name != WORK_LOCK:
-                path.unlink()
+        if not resume:
+            empty_folder(folder)
     return folder
+
+
+def empty_folder(folder: Path) -> None:
+    """Remove all from a working folder but its lock; raises `OSError`."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != WORK_LOCK:
+            path.unlink()
 
 
 def write_maps(

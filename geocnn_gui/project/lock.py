@@ -15,6 +15,7 @@ from geocnn_gui.errors import BadRequest, ProjectInUse, writing
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 #: The byte that Windows locks; far behind the text, which others must be able to read.
@@ -68,10 +69,11 @@ class FolderLock:
 
 
 @contextmanager
-def alone(lock: Path, doing: str) -> Generator[None]:
+def alone(lock: Path, doing: str, *, folder: bool = True) -> Generator[None]:
     """Hold a file in a working folder, made where it is missing, that two tasks must not share.
 
-    The file is gone afterwards; one that a killed process has left holds nobody up.
+    The file is gone afterwards, and so is the `folder` where nothing else is in it; a file that
+    a killed process has left holds nobody up.
 
     Raises
     ------
@@ -87,15 +89,28 @@ def alone(lock: Path, doing: str) -> Generator[None]:
         yield
     finally:
         with suppress(OSError):  # Windows removes no open file: it stays, empty of meaning
-            lock.unlink()
+            if os.path.samestat(os.fstat(handle), lock.stat()):  # else it is another's by now
+                lock.unlink()
         os.close(handle)
+        with suppress(OSError):
+            if folder:
+                lock.parent.rmdir()
+
+
+def training_alone(out: Path) -> AbstractContextManager[None]:
+    """Hold a model file while it is trained, and its checkpoint; raises as `alone`."""
+    lock = out.with_name(f".{out.name}.training.lock")
+    return alone(lock, f"{out} is being trained", folder=False)
 
 
 def _open_alone(lock: Path, doing: str) -> int:
     """Return the handle of a locked file; anew where its last holder has just removed it."""
     while True:
         lock.parent.mkdir(exist_ok=True)
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+        try:
+            handle = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+        except FileNotFoundError:  # its last holder has just removed the folder
+            continue
         try:
             take(handle)
         except OSError as error:

@@ -29,7 +29,7 @@ from geocnn_gui.scoring.thin import ThinCount
 from geocnn_gui.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from torch import Tensor
 
@@ -145,6 +145,15 @@ class Checkpoint:
     def damaged(self) -> UnreadableFile:
         """Return the error for a checkpoint whose tensors do not fit its own description."""
         return _damaged(self.path)
+
+
+def tell_replaced(path: Path | None) -> Iterator[Note]:
+    """Say that a new training takes the place of the one that `path` keeps, if it does."""
+    if path is not None and path.exists():
+        yield Note(
+            f"{path} keeps a training that was broken off; this one takes its place (to resume "
+            "would have gone on with it)."
+        )
 
 
 class Keeper:

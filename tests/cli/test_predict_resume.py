@@ -12,6 +12,7 @@ import pytest
 from geocnn_gui import workflow
 from geocnn_gui.data.source import open_source
 from geocnn_gui.events import TileDone
+from geocnn_gui.project.lock import alone
 
 
 @pytest.fixture
@@ -163,3 +164,31 @@ def test_that_a_second_task_that_writes_there_is_refused(trained, geocnn, tmp_pa
     assert np.array_equal(np.load(out), np.load(tmp_path / "other.npy"))
     assert geocnn("predict", trained.model, trained.data, "--out", out).code == 0
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_that_the_end_of_a_task_leaves_the_lock_of_the_next(tmp_path):
+    lock = tmp_path / "work" / "lock"
+    with alone(lock, "First"):
+        lock.unlink()
+        lock.write_text("the next one's")
+    assert lock.read_text() == "the next one's"
+    lock.unlink()
+    with alone(lock, "Third"):
+        pass
+    assert not lock.parent.exists()
+
+
+def test_that_the_lock_is_given_back_last(trained, tmp_path, monkeypatch):
+    kept = []
+    real = workflow.empty_folder
+
+    def empty(folder):
+        real(folder)
+        kept.extend(path.name for path in folder.iterdir())
+
+    monkeypatch.setattr(workflow, "empty_folder", empty)
+    with open_source(trained.data) as source:
+        for _ in workflow.predict_to_file(trained.model, source, tmp_path / "map.npy"):
+            pass
+    assert kept == ["lock"]
+    assert not (tmp_path / ".map.npy.prediction").exists()

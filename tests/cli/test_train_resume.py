@@ -14,6 +14,7 @@ from cli_commands import TINY
 
 from geocnn_gui.cli import console
 from geocnn_gui.models.weights import load_model, read_card
+from geocnn_gui.project.lock import training_alone
 from geocnn_gui.training.checkpoint import read_card as read_begun
 
 
@@ -164,3 +165,28 @@ def test_that_a_training_killed_again_and_again_ends_with_the_same_weights(train
     assert all(bool((ours[key] == theirs[key]).all()) for key in theirs)
     assert read_card(parts).training.steps == read_card(whole).training.steps
     assert not [p.name for p in tmp_path.iterdir() if ".part" in p.suffixes]
+
+
+@pytest.mark.parametrize("option", [(), ("--resume",)])
+def test_that_a_second_training_of_one_file_is_refused(option, train, tmp_path):
+    train(stop_after=1)
+    out = tmp_path / "m.safetensors"
+    before = (tmp_path / "m.safetensors.checkpoint").read_bytes()
+    with training_alone(out):
+        second = train(*option)
+    assert second.code == 1
+    assert f"{out} is being trained in this program already" in second.err
+    assert "takes its place" not in second.err
+    assert (tmp_path / "m.safetensors.checkpoint").read_bytes() == before
+    assert train(*option).code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["m.safetensors"]
+
+
+def test_that_a_running_training_holds_its_file(train, monkeypatch, tmp_path):
+    held = []
+    monkeypatch.setattr(
+        "geocnn_gui.training.run.fit",
+        lambda *_, **__: iter(held.extend(p.name for p in tmp_path.iterdir()) or ()),
+    )
+    train()
+    assert ".m.safetensors.training.lock" in held
