@@ -58,6 +58,10 @@ _OUTPUT = click.Path(path_type=Path)
     show_default=True, help="auto takes bfloat16 where it is quicker and names the same classes.",
 )  # fmt: skip
 @click.option(
+    "--engine", type=click.Choice(["pytorch", "openvino", "onnxruntime"]), default="pytorch",
+    show_default=True, help="What runs the network on the processor; others have to be installed.",
+)  # fmt: skip
+@click.option(
     "--tiling", type=click.Choice(["auto", "exact", "blended"]), default="auto",
     show_default=True, help="exact equals one pass; auto blends where that takes twice the work.",
 )  # fmt: skip
@@ -102,7 +106,7 @@ def predict(
         raise click.UsageError("Missing option '--out'.")
     spec = PredictionSpec(
         precision=manner["precision"], tiling=manner["tiling"], flips=manner["mirror"],
-        memory=manner["memory"] or 0, thresholds=manner["thresholds"],
+        memory=manner["memory"] or 0, thresholds=manner["thresholds"], engine=manner["engine"],
     )  # fmt: skip
     with open_as(file, domain or card.domain) as source:
         chosen = resolve_sections(sections, source)

@@ -13,6 +13,7 @@ from torch import Tensor
 from geocnn_gui.events import Note
 from geocnn_gui.inference.device import Device, probe_fast_cpu
 from geocnn_gui.inference.memory import NotEnoughMemory, is_out_of_memory, let_go
+from geocnn_gui.inference.runtimes import TITLES, make_runtime
 from geocnn_gui.inference.tiles import Tile, pad_to_stride
 from geocnn_gui.models.scaling import scale_picture
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from geocnn_gui.data.source import Section, Source
     from geocnn_gui.data.statistics import BandStatistics
     from geocnn_gui.inference.plan import Plan
+    from geocnn_gui.inference.runtimes import Runtime
     from geocnn_gui.inference.spec import PredictionSpec
     from geocnn_gui.models.networks import SegmentationNet
 
@@ -105,6 +107,9 @@ class Engine:
         self._halo = net.halo
         self._together, self._core = plan.batch, self._whole
         self._plan = plan
+        #: What runs the network in the place of PyTorch, where that is wished and agrees.
+        self._runtime: Runtime | None = None
+        self._known = False
 
     def take_way(self, way: dict[str, bool]) -> None:
         """Run as an earlier task did, without trying."""
@@ -112,7 +117,8 @@ class Engine:
             self.device, bf16=bool(way["bf16"]), channels_last=bool(way["channels_last"])
         )
         self.device.place(self.net)
-        self.tried = True
+        self._known = True
+        self.tried = self.spec.engine == "pytorch"
 
     @property
     def way(self) -> dict[str, bool]:
@@ -204,6 +210,8 @@ class Engine:
 
     def _logits(self, pictures: Tensor, rows: slice, columns: slice) -> Tensor:
         device = self.device
+        if self._runtime is not None:
+            return self._runtime(pictures)[:, :, rows, columns]
         with (
             torch.inference_mode(),
             torch.autocast(device.kind, torch.bfloat16, enabled=device.bf16),
@@ -218,6 +226,9 @@ class Engine:
         rows, columns = (max(0, (size - side) // 2) for size in values.shape[-2:])
         sample = values[..., rows : rows + side, columns : columns + side].contiguous()
         self.tried = True  # where memory does not suffice for trying, it runs plainly
+        other = self.spec.engine != "pytorch" and self._other_runs(sample)
+        if other or self._known:
+            return
         self.device = probe_fast_cpu(
             self.net, sample.shape, device=self.device, values=sample,
             precision=self.spec.precision,
@@ -227,6 +238,22 @@ class Engine:
             share = 100 * self.device.agreement
             text = f"Computing in bfloat16, which names the class of float32 at {share:.2f} % of the pixels tried."
             self.notes.append(Note(text))
+
+    def _other_runs(self, sample: Tensor) -> bool:
+        """Let the engine that was asked for run the network, if it answers as PyTorch does."""
+        title = TITLES[self.spec.engine]
+        if self.device.kind == "cpu":
+            self._runtime = make_runtime(self.net, sample, self.spec)
+        if self._runtime is None:
+            why = (
+                "does not give the same answers"
+                if self.device.kind == "cpu"
+                else "is for the processor"
+            )
+            self.notes.append(Note(f"{title} {why} here: PyTorch runs this network.", warning=True))
+            return False
+        self.notes.append(Note(f"Computing with {title}."))
+        return True
 
     def _take_smaller_steps(self) -> None:
         stride = self.net.stride

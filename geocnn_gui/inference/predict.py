@@ -28,6 +28,7 @@ from geocnn_gui.inference.memory import (
 )
 from geocnn_gui.inference.naming import Naming, tell_naming
 from geocnn_gui.inference.plan import Plan, make_plan
+from geocnn_gui.inference.runtimes import require_runtime
 from geocnn_gui.inference.spec import PredictionSpec
 from geocnn_gui.inference.store import PredictionStore
 from geocnn_gui.models.target import Target
@@ -92,8 +93,11 @@ def predict(
     ------
     NotEnoughMemory, CannotWrite
         When the smallest step does not fit, or the disk is full; what is done is kept.
+    BadRequest
+        When the engine that was asked for is not installed.
     """
     spec = exact_for(card, spec or PredictionSpec())
+    require_runtime(spec)
     net = folded(net)
     wanted = sections_of(source, card) if sections is None else list(sections)
     room = budget(device, spec)

@@ -17,6 +17,12 @@ class PredictionSpec(Spec):
         title="Precision",
         description="Auto takes bfloat16 where it is quicker and names the same classes.",
     )
+    engine: Literal["pytorch", "openvino", "onnxruntime"] = Field(
+        default="pytorch",
+        title="Engine",
+        description="What runs the network on the processor; OpenVINO and ONNX Runtime have to "
+        "be installed, and are used where they name the same classes.",
+    )
     tiling: Literal["auto", "exact", "blended"] = Field(
         default="auto",
         title="Tiling",

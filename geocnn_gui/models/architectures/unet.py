@@ -61,10 +61,9 @@ class UNet(SegmentationNet):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Map float (n, bands, h, w) to logits (n, classes, h, w); volumes likewise."""
-        spans = [slice(0, size) for size in pictures.shape[2:]]
-        if self.dims == 3:
-            return self._run(pictures, _Spans(tuple(spans)))
-        return self.logits_in(pictures, *spans)
+        if self.dims == 1:
+            return self.logits_in(pictures, *(slice(0, size) for size in pictures.shape[2:]))
+        return self._run(pictures, None)
 
     def logits_in(self, pictures: Tensor, rows: slice, columns: slice) -> Tensor:
         """Return the logits of a part of pictures; the way up is computed only around it.
@@ -90,11 +89,17 @@ class UNet(SegmentationNet):
         ]
         return (*down, *up, Stage("head", "Head", (self.head,)))
 
-    def _run(self, features: Tensor, asked: _Spans) -> Tensor:
+    def _run(self, features: Tensor, asked: _Spans | None) -> Tensor:
+        """Return the logits of what is asked for; of all of it whatever its size."""
         skips = []
         for level, block in enumerate(self.down):
             features = block(_POOL[self.dims - 1](features, 2) if level else features)
             skips.append(features)
+        if asked is None:
+            features = self.dropout(skips.pop())
+            for up, merge in zip(self.up, self.merge, strict=True):
+                features = merge(torch.cat([skips.pop(), up(features)], dim=1))
+            return self.head(features)
         spans = [asked]
         for features in skips[:-1]:
             spans.append(spans[-1].below(features.shape[2:]))
