@@ -92,9 +92,7 @@ class Blender:
         if part is None:  # dead: its cells weigh nothing
             return
         down = fade(rows, other.rows, other.wide_rows, self._overlaps(other.rows, 0))
-        across = fade(
-            columns, other.columns, other.wide_columns, self._overlaps(other.columns, 1)
-        )
+        across = fade(columns, other.columns, other.wide_columns, self._overlaps(other.columns, 1))
         down, across = (torch.from_numpy(each).to(part.device) for each in (down, across))
         weight = down[:, None] * across[None]
         height, width = weight.shape

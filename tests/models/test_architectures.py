@@ -32,7 +32,7 @@ from geocnn_gui.models.architectures.table import BACKBONES
 from geocnn_gui.models.cards import CARDS, card_of
 from geocnn_gui.models.networks import build, build_for_training
 from geocnn_gui.models.pretrained import fetch_weights, published
-from geocnn_gui.models.spec import SPECS, UNet3dSpec
+from geocnn_gui.models.spec import SPECS
 from geocnn_gui.models.vision import torchvision
 from geocnn_gui.models.weights import save_model
 from tests.models.small_specs import LARGE, NAMES, patches_for, small

@@ -82,8 +82,9 @@ class SidePanel(Card):
         index = [self.tabs.tabText(i) for i in range(self.tabs.count())].index(title)
         empty = self._pages.widget(index)
         self._pages.insertWidget(index, _page(make(self._session, **options)))
-        self._pages.removeWidget(empty)
-        empty.deleteLater()
+        if empty is not None:
+            self._pages.removeWidget(empty)
+            empty.deleteLater()
         self._pages.setCurrentIndex(self.tabs.currentIndex())  # removing a page moves on to another
 
     def show_step(self, title: str) -> None:
