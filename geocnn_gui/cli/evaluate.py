@@ -35,7 +35,7 @@ _FIGURES = {
     "kappa": "Kappa",
     "pixel_accuracy": "Pixel accuracy",
 }
-_SUBSETS = {"held_out": "Held out", "trained": "Trained on", "new": "New"}
+_SUBSETS = {"held_out": "Held out", "trained": "Trained on", "near": "Buffer", "new": "New"}
 _PATH = click.Path(path_type=Path)
 Matrix = Literal["counts", "rows", "columns"]
 T = TypeVar("T")

@@ -323,6 +323,7 @@ def score_prediction(
         known=seen is not None and seen.card.known,
         warnings=cautions(seen, comparison, labels), notes=(note,) if note else (),
         said=None if seen is None else seen.card.scores,
+        refit=seen is not None and seen.card.refit,
     )  # fmt: skip
     places = {c.id: at for at, c in enumerate(store.classes)}
     changes = yield from judge_thin(

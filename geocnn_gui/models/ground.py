@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     #: A window, bool (*window.size), and the value that the masked cells take.
     Part = tuple[Window, np.ndarray, int]
 
-#: Values of a ground: never seen, trained on, held out for the score.
-NEW, TRAINED, HELD_OUT = 0, 1, 2
+#: Values of a ground: never seen, trained on, held out for the score, not trained on because too
+#: near to what was kept from it.
+NEW, TRAINED, HELD_OUT, NEAR = 0, 1, 2, 3
 
 
 class GroundCard(Spec):
@@ -36,7 +37,7 @@ class GroundCard(Spec):
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """The cells of one source that a model has seen: `seen` holds `TRAINED` and `HELD_OUT`."""
+    """The cells of one source that a model has seen: `seen` holds `TRAINED`, `HELD_OUT`, `NEAR`."""
 
     card: GroundCard
     seen: LabelSnapshot

@@ -1,4 +1,4 @@
-"""Compare a prediction with labels: apart for cells trained on, held out and new; where it errs."""
+"""Compare a prediction with labels: apart for cells trained on, held out, near those, new; where it errs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from geocnn_gui.events import Event, Progress
 from geocnn_gui.labels.store import CHUNK_SHAPES, LabelSnapshot
-from geocnn_gui.models.ground import HELD_OUT, NEW, TRAINED
+from geocnn_gui.models.ground import HELD_OUT, NEAR, NEW, TRAINED
 from geocnn_gui.models.unit_scores import UnitScores
 from geocnn_gui.scoring.metrics import Confusion
 
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
     from geocnn_gui.data.source import Plane, Window
 
-Subset = Literal["all", "held_out", "trained", "new"]
+Subset = Literal["all", "held_out", "trained", "near", "new"]
 #: The parts of the labelled cells that are scored apart, as values of a `Ground`.
-VALUES: dict[Subset, int] = {"held_out": HELD_OUT, "trained": TRAINED, "new": NEW}
+VALUES: dict[Subset, int] = {
+    "held_out": HELD_OUT, "trained": TRAINED, "near": NEAR, "new": NEW,
+}  # fmt: skip
 #: Values of an error map; 0 is unlabelled.
 RIGHT, WRONG = 1, 2
 #: Side of the block of cells to which a picture jumps.
@@ -39,7 +41,7 @@ Block = tuple[tuple[int, ...], np.ndarray, np.ndarray]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Truth against prediction: `counts` int64 (3, 256, 256) by ground value, truth, predicted.
+    """Truth against prediction: `counts` int64 (4, 256, 256) by ground value, truth, predicted.
 
     `blocks` are the same counts, apart for every chunk of the labels.
     """
@@ -52,6 +54,17 @@ class Comparison:
         if subset == "all":
             return Confusion(self.counts.sum(0))
         return Confusion(self.counts[VALUES[subset]])
+
+    def refitted(self) -> Comparison:
+        """Return the same with the cells held out among those trained on."""
+        counts = self.counts.copy()
+        counts[TRAINED] += counts[HELD_OUT]
+        counts[HELD_OUT] = 0
+        moved = [
+            (at, np.where(codes >> 16 == HELD_OUT, codes - (HELD_OUT - TRAINED) * 65536, codes), n)
+            for at, codes, n in self.blocks
+        ]
+        return Comparison(counts, tuple(moved))
 
     def cells(self, subset: Subset = "all") -> int:
         """Count the labelled cells of a part."""
@@ -90,7 +103,7 @@ def compare(
 
     Without `seen` (values of a `Ground`) all cells count as new. Memory is bounded by a chunk.
     """
-    counts = np.zeros(3 * 65536, np.int64)
+    counts = np.zeros(len(VALUES) * 65536, np.int64)
     blocks: list[Block] = []
     windows = truth.labelled_windows()
     for done, window in enumerate(windows, 1):
@@ -105,7 +118,7 @@ def compare(
         blocks.append((window.offset, found, here[found]))
         if done < len(windows):
             yield Progress(done, len(windows), "Scoring")
-    return Comparison(counts.reshape(3, 256, 256), tuple(blocks))
+    return Comparison(counts.reshape(-1, 256, 256), tuple(blocks))
 
 
 @dataclass(frozen=True)

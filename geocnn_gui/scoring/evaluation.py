@@ -85,8 +85,12 @@ def evaluation_of(
     warnings: tuple[str, ...] = (),
     notes: tuple[str, ...] = (),
     said: CardScores | None = None,
+    refit: bool = False,
 ) -> Evaluation:
-    """Return the figures of a comparison, with class names by id; `said` is what the card says."""
+    """Return the figures of a comparison, with class names by id; `said` is what the card says.
+
+    After a `refit` what was held out is known to the model as well.
+    """
     subsets: dict[Subset, Scores] = {}
     for part in VALUES if known else ():
         if comparison.cells(part):
@@ -96,12 +100,16 @@ def evaluation_of(
     intervals: dict[Subset, PartIntervals] = {
         part: _ends(each, comparison.units(part)) for part, each in parts.items()
     }
+    counted = {part: (each, intervals[part]) for part, each in subsets.items()}
+    learned = None
+    if refit and "held_out" in subsets:
+        both = comparison.refitted()
+        figures = both.confusion("trained").scores(names)
+        learned = figures, _ends(figures, both.units("trained"))
     return Evaluation(
         scores=scores, subsets=subsets, intervals=intervals,
         known=known, warnings=warnings, notes=notes,
-        grounds=ground_scores(
-            {part: (each, intervals[part]) for part, each in subsets.items()}, said, known=known
-        ),
+        grounds=ground_scores(counted, said, known=known, learned=learned),
     )  # fmt: skip
 
 
@@ -164,6 +172,7 @@ def evaluate_source(
         warnings=cautions(seen, comparison, (given.snapshot, truth.snapshot)),
         notes=(sentence,) if sentence else (),
         said=said if seen is None else seen.card.scores,
+        refit=seen is not None and seen.card.refit,
     )
     ids = [c.id for c in evaluation.scores.classes]
     with (

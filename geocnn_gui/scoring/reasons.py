@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from geocnn_gui.scoring.seen import CardScores
 
     #: Of each part of the labelled cells that has any: the figures, and how far they may be off.
-    Parts = Mapping[Subset, tuple[Scores, "PartIntervals"]]
+    Counted = tuple[Scores, "PartIntervals"]
+    Parts = Mapping[Subset, Counted]
 
 GroundName = Literal["seen", "held_out", "new"]
 _UNKNOWN = "It is not known which pixels the model was trained on."
@@ -60,14 +61,17 @@ class GroundScore(BaseModel):
         return score_words(self.value, self.interval)
 
 
-def ground_scores(parts: Parts, said: CardScores | None, *, known: bool) -> tuple[GroundScore, ...]:
+def ground_scores(
+    parts: Parts, said: CardScores | None, *, known: bool, learned: Counted | None = None
+) -> tuple[GroundScore, ...]:
     """Return the scores on seen, held-out and new ground, in this order.
 
     Counted on the map, in its `parts`, are those where the model tells what it was trained on (`known`); what was
-    reached on single pixels, held out and on the test set says its card.
+    reached on single pixels, held out and on the test set says its card. `learned` is what was
+    counted on cells trained on and held out together, where the last fit was to both.
     """
     return (
-        _seen(parts, said, known=known),
+        _seen(parts, said, known=known, learned=learned),
         _held(parts, said),
         _new(parts, said, known=known),
     )
@@ -88,9 +92,13 @@ def gap_words(grounds: tuple[GroundScore, ...]) -> str:
     return f"{gap:.2f} of its score on seen ground is lost on {where}: expect {honest.words} there."
 
 
-def _seen(parts: Parts, said: CardScores | None, *, known: bool) -> GroundScore:
+def _seen(
+    parts: Parts, said: CardScores | None, *, known: bool, learned: Counted | None
+) -> GroundScore:
     base = GroundScore(ground="seen", title="Seen in training", reason=_UNKNOWN)
-    if (found := _counted(base, parts, "trained")) is not None:
+    part: Subset = "trained" if "trained" in parts else "held_out"
+    own = parts if learned is None else {part: learned}
+    if (found := _counted(base, own, "trained" if learned is None else part)) is not None:
         leaky = "" if said is None or said.leaky_iou is None else (
             f" Single pixels held out: {said.leaky_iou:.2f}.")  # fmt: skip
         reason = f"Pixels it was trained on: what it remembers.{leaky}"
@@ -124,15 +132,23 @@ def _held(parts: Parts, said: CardScores | None) -> GroundScore:
 
 def _new(parts: Parts, said: CardScores | None, *, known: bool) -> GroundScore:
     base = GroundScore(ground="new", title="New ground", reason=_UNKNOWN)
-    if (found := _counted(base, parts, "new")) is not None:
+    kept = said is not None and said.test_iou is not None
+    its_own = any(part in parts for part in ("trained", "held_out", "near"))
+    if not (kept and its_own) and (found := _counted(base, parts, "new")) is not None:
         return found.model_copy(update={"reason": "Labels that the model has never seen."})
     if said is not None and said.test_iou is not None:
         return base.model_copy(update={
             "value": said.test_iou, "interval": said.test_interval, "units": said.test_units,
             "title": "Test set", "reason": "Kept for the test, never trained on.",
+            "part": "new" if "new" in parts else None,
         })  # fmt: skip
     if known:
-        lack = "The model has seen all of these labels: score it where it was not trained."
+        lack = (
+            "All of these labels were trained on, held out or near those: score it where it was "
+            "not trained."
+            if "near" in parts
+            else "The model has seen all of these labels: score it where it was not trained."
+        )
         return base.model_copy(update={"reason": lack})
     return base
 

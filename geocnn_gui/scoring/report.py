@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: What the parts of the labelled cells are called.
 SUBSET_TITLES: dict[Subset, str] = {
-    "all": "All", "held_out": "Held out", "trained": "Trained on", "new": "New",
+    "all": "All", "held_out": "Held out", "trained": "Trained on", "near": "Buffer", "new": "New",
 }  # fmt: skip
 #: Fields of `Scores` -> what they are called, the most telling first.
 FIGURES: dict[str, str] = {

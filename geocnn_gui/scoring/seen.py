@@ -1,7 +1,8 @@
 """What a model had seen of the cells it predicted: a sparse file beside the map.
 
 It is a label archive (a zip of one .npy per chunk that holds anything, `numpy.load` reads it)
-with one more member, "seen.json". Values: 0 new, 1 trained on, 2 held out for the score.
+with one more member, "seen.json". Values: 0 new, 1 trained on, 2 held out for the score,
+3 not trained on because too near to what was kept from it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from geocnn_gui.errors import GeoCNNError, UnreadableFile
 from geocnn_gui.files import write_bytes
 from geocnn_gui.labels.archive import archive_bytes, read_archive_bytes
 from geocnn_gui.labels.store import LabelSnapshot, LabelStore
-from geocnn_gui.models.ground import HELD_OUT, TRAINED, GroundCard, ground_of
+from geocnn_gui.models.ground import HELD_OUT, NEAR, TRAINED, GroundCard, ground_of
 from geocnn_gui.models.spec import Spec
 from geocnn_gui.models.weights import read_card, read_grounds
 
@@ -73,7 +74,9 @@ class SeenCard(Spec):
     known: bool
     labels_digests: tuple[str, ...] = ()
     trained_on: tuple[GroundCard, ...] = ()
-    values: dict[str, str] = Field(default={"0": "new", "1": "trained on", "2": "held out"})
+    values: dict[str, str] = Field(
+        default={"0": "new", "1": "trained on", "2": "held out", "3": "near those"}
+    )
     trained_cells: int = 0
     held_out_cells: int = 0
     #: The score of the run that left the held-out cells out; whether the network saved has seen
@@ -144,7 +147,7 @@ class Seen:
         except (OSError, ValueError, KeyError, zipfile.BadZipFile, ValidationError) as error:
             raise _damaged(path) from error
         cells = read_archive_bytes(data, path, shape)
-        if set(cells.counts) - {TRAINED, HELD_OUT}:
+        if set(cells.counts) - {TRAINED, HELD_OUT, NEAR}:
             raise _damaged(path)
         return cls(card, cells)
 
@@ -193,7 +196,7 @@ def cautions(
     if seen is None or not comparison.cells():
         return ()
     card, said = seen.card, []
-    share = 1 - comparison.cells("new") / comparison.cells()
+    share = (comparison.cells("trained") + comparison.cells("held_out")) / comparison.cells()
     if _are_known(card, labels):
         said.append("The model was trained on these very labels: expect less where it has none.")
     elif card.known and share >= _NEARLY_ALL:

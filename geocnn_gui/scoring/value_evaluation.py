@@ -15,7 +15,7 @@ from geocnn_gui.events import Event, Progress
 from geocnn_gui.labels.files import slabs
 from geocnn_gui.labels.sample_values import read_table, values_on
 from geocnn_gui.labels.targets import target_on
-from geocnn_gui.models.ground import HELD_OUT, NEW, TRAINED
+from geocnn_gui.models.ground import HELD_OUT, NEAR, NEW, TRAINED
 from geocnn_gui.scoring.compare import VALUES, Subset
 from geocnn_gui.scoring.seen import seen_beside
 from geocnn_gui.scoring.values import ValueFigures, added, figures, nothing, sums_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 #: Reads values float32 (*window.size), NaN where there is none.
 Read = Callable[[Window], np.ndarray]
-_GROUNDS = (NEW, TRAINED, HELD_OUT)
+_GROUNDS = (NEW, TRAINED, HELD_OUT, NEAR)
 #: Of a share of cells seen in training above this the figures are those of the training.
 _NEARLY_ALL = 0.9
 
@@ -137,7 +137,9 @@ def _warnings(comparison: ValueComparison, seen: Seen | None) -> tuple[str, ...]
     cells = comparison.figures().cells
     if seen is None or not seen.card.known or not cells:
         return ()
-    said, share = [], 1 - comparison.figures("new").cells / cells
+    said = []
+    seen_cells = comparison.figures("trained").cells + comparison.figures("held_out").cells
+    share = seen_cells / cells
     if share >= _NEARLY_ALL:
         said.append(
             f"The model has seen {share:.0%} of these cells in training: expect less elsewhere."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from geocnn_gui.data.source import Plane
 from geocnn_gui.labels.store import LabelSnapshot, LabelStore
-from geocnn_gui.models.ground import HELD_OUT, TRAINED
+from geocnn_gui.models.ground import HELD_OUT, NEAR, TRAINED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +37,7 @@ class Seen:
     def ground(
         self, fitted: Sequence[PlaneSplit], held: Sequence[Sequence[PlaneSplit]]
     ) -> LabelSnapshot:
-        """Return each cell as trained on, held out, or new: of the test set or in the buffer.
+        """Return each cell as trained on, held out, near to what was kept, or new: the test set.
 
         `fitted` is the split of each picture of the source that the network was fitted by,
         `held` those by which it was scored.
@@ -47,6 +47,8 @@ class Seen:
             plane = self.planes[number]
             near = fitted[number].near_mask(*part)
             _set(marked, plane, part, cells & ~near, TRAINED)
+            buffer = near & ~fitted[number].test_mask(*part)
+            _set(marked, plane, part, cells & buffer, NEAR)
             for fold in held:
                 _set(marked, plane, part, cells & fold[number].held_mask(*part), HELD_OUT)
         return marked.snapshot()

@@ -154,7 +154,9 @@ def test_that_the_file_beside_a_map_is_open_to_all(split_model, geocnn, tmp_path
     assert geocnn("predict", split_model, LINE, "--out", tmp_path / "map.tif").code == 0
     with zipfile.ZipFile(tmp_path / "map.tif.seen.npz") as archive:
         card = json.loads(archive.read("seen.json"))
-    assert card["values"] == {"0": "new", "1": "trained on", "2": "held out"}
+    assert card["values"] == {
+        "0": "new", "1": "trained on", "2": "held out", "3": "near those",
+    }  # fmt: skip
     assert (card["trained_cells"], card["held_out_cells"]) == (2000, 1000)
     assert card["transposed"]
     with np.load(tmp_path / "map.tif.seen.npz") as arrays:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from geocnn_gui.labels.store import LabelSnapshot
-from geocnn_gui.models.ground import HELD_OUT, NEW, TRAINED
+from geocnn_gui.models.ground import HELD_OUT, NEAR, NEW, TRAINED
 from geocnn_gui.scoring.compare import Comparison, compare
 from geocnn_gui.scoring.evaluation import Evaluation, evaluation_of
 from geocnn_gui.scoring.reasons import gap_words
@@ -15,11 +15,13 @@ SAID = CardScores(holdout_iou=0.5, holdout_interval=(0.4, 0.7), holdout_units=8,
                   holdout_by="block", holdout_optimistic=True)  # fmt: skip
 
 
-def a_comparison(mistakes: dict[int, float]) -> Comparison:
+def a_comparison(
+    mistakes: dict[int, float], grounds: tuple[int, ...] = (TRAINED, HELD_OUT, NEW)
+) -> Comparison:
     """Two classes in stripes; on each third of the columns so many cells are wrong."""
     random = np.random.default_rng(1)
     truth = np.where(np.indices(SHAPE)[0] // 20 % 2, 1, 2).astype(np.uint8)
-    seen = np.repeat([TRAINED, HELD_OUT, NEW], SHAPE[1] // 3)[None].repeat(SHAPE[0], 0)
+    seen = np.repeat(grounds, SHAPE[1] // 3)[None].repeat(SHAPE[0], 0)
     wrong = random.random(SHAPE) < np.vectorize(mistakes.get)(seen)
     predicted = np.where(wrong, 3 - truth, truth).astype(np.uint8)
     task = compare(LabelSnapshot.from_array(truth), lambda w: predicted[w.slices],
@@ -40,8 +42,10 @@ def comparison() -> Comparison:
     return a_comparison({TRAINED: 0.02, HELD_OUT: 0.2, NEW: 0.3})
 
 
-def judged(comparison: Comparison, said: CardScores | None, *, known: bool = True) -> Evaluation:
-    return evaluation_of(comparison, {1: "A", 2: "B"}, known=known, said=said)
+def judged(
+    comparison: Comparison, said: CardScores | None, *, known: bool = True, refit: bool = False
+) -> Evaluation:
+    return evaluation_of(comparison, {1: "A", 2: "B"}, known=known, said=said, refit=refit)
 
 
 def test_that_every_ground_has_its_score_interval_and_reason(comparison) -> None:
@@ -111,3 +115,35 @@ def test_that_a_class_predicted_but_not_labelled_counts_against_both_ends() -> N
     new = judged(result_of(task), None).grounds[2]
     assert new.value == pytest.approx(0.6)
     assert new.interval[0] <= 0.6 <= new.interval[1] < 0.7
+
+
+def test_that_a_refit_to_all_folds_has_seen_what_they_held_out(comparison) -> None:
+    folds = a_comparison({HELD_OUT: 0.1, NEW: 0.3}, (HELD_OUT, HELD_OUT, NEW))
+    seen = judged(folds, SAID, refit=True).grounds[0]
+    assert seen.value == judged(folds, SAID).subsets["held_out"].mean_iou
+    assert seen.interval is not None
+    assert (seen.title, seen.part) == ("Seen in training", "held_out")
+    assert "None of these" not in seen.reason
+    kept = judged(folds, SAID).grounds[0]
+    assert (kept.value, kept.reason) == (None, "None of these labels were trained on.")
+    both = judged(comparison, SAID, refit=True)
+    parts = [both.subsets[p].mean_iou for p in ("held_out", "trained")]
+    assert parts[0] < both.grounds[0].value < parts[1]
+
+
+def test_that_the_buffer_is_no_new_ground() -> None:
+    buffered = a_comparison({TRAINED: 0.02, HELD_OUT: 0.2, NEAR: 0.1}, (TRAINED, HELD_OUT, NEAR))
+    evaluation = judged(buffered, SAID)
+    assert set(evaluation.subsets) == {"trained", "held_out", "near"}
+    new = evaluation.grounds[2]
+    assert (new.value, new.part) == (None, None)
+    assert "score it where it was not trained" in new.reason
+
+
+def test_that_the_card_tells_of_the_test_set_on_the_ground_of_a_training(comparison) -> None:
+    said = SAID.model_copy(update={"test_iou": 0.6, "test_interval": (0.5, 0.7), "test_units": 5})
+    new = judged(comparison, said).grounds[2]
+    assert (new.title, new.value, new.interval, new.part) == ("Test set", 0.6, (0.5, 0.7), "new")
+    elsewhere = a_comparison({NEW: 0.3}, (NEW, NEW, NEW))
+    new = judged(elsewhere, said).grounds[2]
+    assert (new.title, new.value) == ("New ground", elsewhere.confusion("new").scores({}).mean_iou)

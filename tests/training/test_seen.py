@@ -11,7 +11,7 @@ from geocnn_gui.data.array import ArraySource
 from geocnn_gui.data.source import Axis, Band, Section, Source, Window
 from geocnn_gui.events import EpochDone
 from geocnn_gui.labels.store import LabelSnapshot
-from geocnn_gui.models.ground import HELD_OUT, NEW, TRAINED, Ground, ground_of
+from geocnn_gui.models.ground import HELD_OUT, NEAR, NEW, TRAINED, Ground, ground_of
 from geocnn_gui.models.spec import UNetSpec
 from geocnn_gui.models.weights import read_card, read_grounds
 from geocnn_gui.scoring.split_spec import SplitSpec
@@ -82,6 +82,8 @@ def test_that_what_lies_close_to_held_out_ground_is_new_to_a_scored_network(
     for row, column in np.argwhere(held):
         near[max(row - 8, 0) : row + 9, max(column - 8, 0) : column + 9] = True
     assert np.array_equal(scored == TRAINED, (refitted == TRAINED) & ~near)
+    assert np.array_equal(scored == NEAR, (refitted == TRAINED) & near)
+    assert np.array_equal(scored == NEW, refitted == NEW)  # the buffer is no new ground
 
 
 def test_that_a_stopped_training_has_not_seen_what_it_held_out(tmp_path: Path) -> None:

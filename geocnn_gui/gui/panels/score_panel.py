@@ -57,6 +57,7 @@ _HOW = "Rows are labels, columns predictions. Click a cell to see its pixels."
 _NO_CELLS = {
     "held_out": "None of these labels were held out for the score.",
     "trained": "None of these labels were trained on.",
+    "near": "None of these labels lie in the buffer.",
     "new": "None of these labels are new to the model.",
 }
 

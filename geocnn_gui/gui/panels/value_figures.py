@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from geocnn_gui.scoring.value_evaluation import ValueEvaluation
     from geocnn_gui.scoring.values import ValueFigures
 
-_TITLES = {"all": "All", "held_out": "Held out", "trained": "Trained on", "new": "New"}
+_TITLES = {
+    "all": "All", "held_out": "Held out", "trained": "Trained on", "near": "Buffer", "new": "New",
+}  # fmt: skip
 _COLUMNS = {"rmse": "RMSE", "mae": "MAE", "r2": "R²", "psnr": "PSNR"}
 _HOW = (
     "Bias is predicted less true. R² is 1 for a perfect estimate, 0 for the mean of the true "
