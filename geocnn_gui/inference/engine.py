@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from geocnn_gui.data.source import Section, Source
     from geocnn_gui.data.statistics import BandStatistics
+    from geocnn_gui.inference.cost import Costs
     from geocnn_gui.inference.plan import Plan
     from geocnn_gui.inference.runtimes import Runtime
     from geocnn_gui.inference.spec import PredictionSpec
@@ -105,11 +106,33 @@ class Engine:
         self.tried = False
         self._whole = max(net.stride, plan.core + (plan.overlap if plan.blended else 0))
         self._halo = net.halo
-        self._together, self._core = plan.batch, self._whole
-        self._plan = plan
+        self._together, self._core = self._most = plan.batch, self._whole
         #: What runs the network in the place of PyTorch, where that is wished and agrees.
         self._runtime: Runtime | None = None
         self._known = False
+
+    def keep_within(self, room: float, costs: Costs, tile: Tile) -> None:
+        """Begin with steps for `tile`, the largest, that take up to `room` bytes, or the least.
+
+        A plan that was made with more memory stays, and its tiles are done in parts: the same
+        but for rounding in the last digit, since sums of other sizes are taken in another order.
+        """
+        self._together = max(1, min(self._together, int(room / costs.of_tile(tile).room)))
+        sides = [self._core]
+        while self.net.finite and sides[-1] > self.net.stride:
+            sides.append(max(1, sides[-1] // 2 // self.net.stride) * self.net.stride)
+
+        def needs(side: int) -> float:
+            parts = tile.pieces(halo=self._halo, stride=self.net.stride, core=side)
+            return costs.of_tile(max(parts, key=lambda part: part.seen)).room
+
+        rooms = [costs.of_tile(tile).room, *map(needs, sides[1:])]
+        self._core = sides[next((i for i, r in enumerate(rooms) if r <= room),
+                                rooms.index(min(rooms)))]  # fmt: skip
+        if self.in_pieces:
+            text = f"Tiles were planned for more memory: each is done in parts of {self._core} cells, the same but for the last digit."
+            self.notes.append(Note(text))
+        self._most = self._together, self._core
 
     def take_way(self, way: dict[str, bool]) -> None:
         """Run as an earlier task did, without trying."""
@@ -186,6 +209,8 @@ class Engine:
             live[place] = look.live
             if look.values is None:
                 continue
+            if not self.tried:
+                self.prepare(look)
             (shares,) = self._shares([look])
             if whole is None:
                 whole = shares.new_zeros(len(shares), *_size(tile))
@@ -272,7 +297,8 @@ class Engine:
         else:
             raise NotEnoughMemory(
                 "The memory does not suffice for the smallest tile of this network",
-                "close other programs, or use a narrower network; what is done is kept",
+                "close other programs, use a narrower network, or begin anew with smaller windows "
+                "(--tiling blended --memory 200); what is done is kept",
             )
 
     def _may_use_bf16(self) -> bool:
@@ -283,7 +309,7 @@ class Engine:
     def _start_over(self, device: Device) -> None:
         self.device = device
         self.device.place(self.net)
-        self._together, self._core = self._plan.batch, self._whole
+        self._together, self._core = self._most
 
     def _say(self, step: str) -> None:
         text = f"Out of memory: going on with {step}."

@@ -90,7 +90,7 @@ def _blended(
         side //= 2
 
 
-def _largest(net: SegmentationNet, shape: tuple[int, int], plan: Plan) -> Tile:
+def largest(net: SegmentationNet, shape: tuple[int, int], plan: Plan) -> Tile:
     """Return the tile that costs most, as the network sees it."""
     found = max(plan.tiles(shape, net.stride), key=lambda tile: tile.seen)
     return found.window if plan.blended else found
@@ -99,7 +99,7 @@ def _largest(net: SegmentationNet, shape: tuple[int, int], plan: Plan) -> Tile:
 def _fits(
     net: SegmentationNet, costs: Costs, shape: tuple[int, int], plan: Plan, room: float, kind: str
 ) -> bool:
-    cost = costs.of_tile(_largest(net, shape, plan))
+    cost = costs.of_tile(largest(net, shape, plan))
     # A patch network takes its time whatever the size: its own core is as small as pays.
     patient = cost.operations <= _OPERATIONS[kind] or plan.core <= min(net.core, _BLENDED // 2)
     return cost.room <= room and patient
@@ -107,7 +107,7 @@ def _fits(
 
 def _work(net: SegmentationNet, costs: Costs, shape: tuple[int, int], plan: Plan) -> float:
     """Return the work of all tiles as a multiple of that of one pass over the whole."""
-    large = _largest(net, shape, plan)
+    large = largest(net, shape, plan)
     seen = sum(tile.seen for tile in plan.tiles(shape, net.stride))
     each = costs.of_tile(large).operations / large.seen
     side = max(net.stride, min(256, 2 * net.core))
@@ -121,6 +121,6 @@ def _batch(
     """Return how many tiles go through together: fewer where the network is slow."""
     if plan.blended:
         return 1
-    large = _largest(net, shape, plan)
+    large = largest(net, shape, plan)
     pixels = _BATCH_PIXELS[kind] * min(1.0, (net.core / CORE) ** 2)
     return max(1, min(int(pixels / large.seen), int(room / costs.of_tile(large).room)))

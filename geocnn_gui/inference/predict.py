@@ -27,7 +27,7 @@ from geocnn_gui.inference.memory import (
     let_go,
 )
 from geocnn_gui.inference.naming import Naming, tell_naming
-from geocnn_gui.inference.plan import Plan, make_plan
+from geocnn_gui.inference.plan import Plan, largest, make_plan
 from geocnn_gui.inference.runtimes import require_runtime
 from geocnn_gui.inference.spec import PredictionSpec
 from geocnn_gui.inference.store import PredictionStore
@@ -102,7 +102,8 @@ def predict(
     wanted = sections_of(source, card) if sections is None else list(sections)
     room = budget(device, spec)
     settings = settings_of(source, spec)
-    record = out.record(settings) or _new_record(net, source, wanted, spec, device)
+    begun = out.record(settings)
+    record = begun or _new_record(net, source, wanted, spec, device)
     plan = Plan.model_validate(record.plan)
     cutter = _Cutter(source, plan, net.stride)
     record.ask(wanted, sum(cutter.count(s) for s in wanted), whole=sections is None)
@@ -114,6 +115,9 @@ def predict(
     try:
         if record.count < record.total:
             engine = Engine(net, device, spec, plan, answer=values_of if card.target else None)
+            if begun is not None:
+                tile = largest(net, _largest_shape(source, wanted), plan)
+                engine.keep_within(room, Costs(net, len(source.bands)), tile)
             reader = Reader(source, card.scaling.for_source(source), net.stride)
             writer = _writer(source, out, card, spec)
             with kept_memory():
@@ -130,10 +134,14 @@ def _new_record(
     spec: PredictionSpec,
     device: Device,
 ) -> Record:
-    shape = max((source.picture_shape(s) for s in sections), key=lambda size: size[0] * size[1])
+    shape = _largest_shape(source, sections)
     costs, room = Costs(net, len(source.bands)), budget(device, spec)
     plan = make_plan(net, costs, shape, room, spec=spec, kind=device.kind)
     return Record(settings_of(source, spec), plan.model_dump())
+
+
+def _largest_shape(source: Source, sections: Sequence[Section]) -> tuple[int, int]:
+    return max((source.picture_shape(s) for s in sections), key=lambda size: size[0] * size[1])
 
 
 def _tell(net: SegmentationNet, record: Record, plan: Plan, room: int) -> Iterator[Event]:

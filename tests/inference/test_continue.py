@@ -34,9 +34,9 @@ def one_way(monkeypatch):
 def task(make_net, make_card, tmp_path):
     """Predict a source into a folder; return the events. Tiles are small."""
 
-    def task(source, name, *, stop_after=None, spec=None, model="m 1", **options):
+    def task(source, name, *, stop_after=None, spec=None, model="m 1", core=32, **options):
         card, net = make_card(UNET), make_net(UNET)
-        net.core = 32
+        net.core = core
         store = PredictionStore.create(
             tmp_path / name, source, card.classes, model=model, probabilities=True
         )
@@ -207,3 +207,32 @@ def test_that_a_killed_prediction_ends_as_one_that_was_not(make_net, make_card, 
     assert ended
     assert PredictionStore.open(tmp_path / "killed").complete
     assert _bytes(tmp_path / "killed") == _bytes(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("tiling", ["exact", "blended"])
+def test_that_a_task_goes_on_in_the_memory_of_today(
+    task, make_source, tmp_path, monkeypatch, tiling
+):
+    from geocnn_gui.models.networks import UNet
+
+    monkeypatch.setattr("geocnn_gui.inference.plan._BATCH_PIXELS", {"cpu": 1})
+    source = make_source((400, 300))
+    spec = PredictionSpec(tiling=tiling, precision="float32", memory=4000)
+    task(source, "whole", spec=spec, core=256)
+    task(source, "a", stop_after=1, spec=spec, core=256)
+    seen, real = [], UNet.logits_in
+
+    def logits_in(self, pictures, rows, columns):
+        if pictures.device.type != "meta":
+            seen.append(pictures[0, 0].numel() * len(pictures))
+        return real(self, pictures, rows, columns)
+
+    monkeypatch.setattr(UNet, "logits_in", logits_in)
+    monkeypatch.setattr("geocnn_gui.inference.predict.budget", lambda *_: 10_000_000)
+    events = task(source, "a", spec=spec, core=256)
+    assert any("planned for more memory" in e.text for e in events if isinstance(e, Note))
+    assert max(seen) < 160 * 160
+    for name in ("classes.npy", "confidence.npy", "probabilities.npy"):  # one rounding apart
+        ours, whole = (np.load(tmp_path / folder / name) for folder in ("a", "whole"))
+        least = 0 if name == "classes.npy" else 1
+        assert np.abs(ours.astype(int) - whole.astype(int)).max() <= least
