@@ -38,7 +38,10 @@ OLDEST, NEWEST = (3, 11), (3, 14)
 TORCH_INDEX = "https://download.pytorch.org/whl/"
 SECONDS_FOR_INDEX = 10
 #: What the program does in the terminal alone.
-WITHOUT_WINDOW = ("info", "train", "predict", "evaluate", "export", "--help", "--version")
+WITHOUT_WINDOW = (
+    "info", "models", "train", "predict", "evaluate", "export", "inspect", "reproduce",
+    "--help", "--version",
+)  # fmt: skip
 
 #: What Qt and the readers load from a Linux system, and the Debian package that holds it.
 LIBRARIES = {

@@ -254,3 +254,11 @@ def test_that_a_block_far_away_is_brought_into_view(session, tmp_path, qtbot):
     view.close_reading()
     view.close()
     view.deleteLater()
+
+
+def test_that_a_panel_built_after_the_score_shows_the_same(panel, predicted, qtbot):
+    late = ScorePanel(predicted, ask_file=lambda: None)
+    qtbot.addWidget(late)
+    said = [[each.text() for each in one.findChildren(QLabel)] for one in (panel, late)]
+    assert said[0] == said[1]
+    assert any("Mean IoU" in text for text in said[1])

@@ -155,6 +155,7 @@ class _Result(QWidget):
         session.errors_changed.connect(self._show)
         session.section_changed.connect(self._show_errors)
         session.view_changed.connect(self._show_errors)
+        self._show()
 
     def _lay_out(self, ask_report: Callable[[], None]) -> None:
         layout = QVBoxLayout(self)
