@@ -18,13 +18,22 @@ SAMPLE_SIDES = (*BLOCK_SIDES, 8, 4, 2, 1)
 class LabelledCells:
     """Where a picture's labelled cells lie: `rows`, `columns` int, `classes` index 0..n-1.
 
-    Of a picture with very many only every `step`-th may be listed.
+    Of a picture with very many only every `step`-th may be listed, or of each class every
+    `steps`-th.
     """
 
     rows: np.ndarray
     columns: np.ndarray
     classes: np.ndarray
     step: int = 1
+    steps: tuple[int, ...] = ()
+
+    @property
+    def stands_for(self) -> np.ndarray:
+        """Return of each cell for how many of its class it is listed, int64 (n,)."""
+        if not self.steps:
+            return np.ones(len(self.rows), np.int64)
+        return np.array(self.steps, np.int64)[self.classes]
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ class Place:
 class Parts:
     """Where the labelled cells of each class go, int64 (classes,) each.
 
-    Of a class with very many labels the cells listed stand for all.
+    Of a class with very many labels each cell listed counts for those that it stands for.
     """
 
     trained: np.ndarray
@@ -187,7 +187,8 @@ class SplitPlan:
             split = self.on(p.source, p.plane, p.shape, fold=fold)
             states = self._states(p, np.array(self.roles, np.int64)[owners], (split, fold))
             flat = states * len(self.classes) + p.cells.classes
-            counts += np.bincount(flat, minlength=counts.size).reshape(counts.shape)
+            found = np.bincount(flat, p.cells.stands_for, minlength=counts.size)
+            counts += found.astype(np.int64).reshape(counts.shape)
         return Parts(*counts)
 
     def _states(

@@ -72,7 +72,8 @@ class LabelledPicture:
                 parts.append(_thinned(numbers, part, steps))
                 yield part, numbers
         rows, columns, classes = np.concatenate(parts, axis=1).astype(np.int64)
-        self.cells = LabelledCells(rows, columns, classes, step=int(steps.max()))
+        own = tuple(int(step) for step in steps[1:])
+        self.cells = LabelledCells(rows, columns, classes, step=int(steps.max()), steps=own)
 
     def _steps(self) -> np.ndarray:
         """Return for each class number: of so many of its cells in a row one is taken."""
@@ -185,13 +186,15 @@ class PatchSampler:
         """Take the pictures' labelled cells, evenly thinned to `most` where that is given."""
         self._pictures = pictures
         self._random = np.random.default_rng(seed)
+        own = [_training_cells(p) for p in pictures]
         table = [
             np.stack([np.full(len(c.rows), i), c.rows, c.columns, c.classes], 1)
-            for i, c in enumerate(_training_cells(p) for p in pictures)
+            for i, c in enumerate(own)
         ]
         cells = np.concatenate(table)
         self._by_class = [cells[cells[:, 3] == k, :3] for k in range(classes)]
-        counts = np.array([len(c) for c in self._by_class], float)
+        # Of classes with very many labels, those that the listed cells stand for.
+        counts = np.sum([np.bincount(c.classes, c.stands_for, classes) for c in own], axis=0)
         if most is not None and len(cells) > most:
             step = -(-len(cells) // most)
             self._by_class = [each[::step] for each in self._by_class]
@@ -264,4 +267,6 @@ def _training_cells(picture: LabelledPicture) -> LabelledCells:
     if split is None or not len(cells.rows):
         return cells
     free = ~split.is_near(cells.rows, cells.columns)
-    return LabelledCells(cells.rows[free], cells.columns[free], cells.classes[free])
+    return LabelledCells(
+        cells.rows[free], cells.columns[free], cells.classes[free], cells.step, cells.steps
+    )

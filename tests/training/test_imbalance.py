@@ -14,7 +14,9 @@ from geocnn_gui.events import Note
 from geocnn_gui.labels.store import LabelSnapshot
 from geocnn_gui.models.spec import UNetSpec
 from geocnn_gui.models.weights import read_card
+from geocnn_gui.scoring.split_spec import SplitSpec
 from geocnn_gui.training.losses import MOST_WEIGHT, share_of
+from geocnn_gui.training.pictures import Pictures
 from geocnn_gui.training.run import Order, train
 from geocnn_gui.training.sampling import LabelledPicture, PatchSampler
 from geocnn_gui.training.sections import Pair
@@ -119,3 +121,15 @@ def test_that_a_thin_class_gets_its_best_threshold_from_the_held_out_part(faulte
 def test_that_broad_classes_have_no_thresholds(tmp_path):
     assert not any("is thin" in text for text in learn(tmp_path, a_pair()))
     assert read_card(tmp_path / "m").thresholds == {}
+
+
+def test_that_of_very_many_labels_all_count_though_few_are_listed(uneven, monkeypatch):
+    monkeypatch.setattr("geocnn_gui.training.sampling._CELLS_PER_CLASS", 1000)
+    for _ in uneven.find_cells():
+        pass
+    assert len(uneven.cells.rows) < COMMON / 30
+    sampler = PatchSampler([uneven], classes=2, balance=True, seed=0)
+    assert sampler.counts == pytest.approx([COMMON, RARE], rel=0.02)
+    assert sampler.shares[1] == pytest.approx(1 / (1 + np.sqrt(1000)), rel=0.02)
+    everything = Pictures([uneven], [0], [], CLASSES).plan(SplitSpec(unit="block"), reach=2)
+    assert everything.parts(None).total == pytest.approx([COMMON, RARE], rel=0.02)
