@@ -100,7 +100,9 @@ def evaluation_of(
     intervals: dict[Subset, PartIntervals] = {
         part: _ends(each, comparison.units(part)) for part, each in parts.items()
     }
-    counted = {part: (each, intervals[part]) for part, each in subsets.items()}
+    counted: dict[Subset, tuple[Scores, PartIntervals]] = {
+        part: (each, intervals[part]) for part, each in subsets.items()
+    }
     learned = None
     if refit and "held_out" in subsets:
         both = comparison.refitted()

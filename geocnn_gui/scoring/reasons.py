@@ -97,7 +97,7 @@ def _seen(
 ) -> GroundScore:
     base = GroundScore(ground="seen", title="Seen in training", reason=_UNKNOWN)
     part: Subset = "trained" if "trained" in parts else "held_out"
-    own = parts if learned is None else {part: learned}
+    own: Parts = parts if learned is None else {part: learned}
     if (found := _counted(base, own, "trained" if learned is None else part)) is not None:
         leaky = "" if said is None or said.leaky_iou is None else (
             f" Single pixels held out: {said.leaky_iou:.2f}.")  # fmt: skip
