@@ -224,9 +224,7 @@ def _predict(
     seen.save(folder / SEEN_FILE)
     view = card.scaling.view(source)
     try:
-        task = predict_any(
-            net, card, view, store, device=chosen, sections=sections, spec=how.spec
-        )
+        task = predict_any(net, card, view, store, device=chosen, sections=sections, spec=how.spec)
         yield from _telling_absent(task, store)
     finally:
         store.close()

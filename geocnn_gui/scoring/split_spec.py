@@ -35,10 +35,12 @@ class SplitChoice(Spec):
 class SplitSpec(Spec):
     """Which labels are kept aside for the score."""
 
-    unit: Literal["auto", "block", "section", "polygon", "record", "file", "pixels (leaky)"] = Field(
-        default="auto",
-        title="Hold out by",
-        description="What is kept aside as a whole; auto chooses from the labels.",
+    unit: Literal["auto", "block", "section", "polygon", "record", "file", "pixels (leaky)"] = (
+        Field(
+            default="auto",
+            title="Hold out by",
+            description="What is kept aside as a whole; auto chooses from the labels.",
+        )
     )
     share: Annotated[float, Field(ge=0, le=0.5)] = Field(
         default=0.2,

@@ -15,6 +15,7 @@ from geocnn_gui.events import EpochDone, Event, Note, Progress, Saved
 from geocnn_gui.inference.device import Device, training_device
 from geocnn_gui.labels.classes import Classes
 from geocnn_gui.models.ground import Ground, GroundCard
+from geocnn_gui.models.layers.heads import head_of
 from geocnn_gui.models.networks import build
 from geocnn_gui.models.spec import ModelSpec
 from geocnn_gui.models.volumes import sees_volumes
@@ -34,6 +35,7 @@ from geocnn_gui.training.folds import Fold, Folds, in_words, test_splits
 from geocnn_gui.training.holdout import score_holdout
 from geocnn_gui.training.inputs import check_pairs, scaling_of
 from geocnn_gui.training.loop import Fit, Fitting, Leg, Task, fit
+from geocnn_gui.training.outputs import check_outputs, learns_values, spec_to_learn
 from geocnn_gui.training.pictures import count_labels, open_pictures
 from geocnn_gui.training.room import Room
 from geocnn_gui.training.samples import sample_notes
@@ -66,7 +68,6 @@ if TYPE_CHECKING:
     from geocnn_gui.scoring.thin import ThinCount
     from geocnn_gui.scoring.values import ValueIntervals
     from geocnn_gui.training.checkpoint import Stage
-
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,7 @@ class _Run:
         self._order, self._start = order, order.start
         self._pairs, self._training = order.pairs, order.training
         self._classes, self._device = order.classes, order.device
+        self._spec = spec_to_learn(order.model_spec, order.pairs)
         self._refit = Fit()
         self._folds: Folds | None = None
         self._test: ScoreIntervals | None = None
@@ -164,7 +166,8 @@ class _Run:
     def begin(self) -> Generator[Event, None, Task]:
         """Open the labelled pictures and make room; return what all fits share."""
         check_pairs(self._pairs)
-        require_volumes(self._pairs, self._order.model_spec)
+        require_volumes(self._pairs, self._spec)
+        yield from check_outputs(self._pairs, self._order.model_spec, self._training)
         self._marks = tuple(mark(pair) for pair in self._pairs)
         if self._start is None:
             self._scaling = scaling_of(self._pairs, self._training)
@@ -173,13 +176,15 @@ class _Run:
             yield Note(f"Training goes on after {self._start.card.reached}.")
         view = self._scaling.view
         self._pairs = [replace(pair, source=view(pair.source)) for pair in self._pairs]
-        if any(pair.target is not None for pair in self._pairs):
-            self._pictures = yield from open_target_pictures(self._pairs, self._scaling.for_source)
+        if learns_values(self._pairs):
+            self._pictures = yield from open_target_pictures(
+                self._pairs, self._scaling.for_source, head=head_of(self._spec)
+            )
             self._target = self._pictures.learned
         else:
             self._pictures = yield from open_pictures(
                 self._pairs, self._classes, self._scaling.for_source,
-                volumes=sees_volumes(self._order.model_spec),
+                volumes=sees_volumes(self._spec),
             )  # fmt: skip
         keep_small(self._pictures.all)
         self._classes = self._pictures.classes
@@ -359,14 +364,14 @@ class _Run:
         bands, classes = len(source.bands), len(self._classes)
         self._room = self._make_room(bands, classes)
         return Task(
-            pictures=self._pictures.all, model_spec=self._order.model_spec, training=self._training,
+            pictures=self._pictures.all, model_spec=self._spec, training=self._training,
             domain=source.domain, bands=bands, classes=classes,
             room=self._room, keep=self._keep, target=self._target,
         )  # fmt: skip
 
     def _make_room(self, bands: int, classes: int) -> Room:
         """Return the device with its fast paths, or those that the training began with."""
-        self._probe = build(self._order.model_spec, bands, classes)
+        self._probe = build(self._spec, bands, classes)
         require_every_place(self._probe)
         batch, exact = self._training.batch, self._training.precision == "float32"
         if not batch:
@@ -395,8 +400,7 @@ class _Run:
             self._keeper.remove()
 
     def _network(self, fitted: Fit) -> SegmentationNet:
-        source = self._pairs[0].source
-        net = build(self._order.model_spec, len(source.bands), len(self._classes))
+        net = build(self._spec, len(self._pairs[0].source.bands), len(self._classes))
         net.load_state_dict(fitted.best_state)
         return net
 
@@ -451,7 +455,7 @@ class _Run:
         source = self._pairs[0].source
         axes = [p.section.axis for p in self._pictures.all if p.section.axis is not None]
         return ModelCard(
-            spec=self._order.model_spec, target=self._target,
+            spec=self._spec, target=self._target,
             classes=() if self._target is not None else self._classes,
             bands=tuple(band.name for band in source.bands), domain=source.domain,
             scaling=self._scaling,
