@@ -14,7 +14,7 @@ from geocnn_gui.events import Note, Progress
 from geocnn_gui.labels.store import LabelStore
 from geocnn_gui.labels.targets import TargetValues
 from geocnn_gui.models.sample_form import mean_output
-from geocnn_gui.models.target import Target
+from geocnn_gui.models.target import Target, middle_and_scale
 from geocnn_gui.scoring.buffer import Sample, sample_windows
 from geocnn_gui.scoring.values import UnitSums, figures
 from geocnn_gui.training.holdout import held_logits
@@ -46,8 +46,6 @@ _MOST_SECTIONS = 64
 _BLOCK_CELLS = 2**22
 #: Windows of the target from which its middle and spread are measured.
 _WINDOWS = 24
-#: Width of the 5th to 95th percentile of a normal distribution, in standard deviations.
-_NORMAL_WIDTH = 3.29
 #: Held-out errors within this share of the lowest are called equal; the latest epoch is taken.
 _EQUAL = 0.01
 _LOOKUP = np.array([0] + [1] * 255, np.uint8)
@@ -122,15 +120,16 @@ class TargetPictures(Pictures):
 
 
 def open_target_pictures(
-    pairs: Sequence[Pair], statistics: Callable[[Source], tuple[BandStatistics, ...]] = lambda _: ()
+    pairs: Sequence[Pair], statistics: Callable[[Source], tuple[BandStatistics, ...]] = lambda _: (),
+    *, head: str = "linear",
 ) -> Generator[Progress, None, TargetPictures]:
-    """Find the pictures of all sources that have a target and measure that.
+    """Find the pictures of all sources that have a target and measure that for a network's head.
 
     Raises
     ------
     BadRequest
-        Where only some of the sources have a target, its units differ, or it is the same
-        everywhere.
+        Where only some of the sources have a target, its units differ, it is the same
+        everywhere, or the head cannot reach it.
     NotEnoughLabels
         Where no live cell has a value.
     """
@@ -158,7 +157,8 @@ def open_target_pictures(
             f"{name} has no value on live samples of the sections to train on",
             "choose a target that covers the data",
         )
-    learned = _measured(found, name, unit)
+    ends = (0.0, 0.0) if head == "linear" else (yield from _ends(found.all))
+    learned = _measured(found, name, unit, head=head, ends=ends)
     for picture in found.all:
         assert isinstance(picture, TargetPicture)
         picture.learned = learned
@@ -224,17 +224,36 @@ def _windows(
         yield planes[i].plane, np.nan_to_num(values), np.isfinite(values)
 
 
-def _measured(pictures: TargetPictures, name: str, unit: str) -> Target:
-    """Measure the middle (median) and spread of the target on what is to be learned."""
+def _ends(pictures: list[LabelledPicture]) -> Generator[Progress, None, tuple[float, float]]:
+    """Return the lowest and highest value of the target on what is to be learned."""
+    low, high = np.inf, -np.inf
+    for picture in pictures:
+        assert isinstance(picture, TargetPicture)
+        for part, numbers in picture.find_cells():
+            values = picture.target.picture(picture.plane, *part)[numbers > 0]
+            low, high = min(low, values.min(initial=np.inf)), max(high, values.max(initial=-np.inf))
+            yield Progress(0, 0, f"Measuring the target of {picture.source.name}")
+    return float(low), float(high)
+
+
+def _measured(
+    pictures: TargetPictures, name: str, unit: str, *, head: str, ends: tuple[float, float]
+) -> Target:
+    """Measure the target on what is to be learned, as the network's head asks for."""
     windows = _windows(pictures.all, pictures.planes, count=_WINDOWS)
     values = np.concatenate([v[known] for _, v, known in windows]).astype(np.float64)
-    fifth, middle, ninety_fifth = np.percentile(values, (5, 50, 95))
-    scale = float(ninety_fifth - fifth) / _NORMAL_WIDTH or float(values.std())
+    middle, scale = middle_and_scale(values, head, ends)
     if not scale:
         raise BadRequest(
-            f"{name} is {middle:g} everywhere: there is nothing to learn", "choose another target"
+            f"{name} is {values[0]:g} everywhere: there is nothing to learn", "choose another target"
         )
-    return Target(name=name, unit=unit, mean=float(middle), scale=scale)
+    if head == "relu" and ends[0] < 0:
+        raise BadRequest(
+            f"The head relu gives no value below 0, and {name} goes down to {ends[0]:.4g}",
+            "take the head linear",
+        )
+    span = None if head == "linear" else ends
+    return Target(name=name, unit=unit, mean=middle, scale=scale, span=span)
 
 
 # ---- Score -------------------------------------------------------------------------------------
