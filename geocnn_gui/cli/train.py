@@ -47,7 +47,7 @@ from geocnn_gui.training.checkpoint import require_same_specs
 from geocnn_gui.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
-    from geocnn_gui.data.source import Domain
+    from geocnn_gui.data.source import Domain, Source
     from geocnn_gui.labels.classes import Classes
     from geocnn_gui.models.spec import ModelSpec
     from geocnn_gui.training.checkpoint import CheckpointCard
@@ -172,7 +172,7 @@ def train(
         training_spec = training_spec.model_copy(update={"split": by_hand})
     if find_rate:
         with ExitStack() as files:
-            pairs, classes = _open(data, sections, files, domain=domain, wish=wish)
+            pairs, classes = _open(data, sections, files, domain=domain, wish=wish, sets=sets)
             search = workflow.find_rate(pairs, model_spec, training_spec, classes, device=device)
             stopped = find_and_print(search, as_json=as_json)
         ctx.exit(STOPPED if stopped else 0)
@@ -182,7 +182,7 @@ def train(
     checkpoint, before = out.with_name(f"{out.name}.checkpoint"), _stamp(out)
     begun = _begun(checkpoint, model_spec, training_spec) if resume else None
     with ExitStack() as files:
-        pairs, classes = _open(data, sections, files, domain=domain, wish=wish)
+        pairs, classes = _open(data, sections, files, domain=domain, wish=wish, sets=sets)
         outcome = follow(
             workflow.resume(checkpoint, pairs, out=out, device=device)
             if resume
@@ -216,10 +216,13 @@ def _open(
     *,
     domain: Domain | None = None,
     wish: dict[str, Any],
+    sets: tuple[str, ...] = (),
 ) -> tuple[list[workflow.Pair], Classes]:
     pairs, classes = [], ()
     for number, (file, labels) in enumerate(data):
         source = files.enter_context(open_as(file, domain))
+        if number >= len(data) - len(sets):
+            _require_samples(file, source)
         target, chosen = open_target(number, wish, source, files), resolve_sections(ranges, source)
         if not labels:
             unlabelled = LabelSnapshot(source.shape)
@@ -230,6 +233,17 @@ def _open(
         snapshot = renumber(found.snapshot, table)
         pairs.append(workflow.Pair(source, snapshot, chosen, target))
     return pairs, tuple(sorted(classes, key=lambda c: c.id))
+
+
+def _require_samples(name: str, source: Source) -> None:
+    if source.samples is None:
+        size = " x ".join(f"{n:,}" for n in source.shape)
+        raise BadRequest(
+            f"{name} is no sample set: it opens as a {source.kind} of {size}, without labels of "
+            "its own",
+            "give an .npz with an array `labels`, one for each patch or trace, or give this file "
+            "and its labels with --data",
+        )
 
 
 def _inputs(data: tuple[tuple[str, str], ...], wish: dict[str, Any]) -> tuple[Path, ...]:

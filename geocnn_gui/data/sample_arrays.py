@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,7 +67,7 @@ def open_npz(
 
     The array is (n, length) or (n, components, length) of traces, (n, rows, columns) or
     (n, bands, rows, columns) of patches; components or bands may also come last. Labels are n
-    whole numbers (below 0: unlabelled) or names. `key` and `labels` name them where there are
+    whole numbers (below 0 or NaN: unlabelled) or names. `key` and `labels` name them where there are
     several; `class_names` gives the names of numbers from 0, `groups` the records. One band
     is read as seismic, more as imagery, unless `domain` says so.
 
@@ -87,7 +88,7 @@ def open_npz(
 def _open(
     path: Path, members: Members, pick: tuple[str, str], domain: Domain | None, fit: Fit
 ) -> SampleSource:
-    data, marks = load_member(path, pick[0]), load_member(path, pick[1])
+    data, marks = load_member(path, pick[0]), load_member(path, pick[1]).ravel()
     names = (
         load_member(path, "class_names").ravel().astype(str).tolist()
         if "class_names" in members
@@ -122,18 +123,16 @@ def _pick(
             raise UnreadableFile(
                 f"{path} has no array named {name}", f"choose one of {', '.join(members)}"
             )
-    marks = [
+    marks = _marks(members, labels)
+    arrays = [
         name for name, (shape, dtype) in members.items()
-        if len(shape) == 1 and shape[0] > 1 and (dtype.kind in "iuSU")
-        and name not in (*_GROUPS, "class_names") and (labels in (None, name))
+        if len(shape) in (2, 3, 4) and dtype.kind in "buif" and 0 not in shape
+        and name not in marks and key in (None, name)
     ]  # fmt: skip
     lengths = {members[name][0][0] for name in marks}
-    data = [
-        name for name, (shape, dtype) in members.items()
-        if len(shape) in (2, 3, 4) and dtype.kind in "buif" and shape[0] in lengths
-        and 0 not in shape and key in (None, name)
-    ]  # fmt: skip
+    data = [name for name in arrays if members[name][0][0] in lengths]
     if not data:
+        _refuse(path, members, arrays, [m for m in marks if labels or m.lower() in _LABELS])
         if labels is not None:
             raise UnreadableFile(f"{path}: {labels} has no array that it labels", "choose others")
         return None
@@ -141,7 +140,59 @@ def _pick(
         data = [n for n in data if not _looks_like_labels(path, n, members)] or data
     found = _the_one(path, data, _DATA, "key")
     marks = [name for name in marks if members[name][0][0] == members[found][0][0]]
+    marks = [name for name in marks if members[name][1].kind in "biuSU"] or marks
     return found, _the_one(path, marks, _LABELS, "labels")
+
+
+def _marks(members: Members, chosen: str | None) -> list[str]:
+    """Return what may be labels: the chosen, else those of a usual name, else whole numbers."""
+    flat = {name for name, (shape, _) in members.items() if _is_flat(shape)}
+    if chosen is not None:
+        return [chosen] if chosen in flat else []
+    lowered = {name.lower(): members[name][0] for name in members}
+    usual = [
+        name for name in members
+        if name in flat and name.lower() in _LABELS and not _is_other(name, members, lowered)
+    ]  # fmt: skip
+    return usual or [
+        name for name, (shape, dtype) in members.items()
+        if len(shape) == 1 and shape[0] > 1 and dtype.kind in "iuSU"
+        and name.lower() not in (*_GROUPS, *_LABELS, "class_names")
+    ]  # fmt: skip
+
+
+def _is_other(name: str, members: Members, lowered: dict[str, tuple[int, ...]]) -> bool:
+    """Say whether an array called as labels are is an axis (y beside x), or names of classes."""
+    if name.lower() == "y":
+        return len(lowered.get("x", ())) == 1
+    shape, dtype = members[name]
+    entries = {s[0] for s in lowered.values() if len(s) in (2, 3, 4)}
+    return name.lower() in ("class", "classes") and dtype.kind in "SU" and shape[0] not in entries
+
+
+def _is_flat(shape: tuple[int, ...]) -> bool:
+    """Say whether an array is (n,) or (n, 1)."""
+    return len(shape) in (1, 2) and shape[0] > 0 and shape[1:] in ((), (1,))
+
+
+def _refuse(path: Path, members: Members, arrays: list[str], marks: list[str]) -> None:
+    """Refuse labels that are not as many as the samples."""
+    if not marks or not arrays:
+        return
+    usual = [name for name in _DATA if name in arrays]
+    name = usual[0] if usual else max(arrays, key=lambda n: len(members[n][0]))
+    raise _miscounted(path, marks[0], members[marks[0]][0], members[name][0])
+
+
+def _miscounted(
+    path: Path, name: str, given: tuple[int, ...], shape: tuple[int, ...]
+) -> UnreadableFile:
+    traces = len(shape) == 2 or (len(shape) == 3 and min(shape[1:]) <= _COMPONENTS)
+    noun = "traces" if traces else "patches"
+    count = f"{math.prod(given):,} value{'' if math.prod(given) == 1 else 's'}"
+    return UnreadableFile(
+        f"{path}: {name} holds {count} for {shape[0]:,} {noun}", "save one for each of them"
+    )
 
 
 def _the_one(path: Path, names: list[str], usual: tuple[str, ...], choice: str) -> str:

@@ -211,8 +211,8 @@ def named_labels(
     """Return ids uint8 and (id, name) of labels given as whole numbers or as names.
 
     `names` are those of the numbers from 0, or of the numbers found, in order. Where 0 is among
-    the numbers ids are one above them. Negative numbers and empty names are unlabelled. Raises
-    `ValueError` above 254 classes.
+    the numbers ids are one above them. Negative numbers, NaN and empty names are unlabelled.
+    Raises `ValueError` above 254 classes, and for what is neither whole numbers nor names.
     """
     values = np.asarray(values)
     if values.dtype.kind in "SU":
@@ -220,7 +220,7 @@ def named_labels(
         known = sorted(set(texts.tolist()) - {""})
         values = np.array([known.index(text) if text else -1 for text in texts.tolist()])
         names = known
-    values = values.astype(np.int64)
+    values = _whole(values)
     numbers = np.unique(values[values >= 0]).tolist()
     first = int(bool(numbers) and numbers[0] == 0)
     if len(numbers) > 254 or max(numbers, default=0) + first > 254:
@@ -231,3 +231,16 @@ def named_labels(
     return found, tuple(
         (n + first, named.get(n, f"Class {n}")[:80] or f"Class {n}") for n in numbers
     )
+
+
+def _whole(values: np.ndarray) -> np.ndarray:
+    """Return numbers as int64, -1 for NaN; raises `ValueError` where they are not whole."""
+    if values.dtype.kind not in "biuf":
+        raise ValueError("neither whole numbers nor names")
+    if values.dtype.kind == "f":
+        values = np.where(np.isnan(values), -1, values)
+        if (odd := values[values != np.rint(values)]).size:
+            raise ValueError(f"{odd[0]:g}, which is no whole number")
+    if values.size and np.abs(values.astype(np.float64)).max() > 2.0**53:
+        raise ValueError("numbers that are too large for classes")
+    return values.astype(np.int64)

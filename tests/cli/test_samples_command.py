@@ -162,6 +162,15 @@ def test_that_large_values_are_not_taken_as_they_are(geocnn, tmp_path):
     assert "choose another scaling than raw" in result.err
 
 
+def test_that_training_on_samples_refuses_what_has_no_labels(geocnn, tmp_path):
+    path = tmp_path / "cube.npz"
+    np.savez(path, patches=np.ones((40, 32, 32), np.float32))
+    result = geocnn("train", "--samples", path, *_QUICK, "--out", tmp_path / "m.safetensors")
+    assert result.code == 1
+    assert "cube.npz is no sample set: it opens as a cube of 40 x 32 x 32" in result.err
+    assert "give an .npz with an array `labels`" in result.err
+
+
 def test_that_training_needs_data(geocnn, tmp_path):
     result = geocnn("train", "--model", "cnn", "--out", tmp_path / "m.safetensors")
     assert result.code == 2

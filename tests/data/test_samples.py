@@ -156,6 +156,57 @@ def test_that_two_possible_labels_have_to_be_chosen(tmp_path: Path):
         assert source.samples.classes == ((1, "new"), (2, "old"))
 
 
+@pytest.mark.parametrize(
+    ("labels", "ids"),
+    [
+        (np.array([0.0, 1.0, 2.0, np.nan]), [1, 2, 3, 0]),
+        (np.array([[1], [2], [2], [1]]), [1, 2, 2, 1]),
+        (np.array([True, False, True, True]), [2, 1, 2, 2]),
+    ],
+)
+def test_that_labels_may_be_whole_floats_or_a_column(tmp_path: Path, labels, ids):
+    path = tmp_path / "set.npz"
+    np.savez(path, patches=np.ones((4, 16, 16), np.float32), labels=labels)
+    with open_source(path) as source:
+        assert source.samples.labels.tolist() == ids
+
+
+def test_that_one_sample_is_a_set(tmp_path: Path):
+    path = tmp_path / "set.npz"
+    np.savez(path, patches=np.ones((1, 16, 16), np.float32), labels=[3])
+    with open_source(path) as source:
+        assert source.shape == (1, 1)
+        assert source.samples.labels.tolist() == [3]
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (np.zeros(30, int), "labels holds 30 values for 40 patches"),
+        (np.zeros(1, int), "labels holds 1 value for 40 patches"),
+        (np.full(40, 0.5), "labels holds 0.5, which is no whole number"),
+        (np.full(40, np.inf), "labels holds numbers that are too large"),
+        (np.zeros(40, complex), "labels holds neither whole numbers nor names"),
+    ],
+)
+def test_that_labels_of_the_wrong_form_are_refused_in_words(tmp_path: Path, labels, words):
+    path = tmp_path / "set.npz"
+    other = np.arange(40)  # must not be taken in their place
+    np.savez(path, patches=np.ones((40, 16, 16), np.float32), labels=labels, depth=other)
+    with pytest.raises(UnreadableFile, match=words):
+        open_source(path)
+
+
+def test_that_axes_beside_an_array_are_no_labels(tmp_path: Path):
+    path = tmp_path / "plain.npz"
+    np.savez(path, amplitude=np.ones((20, 30)), y=np.arange(20) / 2, x=np.arange(30) / 2)
+    with open_source(path) as source:
+        assert source.kind == "raster"
+    np.savez(path, data=np.ones((20, 30)), classes=np.array(["mud", "sand"]))
+    with open_source(path) as source:
+        assert source.kind == "raster"
+
+
 def test_that_an_array_without_labels_is_what_it_was(tmp_path: Path):
     path = tmp_path / "plain.npz"
     np.savez(path, amplitude=np.ones((20, 30)))
