@@ -99,9 +99,7 @@ def _open(
     except ValueError as error:
         raise UnreadableFile(f"{path}: {pick[1]} holds {error}", "choose other labels") from error
     array = _arranged(data)
-    groups = next((g for g in _GROUPS if members.get(g, ((),))[0] == (len(data),)), None)
-    records = np.unique(load_member(path, groups), return_inverse=True)[1] if groups else None
-    samples = ArraySamples(array, ids, classes, groups=records, fit=fit)
+    samples = ArraySamples(array, ids, classes, groups=_records(path, members, pick[0]), fit=fit)
     bands = array.shape[1]
     names = ("amplitude",) if bands == 1 else tuple(f"Band {i + 1}" for i in range(bands))
     source = SampleSource(
@@ -112,6 +110,18 @@ def _open(
     what = "traces" if samples.dims == 1 else "patches"
     source.notes = (f"{pick[0]} holds {len(data):,} {what}, {pick[1]} a label for each.",)
     return source
+
+
+def _records(path: Path, members: Members, data: str) -> np.ndarray | None:
+    """Return the number of each sample's record; None where the file tells none."""
+    shape = members[data][0]
+    given = [n for group in _GROUPS for n in members if n.lower() == group and n != data]
+    fitting = [n for n in given if members[n][0] in (shape[:1], (shape[0], 1))]
+    if not given:
+        return None
+    if not fitting:  # without them parts of one record would be held out from one another
+        raise _miscounted(path, given[0], members[given[0]][0], shape)
+    return np.unique(load_member(path, fitting[0]).ravel(), return_inverse=True)[1]
 
 
 def _pick(

@@ -197,6 +197,14 @@ def test_that_labels_of_the_wrong_form_are_refused_in_words(tmp_path: Path, labe
         open_source(path)
 
 
+@pytest.mark.parametrize("record", [np.arange(30), np.zeros((40, 2)), np.array("one")])
+def test_that_records_for_other_samples_are_refused(tmp_path: Path, record):
+    path = tmp_path / "set.npz"
+    np.savez(path, traces=np.ones((40, 64)), labels=np.arange(40) % 2, record=record)
+    with pytest.raises(UnreadableFile, match=r"record holds \d+ values? for 40 traces"):
+        open_source(path)
+
+
 def test_that_axes_beside_an_array_are_no_labels(tmp_path: Path):
     path = tmp_path / "plain.npz"
     np.savez(path, amplitude=np.ones((20, 30)), y=np.arange(20) / 2, x=np.arange(30) / 2)
