@@ -11,6 +11,7 @@ from geocnn_gui.gui.opening import labelled_entries
 from geocnn_gui.gui.run_tasks import InView, go_on, new_run
 from geocnn_gui.gui.targeting import Targeting
 from geocnn_gui.models.cards import card_of
+from geocnn_gui.models.layers.heads import why_no_classes
 from geocnn_gui.models.layers.shapes import outline
 from geocnn_gui.models.pretrained import fetch_weights, why_no_weights
 from geocnn_gui.models.spec import LayersSpec, UNetSpec
@@ -83,6 +84,8 @@ class Training(Targeting):
             return "Networks on volumes learn classes only: choose one on pictures."
         if not isinstance(self.model_spec, LayersSpec):
             return ""
+        if not self.learns_values and (reason := why_no_classes(self.model_spec)):
+            return f"{reason}: take softmax to name classes, or a target to learn values."
         asked = self.model_spec, self.outlets
         if self._built is None or self._built[0] != asked:  # this is asked for at every stroke
             self._built = asked, outline(self.model_spec, *self.outlets).problem

@@ -150,6 +150,15 @@ def test_that_an_impossible_layer_says_why_and_holds_the_training(editor, opened
     assert opened.model_spec == LayersSpec()
 
 
+def test_that_a_head_for_values_holds_a_training_of_classes(opened, paint):
+    paint(0, 5, 1)
+    paint(8, 12, 2)
+    opened.set_specs(LayersSpec(head="sigmoid"))
+    assert "The head sigmoid gives a value: take softmax" in opened.why_no_training()
+    opened.set_specs(LayersSpec(head="linear"))
+    assert opened.why_no_training() == ""
+
+
 def test_that_what_cannot_be_read_is_explained_and_changes_nothing(editor, opened, qtbot):
     click_row(qtbot, editor, "0")
     kernel = editor.findChild(QComboBox, "field_kernel")
