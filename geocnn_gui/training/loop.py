@@ -255,7 +255,7 @@ def fit(task: Task, leg: Leg, *, result: Fit, start: Checkpoint | None = None) -
     clock.begin(fitting.epoch * spec.steps)
     if fitting.kept is not None:
         yield Note(fitting.kept.words(int(fitting.sampler.counts.sum())))
-    elif spec.frozen_copies:
+    elif spec.frozen_copies and not getattr(task.model_spec, "freezes_in_vain", False):
         yield Note(
             "No stages of a patch classifier are frozen: features are computed anew in each step.",
             warning=True,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from geocnn_gui.errors import BadRequest
 from geocnn_gui.events import Note
+from geocnn_gui.models.architectures.spec import PretrainedSpec
 from geocnn_gui.models.layers.heads import why_no_classes, with_value_head
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ def check_outputs(
     pairs: Sequence[Pair], spec: ModelSpec, training: TrainingSpec
 ) -> Iterator[Note]:
     """Say what of the settings gives way; raises `BadRequest` where head and labels differ."""
+    if isinstance(spec, PretrainedSpec) and spec.freezes_in_vain:
+        yield Note(
+            f"Freezing needs weights to keep: with weights=none, freeze={spec.freeze} is of no "
+            "effect and all layers learn.",
+            warning=True,
+        )
     if not learns_values(pairs):
         if reason := why_no_classes(spec):
             raise BadRequest(reason, "take softmax to name classes, or a target to learn values")

@@ -64,3 +64,14 @@ def test_that_a_sigmoid_predicts_within_the_values_it_learned(train, geocnn, tmp
     found, truth = np.load(out), np.loadtxt(tmp_path / "values.csv")
     wide = np.ptp(truth)
     assert truth.min() - wide / 10 < found.min() < found.max() < truth.max() + wide / 10
+
+
+@pytest.mark.slow
+def test_that_freezing_without_weights_is_told(geocnn, train, tmp_path):
+    notes = geocnn(
+        "train", "--samples", tmp_path / "set.npz", "--model", "resnet18", *TINY[6:], "--set",
+        "model.weights=none", "--set", "model.freeze=encoder", "--set", "training.frozen_copies=1",
+        "--set", "model.patch=32", "--out", tmp_path / "frozen.safetensors", "--json",
+    ).json["notes"]  # fmt: skip
+    assert any("Freezing needs weights to keep: with weights=none" in note for note in notes)
+    assert not any("No stages" in note for note in notes)

@@ -89,6 +89,11 @@ class PretrainedSpec(Spec):
         return self.weights != "none"
 
     @property
+    def freezes_in_vain(self) -> bool:
+        """Say whether stages were to keep weights that it does not begin with."""
+        return self.freeze != "nothing" and not self.pretrained
+
+    @property
     def frozen_stages(self) -> int:
         """Count the stages of the encoder that keep their weights."""
         names = self.stage_names()
