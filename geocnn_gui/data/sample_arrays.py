@@ -98,7 +98,7 @@ def _open(
         ids, classes = named_labels(marks, names)
     except ValueError as error:
         raise UnreadableFile(f"{path}: {pick[1]} holds {error}", "choose other labels") from error
-    array = _arranged(data)
+    array, axis = _arranged(data)
     samples = ArraySamples(array, ids, classes, groups=_records(path, members, pick[0]), fit=fit)
     bands = array.shape[1]
     names = ("amplitude",) if bands == 1 else tuple(f"Band {i + 1}" for i in range(bands))
@@ -107,8 +107,7 @@ def _open(
         domain=domain or ("seismic" if bands == 1 or samples.dims == 1 else "imagery"),
     )  # fmt: skip
     source.format = "NPZ"
-    what = "traces" if samples.dims == 1 else "patches"
-    source.notes = (f"{pick[0]} holds {len(data):,} {what}, {pick[1]} a label for each.",)
+    source.notes = (f"{pick[0]} holds {_told(samples, array, axis)}, {pick[1]} a label for each.",)
     return source
 
 
@@ -219,12 +218,33 @@ def _looks_like_labels(path: Path, name: str, members: Members) -> bool:
     return len(np.unique(load_member(path, name)[:64])) <= _FEW_VALUES
 
 
-def _arranged(data: np.ndarray) -> np.ndarray:
-    """Return the samples as (n, bands, rows, columns)."""
+def _arranged(data: np.ndarray) -> tuple[np.ndarray, str]:
+    """Return the samples as (n, bands, rows, columns), and the axis that was taken as bands."""
     if data.ndim == 2:
-        return data[:, None, :, None]
+        return data[:, None, :, None], ""
     if data.ndim == 3:
         if data.shape[2] <= _COMPONENTS:
-            return np.moveaxis(data, 2, 1)[..., None]
-        return data[..., None] if data.shape[1] <= _COMPONENTS else data[:, None]
-    return data if data.shape[1] <= _MOST_BANDS else np.moveaxis(data, 3, 1)
+            return np.moveaxis(data, 2, 1)[..., None], "last"
+        if data.shape[1] <= _COMPONENTS:
+            return data[..., None], "second"
+        return data[:, None], ""
+    last = _bands_last(data.shape)
+    return (np.moveaxis(data, 3, 1), "last") if last else (data, "second")
+
+
+def _bands_last(shape: tuple[int, ...]) -> bool:
+    """Tell (n, rows, columns, bands) from (n, bands, rows, columns): rows and columns are equal."""
+    if shape[3] <= _COMPONENTS and shape[1] == shape[2]:
+        return True
+    return shape[2] != shape[3] and shape[1] > _MOST_BANDS
+
+
+def _told(samples: Samples, array: np.ndarray, axis: str) -> str:
+    """Say how an array was taken: "40 patches of 16 x 16 in 3 bands (the last axis)"."""
+    trace = samples.dims == 1
+    noun, parts = ("trace", "component") if trace else ("patch", "band")
+    many = noun if len(array) == 1 else {"trace": "traces", "patch": "patches"}[noun]
+    size = f"{array.shape[2]:,}" + (" samples" if trace else f" x {array.shape[3]:,}")
+    parts += "" if array.shape[1] == 1 else "s"
+    bands = f" in {array.shape[1]:,} {parts} (the {axis} axis)" if axis else ""
+    return f"{len(array):,} {many} of {size}{bands}"

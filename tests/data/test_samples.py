@@ -134,6 +134,9 @@ def test_that_labels_are_found_beside_patches(tmp_path: Path):
         ((9, 20, 30), 1, (20, 30), 2),
         ((9, 5, 20, 30), 5, (20, 30), 2),
         ((9, 20, 30, 5), 5, (20, 30), 2),
+        ((9, 16, 16, 3), 3, (16, 16), 2),
+        ((9, 20, 36, 36), 20, (36, 36), 2),
+        ((9, 5, 50, 1), 5, (50, 1), 1),
     ],
 )
 def test_that_arrays_are_told_by_their_shape(tmp_path: Path, shape, bands, size, dims):
@@ -144,6 +147,21 @@ def test_that_arrays_are_told_by_their_shape(tmp_path: Path, shape, bands, size,
         assert source.samples.size == size
         assert source.samples.dims == dims
         assert source.samples.read(4).shape == (bands, *size)
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ((9, 16, 16, 3), "9 patches of 16 x 16 in 3 bands (the last axis)"),
+        ((9, 20, 36, 36), "9 patches of 36 x 36 in 20 bands (the second axis)"),
+        ((9, 50, 3), "9 traces of 50 samples in 3 components (the last axis)"),
+    ],
+)
+def test_that_the_notes_say_what_was_taken_as_bands(tmp_path: Path, shape, words):
+    path = tmp_path / "set.npz"
+    np.savez(path, x=np.ones(shape, np.float32), y=np.arange(9) % 2)
+    with open_source(path) as source:
+        assert f"x holds {words}, y a label for each." in source.notes
 
 
 def test_that_two_possible_labels_have_to_be_chosen(tmp_path: Path):
