@@ -211,8 +211,9 @@ def named_labels(
     """Return ids uint8 and (id, name) of labels given as whole numbers or as names.
 
     `names` are those of the numbers from 0, or of the numbers found, in order. Where 0 is among
-    the numbers ids are one above them. Negative numbers, NaN and empty names are unlabelled.
-    Raises `ValueError` above 254 classes, and for what is neither whole numbers nor names.
+    the numbers ids are one above them; where the largest is above 254 they are 1 to n. Negative
+    numbers, NaN and empty names are unlabelled. Raises `ValueError` above 254 classes, and for
+    what is neither whole numbers nor names.
     """
     values = np.asarray(values)
     if values.dtype.kind in "SU":
@@ -222,15 +223,17 @@ def named_labels(
         names = known
     values = _whole(values)
     numbers = np.unique(values[values >= 0]).tolist()
-    first = int(bool(numbers) and numbers[0] == 0)
-    if len(numbers) > 254 or max(numbers, default=0) + first > 254:
+    if len(numbers) > 254:
         raise ValueError("more than 254 classes")
-    found = np.where(values < 0, 0, values + first).astype(np.uint8)
+    first = int(bool(numbers) and numbers[0] == 0)
+    renumbered = max(numbers, default=0) + first > 254
+    ids = range(1, len(numbers) + 1) if renumbered else [n + first for n in numbers]
+    table = np.array([0, *ids], np.uint8)
+    found = table[np.where(values < 0, 0, np.searchsorted(numbers, values) + 1)]
     named = dict(zip(numbers, names, strict=False)) if len(names) == len(numbers) else dict(
         enumerate(names))  # fmt: skip
-    return found, tuple(
-        (n + first, named.get(n, f"Class {n}")[:80] or f"Class {n}") for n in numbers
-    )
+    given = [named.get(n, "")[:80] or f"Class {n}" for n in numbers]
+    return found, tuple(zip(ids, given, strict=True))
 
 
 def _whole(values: np.ndarray) -> np.ndarray:

@@ -251,6 +251,14 @@ def test_that_unlabelled_numbers_and_names_stay_so():
         named_labels(np.arange(300))
 
 
+def test_that_few_classes_with_large_numbers_are_renumbered():
+    ids, classes = named_labels(np.array([273, 0, -1, 1010, 273]))
+    assert ids.tolist() == [2, 1, 0, 3, 2]
+    assert classes == ((1, "Class 0"), (2, "Class 273"), (3, "Class 1010"))
+    ids, classes = named_labels(np.array([253, 0]))
+    assert ids.tolist() == [254, 1]
+
+
 def save_record(path: Path, p: int, s: int, length: int = 900) -> None:
     data = np.zeros((length, 3), np.float32)
     data[:] = np.arange(length)[:, None] * [1, 10, 100]
