@@ -13,6 +13,7 @@ from geocnn_gui.data.source import Band
 from geocnn_gui.errors import SeveralArrays, UnreadableFile
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from geocnn_gui.data.samples import Fit
@@ -101,14 +102,27 @@ def _open(
     array, axis = _arranged(data)
     samples = ArraySamples(array, ids, classes, groups=_records(path, members, pick[0]), fit=fit)
     bands = array.shape[1]
-    names = ("amplitude",) if bands == 1 else tuple(f"Band {i + 1}" for i in range(bands))
+    titles = ("amplitude",) if bands == 1 else tuple(f"Band {i + 1}" for i in range(bands))
     source = SampleSource(
-        samples, name=path.stem, path=path, dtype=data.dtype, bands=tuple(map(Band, names)),
+        samples, name=path.stem, path=path, dtype=data.dtype, bands=tuple(map(Band, titles)),
         domain=domain or ("seismic" if bands == 1 or samples.dims == 1 else "imagery"),
     )  # fmt: skip
     source.format = "NPZ"
-    source.notes = (f"{pick[0]} holds {_told(samples, array, axis)}, {pick[1]} a label for each.",)
+    source.notes = (f"{pick[0]} holds {_told(samples, array, axis)}, {pick[1]} a label for each.",
+                    *_name_notes(names, classes))  # fmt: skip
     return source
+
+
+def _name_notes(names: Sequence[str], classes: tuple[tuple[int, str], ...]) -> tuple[str, ...]:
+    """Say which classes have got another name than `class_names` gives, or none there."""
+    given = {name[:80] for name in names}
+    new = [name for _, name in classes if names and name not in given]
+    unnamed = [name for name in new if name.startswith("Class ")]
+    counted = [name for name in new if name not in unnamed]
+    return (
+        *((f"class_names has no name for {', '.join(unnamed)}.",) if unnamed else ()),
+        *((f"class_names gives one name twice: {', '.join(counted)}.",) if counted else ()),
+    )
 
 
 def _records(path: Path, members: Members, data: str) -> np.ndarray | None:

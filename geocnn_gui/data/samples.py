@@ -212,8 +212,8 @@ def named_labels(
 
     `names` are those of the numbers from 0, or of the numbers found, in order. Where 0 is among
     the numbers ids are one above them; where the largest is above 254 they are 1 to n. Negative
-    numbers, NaN and empty names are unlabelled. Raises `ValueError` above 254 classes, and for
-    what is neither whole numbers nor names.
+    numbers, NaN and empty names are unlabelled. Equal names are counted: "a", "a (2)". Raises
+    `ValueError` above 254 classes, and for what is neither whole numbers nor names.
     """
     values = np.asarray(values)
     if values.dtype.kind in "SU":
@@ -233,7 +233,18 @@ def named_labels(
     named = dict(zip(numbers, names, strict=False)) if len(names) == len(numbers) else dict(
         enumerate(names))  # fmt: skip
     given = [named.get(n, "")[:80] or f"Class {n}" for n in numbers]
-    return found, tuple(zip(ids, given, strict=True))
+    return found, tuple(zip(ids, _distinct(given), strict=True))
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Return the names, each that was there before with a number: "a", "a (2)"."""
+    found: list[str] = []
+    for name in names:
+        number, own = 2, name
+        while own in found or (own != name and own in names):
+            own, number = f"{name[:72]} ({number})", number + 1
+        found.append(own)
+    return found
 
 
 def _whole(values: np.ndarray) -> np.ndarray:

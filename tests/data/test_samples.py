@@ -259,6 +259,21 @@ def test_that_few_classes_with_large_numbers_are_renumbered():
     assert ids.tolist() == [254, 1]
 
 
+def test_that_equal_and_missing_class_names_are_noted(tmp_path: Path):
+    path = tmp_path / "set.npz"
+    np.savez(
+        path, x=np.ones((10, 16, 16)), y=np.repeat(np.arange(5), 2),
+        class_names=np.array(["a", "b", "a", "a (2)"]),
+    )  # fmt: skip
+    with open_source(path) as source:
+        assert [name for _, name in source.samples.classes] == [
+            "a", "b", "a (3)", "a (2)", "Class 4"
+        ]  # fmt: skip
+        notes = " ".join(source.notes)
+        assert "class_names has no name for Class 4." in notes
+        assert "class_names gives one name twice: a (3)." in notes
+
+
 def save_record(path: Path, p: int, s: int, length: int = 900) -> None:
     data = np.zeros((length, 3), np.float32)
     data[:] = np.arange(length)[:, None] * [1, 10, 100]
