@@ -73,6 +73,8 @@ class TrainingSummary(Spec):
     test_units: int = 0
     refit: bool = False
     software: str = ""
+    #: Under which its maker passes it on; of the data and labels that it was trained on.
+    licence: str = ""
     #: Of a continuous target, in its unit: figures on what was held out, on the test set, and on
     #: single pixels (leaky); intervals by figure.
     holdout_values: dict[str, float | None] = Field(default={})

@@ -496,5 +496,5 @@ class _Run:
             holdout_f1_tolerant={
                 self._classes[t.number].id: t.best.f1 if t.best else 0.0 for t in self._thin
             },
-            software=f"GeoCNN {__version__}", **scored, **tested,
+            software=f"GeoCNN {__version__}", licence=self._training.licence, **scored, **tested,
         )  # fmt: skip

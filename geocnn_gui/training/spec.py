@@ -157,6 +157,11 @@ class TrainingSpec(Spec):
         description="Epochs without a better score before it stops; 0 never stops early.",
         json_schema_extra={"advanced": True, "zero": "Never"},
     )  # fmt: skip
+    licence: Annotated[str, Field(max_length=200)] = Field(
+        default="", title="Licence",
+        description="Kept in the model file: under which terms the data allow it to be passed on.",
+        json_schema_extra=ADVANCED,
+    )  # fmt: skip
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(
         default=0, title="Seed", description="Same seed, same data, same machine: same network.",
         json_schema_extra=ADVANCED,

@@ -117,3 +117,9 @@ def test_that_a_saved_model_needs_neither_its_weights_nor_a_network(
     assert told.code == 0, told.err
     here, there = (np.load(tmp_path / f"{name}.npy") for name in ("here", "there"))
     assert np.mean(here == there) > 0.999
+
+
+def test_that_a_model_carries_its_licence(train):
+    result, out = train("cnn", "model.width=4", "model.patch=20", "training.licence=CC BY-SA 3.0")
+    assert result.code == 0
+    assert read_card(out).training.licence == "CC BY-SA 3.0"

@@ -146,3 +146,11 @@ def test_that_auto_shows_the_rate_that_it_stands_for_and_small_ones_can_be_typed
     assert form.spec().learning_rate == pytest.approx(3e-7)
     rate.number.stepBy(1)
     assert form.spec().learning_rate == pytest.approx(3.75e-7)
+
+
+def test_that_a_text_is_typed_into_the_licence(qtbot):
+    form = SpecForm(TrainingSpec())
+    qtbot.addWidget(form)
+    box = form.editor("licence")
+    qtbot.keyClicks(box, "CC BY-SA 4.0")
+    assert form.spec().licence == "CC BY-SA 4.0"

@@ -39,4 +39,6 @@ def describe_card(card: ModelCard) -> str:
              "stored": "scales by its training data's statistics",
              "trace": "standardises each trace", "raw": "takes values as they are"}  # fmt: skip
     parts.append(rules[card.scaling.mode])
+    if card.training.licence:
+        parts.append(f"licence: {card.training.licence}")
     return " · ".join(parts)

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QGridLayout,
     QLabel,
+    QLineEdit,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -229,6 +230,8 @@ def _editor(field: FieldInfo, value: Any) -> QWidget:
         check = QCheckBox()
         check.setChecked(value)
         return check
+    if isinstance(value, str):
+        return QLineEdit(value)
     low, high = bounds(field)
     if isinstance(value, int):
         box = QSpinBox()
@@ -272,6 +275,8 @@ def _value(editor: QWidget) -> Any:
             return editor.isChecked()
         case QComboBox():
             return editor.currentData()
+        case QLineEdit():
+            return editor.text()
         case QSpinBox() | QDoubleSpinBox():
             return editor.value()
     raise TypeError(type(editor).__name__)
@@ -285,6 +290,8 @@ def _put(editor: QWidget, value: Any) -> None:
             editor.setValue(value)
         case QCheckBox():
             editor.setChecked(value)
+        case QLineEdit():
+            editor.setText(value)
         case _:
             raise TypeError(type(editor).__name__)
 
@@ -297,5 +304,7 @@ def _when_edited(editor: QWidget, act: Any) -> None:
             editor.toggled.connect(act)
         case QComboBox():
             editor.currentIndexChanged.connect(act)
+        case QLineEdit():
+            editor.textChanged.connect(act)
         case QSpinBox() | QDoubleSpinBox():
             editor.valueChanged.connect(act)
