@@ -106,10 +106,16 @@ def test_that_a_download_that_fails_says_where_to_put_the_file(
     assert f"put that file into {cache}" in told.args[0].text
 
 
-def test_that_the_size_of_the_network_is_told(panel):
+def test_that_the_size_of_the_network_is_told(panel, opened):
     assert text(panel, "model_size") == "14.3 million parameters"
     choose_kind(panel, "cnn")
     assert text(panel, "model_size").endswith("000 parameters")
+    choose_kind(panel, "layers")
+    exact = opened.model_spec.parameters(*opened.outlets)
+    assert exact < 100_000
+    assert text(panel, "model_size").replace("\u2009", "").replace("\u202f", "") == (
+        f"{exact} parameters"
+    )
 
 
 def test_that_what_was_set_is_kept_while_another_network_is_looked_at(panel, opened, qtbot):

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PySide6.QtWidgets import QCheckBox, QLabel, QPushButton, QTableWidget, QWidget
 
 from geocnn_gui.data.samples import holds_samples
 from geocnn_gui.data.source import Window
 from geocnn_gui.gui.opening import is_project
+from geocnn_gui.gui.widgets.score_bars import ScoreBars
+from geocnn_gui.inference.store import PredictionStore
+from geocnn_gui.labels.store import LabelSnapshot
+from geocnn_gui.models.ground import HELD_OUT, TRAINED
+from geocnn_gui.scoring.seen import SEEN_FILE, Seen, SeenCard
 
 
 @pytest.fixture
@@ -60,6 +66,41 @@ def test_that_a_relabelled_sample_is_undone(session, patches, qtbot, open_and_wa
     assert counts(session) == {1: 19, 2: 21}
     session.undo()
     assert counts(session) == {1: 20, 2: 20}
+
+
+def predict_first_class(session, folder):
+    """Predict the first class everywhere, by a model trained on the first half."""
+    store = PredictionStore.create(folder, session.source, session.classes)
+    store.write(Window.whole((1, 40)), np.ones((1, 40), np.uint8), np.ones((1, 40)))
+    seen = np.full((1, 40), HELD_OUT, np.uint8)
+    seen[:, 10:30] = TRAINED
+    card = SeenCard(
+        model="m", model_sha256="0", source="patches", identity="0", known=True, refit=True,
+        holdout_iou=0.61,
+    )  # fmt: skip
+    Seen(card, LabelSnapshot.from_array(seen)).save(store.folder / SEEN_FILE)
+    session.show_prediction(store)
+
+
+def test_that_the_panels_speak_of_samples(window, session, patches, qtbot, open_and_wait, tmp_path):
+    open_and_wait(session, patches, qtbot)
+    predict_first_class(session, tmp_path / "prediction")
+    session.set_step("Predict")
+    session.set_step("Export")
+    session.set_step("Score")
+    with qtbot.waitSignal(session.scored, timeout=10000):
+        session.start_scoring()
+    qtbot.waitUntil(lambda: session.job is None)
+    assert window.findChild(QPushButton, "predict_section").text().startswith("Predict the samples")
+    assert window.findChild(QLabel, "export_classes_what").text().endswith("class of every sample")
+    assert window.findChild(QCheckBox, "error_map").text() == "Show right and wrong samples"
+    panel = window.findChild(QWidget, "score_panel")
+    said = [each.text() for each in panel.findChildren(QLabel)]
+    said += [bar.reason for bar in panel.findChild(ScoreBars).bars]
+    assert "Samples it was trained on: what it remembers." in said
+    assert not [each for each in said if "pixel" in each.lower()]
+    header = panel.findChild(QTableWidget, "score_table").horizontalHeaderItem(6)
+    assert (header.text(), header.toolTip()) == ("Samples", "Labelled samples")
 
 
 @pytest.mark.parametrize("example", ["patches", "traces"])

@@ -104,11 +104,12 @@ class ExportPanel(QWidget):
         for kind, choice in self._choices.items():
             never = session.source is not None and session.job is None
             why = session.why_no_export(kind) if never else ""
-            enable(choice, why, tip=_KINDS[kind][1])
+            what = self._what(kind)
+            enable(choice, why, tip=what)
             choice.setVisible(kind in shown)
             self._notes[kind].setVisible(kind in shown)
             missing = bool(why) and session.prediction is not None and kind == "probabilities"
-            self._notes[kind].setText(_NOT_KEPT if missing else _KINDS[kind][1])
+            self._notes[kind].setText(_NOT_KEPT if missing else what)
         section = session.section.axis is not None
         of = f" of {section_name(session)}" if section else ""
         self._choices["polygons"].setText(f"Polygons{of}")
@@ -119,6 +120,11 @@ class ExportPanel(QWidget):
             self._fill_formats()
         self._show_gaps()
         self._look_for_gaps()
+
+    def _what(self, kind: Kind) -> str:
+        """Say what a kind of export is; of a sample set every cell is a sample."""
+        what = _KINDS[kind][1]
+        return what.replace("cell", "sample") if self._session.cell_noun == "sample" else what
 
     def _suitable(self) -> set[Kind]:
         """Return the kinds that the prediction in view can have; choose one of them."""

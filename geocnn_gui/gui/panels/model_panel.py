@@ -231,7 +231,9 @@ def _facts(card: NetworkCard) -> str:
 
 
 def _words(parameters: int) -> str:
-    """Say how large a network is: "11.2 million parameters"."""
+    """Say how large a network is: "26 051 parameters", "11.2 million parameters"."""
+    if parameters < 100_000:
+        return f"{grouped(parameters)} parameters"
     if parameters < 1_000_000:
         return f"{grouped(round(parameters, -3))} parameters"
     return f"{parameters / 1e6:.1f} million parameters"

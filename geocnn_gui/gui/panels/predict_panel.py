@@ -163,11 +163,11 @@ class PredictPanel(QWidget):
 
 
 def section_name(session: Session) -> str:
-    """Name what is in view: "inline 362", "the line", "the scene"."""
+    """Name what is in view: "inline 362", "the line", "the scene", "the samples"."""
     source, section = session.source, session.section
     if source is None:
         return "what is in view"
     if section.axis is None:
-        return "the scene" if source.kind == "raster" else "the line"
+        return {"raster": "the scene", "samples": "the samples"}.get(source.kind, "the line")
     axis = source.axes[section.axis]
     return f"{axis.name} {axis.at(section.index):g} {axis.unit}".rstrip()

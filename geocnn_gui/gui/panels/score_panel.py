@@ -216,10 +216,12 @@ class _Result(QWidget):
         session, score = self._session, self._session.score
         if score is None:
             return
+        self._name_cells()
         subset, evaluation = session.subset, score.evaluation
         scores = evaluation.part(subset) or score.scores
         ends = evaluation.intervals[subset if subset in evaluation.intervals else "all"]
-        self._figures.setText(_headline(score, scores, subset, ends))
+        headline = _headline(score, scores, subset, ends)
+        self._figures.setText(_of_cells(headline, session.cell_noun))
         _say(self._caution, score.caution)
         _say(self._note, " ".join(evaluation.notes))
         self._outdated.setVisible(session.score_outdated)
@@ -230,12 +232,24 @@ class _Result(QWidget):
             cells = 0 if part is None else sum(c.support for c in part.classes)
             self._subsets.explain(key, "" if cells else _NO_CELLS[key],
                                   tip=plural(cells, f"labelled {self._session.cell_noun}"))  # fmt: skip
-        self._grounds.show_bars(_bars(evaluation.grounds))
+        self._grounds.show_bars(_bars(evaluation.grounds, session.cell_noun))
         _say(self._gap, gap_words(evaluation.grounds))
         self._fill(scores, ends)
         self._thin.show_score(score, scores)
         self._fill_confusion(score, scores)
         self._show_errors()
+
+    def _name_cells(self) -> None:
+        """Speak of samples where each cell of the picture is one, else of pixels."""
+        noun = self._session.cell_noun
+        self._errors.setText(_of_cells("Show right and wrong pixels", noun))
+        for column, (title, tip) in enumerate(_COLUMNS.items()):
+            item = self._table.horizontalHeaderItem(column)
+            if item is not None:
+                item.setText(_of_cells(title, noun))
+                item.setToolTip(_of_cells(tip, noun))
+        for mode, tip in _MODE_TIPS.items():
+            self._modes.explain(mode, "", tip=_of_cells(tip, noun))
 
     def _fill(self, scores: Scores, ends: PartIntervals) -> None:
         self._table.setRowCount(len(scores.classes))
@@ -252,7 +266,7 @@ class _Result(QWidget):
                     )
                 item.setToolTip(
                     f"{each.name}: accuracy against the rest {_figure(each.accuracy)}, "
-                    f"{plural(each.predicted, 'pixel')} predicted so"
+                    f"{plural(each.predicted, self._session.cell_noun)} predicted so"
                 )
                 self._table.setItem(row, column, item)
 
@@ -293,7 +307,8 @@ class _Result(QWidget):
         cube = session.section.axis is not None
         place = "Next section with" if cube else "Go to the largest group of"
         self._next.setText(f"{place} {what}")
-        self._picked.setText(_HOW if errors is None or errors.pair is None else self._told(score))
+        how = _of_cells(_HOW, session.cell_noun)
+        self._picked.setText(how if errors is None or errors.pair is None else self._told(score))
 
     def _told(self, score: Score) -> str:
         errors = self._session.errors
@@ -310,9 +325,16 @@ class _Result(QWidget):
             self._session.tell("The figures are on the clipboard.")
 
 
-def _bars(grounds: tuple[GroundScore, ...]) -> tuple[Bar, ...]:
+def _of_cells(text: str, noun: str) -> str:
+    """Let a text on pixels speak of samples where these are what is scored."""
+    if noun == "pixel":
+        return text
+    return text.replace("Pixel", noun.capitalize()).replace("pixel", noun)
+
+
+def _bars(grounds: tuple[GroundScore, ...], noun: str) -> tuple[Bar, ...]:
     return tuple(
-        Bar(g.ground, g.title, g.value, g.interval, g.reason, str(g.part or ""),
+        Bar(g.ground, g.title, g.value, g.interval, _of_cells(g.reason, noun), str(g.part or ""),
             tip="" if not g.units else f"95 % interval from {plural(g.units, g.kind)}")
         for g in grounds
     )  # fmt: skip
