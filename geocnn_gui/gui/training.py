@@ -14,6 +14,7 @@ from geocnn_gui.models.cards import card_of
 from geocnn_gui.models.layers.heads import why_no_classes
 from geocnn_gui.models.layers.shapes import outline
 from geocnn_gui.models.pretrained import fetch_weights, why_no_weights
+from geocnn_gui.models.sample_form import way_to_read, why_not_read
 from geocnn_gui.models.spec import LayersSpec, UNetSpec
 from geocnn_gui.project.runs import MODEL_FILE, change_record, read_run
 from geocnn_gui.training.checkpoint import STAGES, read_card
@@ -82,6 +83,8 @@ class Training(Targeting):
             return "Networks on volumes need a cube: choose one on traces or pictures."
         if dims > 2 and self.learns_values:
             return "Networks on volumes learn classes only: choose one on pictures."
+        if self.source is not None and (reason := why_not_read(self.model_spec, self.source)):
+            return f"{reason}: {way_to_read(self.model_spec)}."
         if not isinstance(self.model_spec, LayersSpec):
             return ""
         if not self.learns_values and (reason := why_no_classes(self.model_spec)):

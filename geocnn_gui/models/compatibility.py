@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from geocnn_gui.errors import ModelMismatch
+from geocnn_gui.models.sample_form import way_to_read, why_not_read
 from geocnn_gui.models.volumes import sees_volumes
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def differences(card: ModelCard, source: Source) -> list[str]:
             f"The model reads volumes, which {source.name} does not have",
             "open a cube, or choose a model on pictures",
         )
+    if reason := why_not_read(card.spec, source):
+        raise ModelMismatch(reason, way_to_read(card.spec).replace("network", "model"))
     if len(card.bands) != len(source.bands):
         raise ModelMismatch(
             f"The model reads {len(card.bands)} band(s) but {source.name} has {len(source.bands)}",

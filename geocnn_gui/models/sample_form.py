@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from geocnn_gui.data.samples import Samples
+    from geocnn_gui.data.source import Source
     from geocnn_gui.data.statistics import BandStatistics
     from geocnn_gui.models.base import SegmentationNet
 
@@ -78,6 +79,23 @@ def mean_output(net: SegmentationNet, inputs: Tensor) -> Tensor:
     Of a network that answers at every pixel it is the mean of all of them.
     """
     return net.training_logits(inputs).float().flatten(2).mean(2)
+
+
+def why_not_read(spec: object, source: Source) -> str:
+    """Say why a network cannot read the samples of a set, "" where it can or there are none."""
+    samples, dims = source.samples, getattr(spec, "dims", 2)
+    if samples is None or dims == samples.dims or dims > 2:  # of volumes more is asked elsewhere
+        return ""
+    size = " x ".join(map(str, samples.size))
+    if dims == 1:
+        return f"The samples of {source.name} are patches of {size}, and this network reads traces"
+    length = samples.size[0]
+    return f"The samples of {source.name} are traces of {length}, and this network reads pictures"
+
+
+def way_to_read(spec: object) -> str:
+    """Return what to choose where a network cannot read a set."""
+    return f"choose a network on {'pictures' if getattr(spec, 'dims', 2) == 1 else 'traces'}"
 
 
 def form_note(samples: Samples, form: tuple[int, ...]) -> str:

@@ -8,6 +8,7 @@ from geocnn_gui.errors import BadRequest
 from geocnn_gui.events import Note
 from geocnn_gui.models.architectures.spec import PretrainedSpec
 from geocnn_gui.models.layers.heads import why_no_classes, with_value_head
+from geocnn_gui.models.sample_form import way_to_read, why_not_read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,7 +34,16 @@ def spec_to_learn(spec: ModelSpec, pairs: Sequence[Pair]) -> ModelSpec:
 def check_outputs(
     pairs: Sequence[Pair], spec: ModelSpec, training: TrainingSpec
 ) -> Iterator[Note]:
-    """Say what of the settings gives way; raises `BadRequest` where head and labels differ."""
+    """Say what of the settings gives way.
+
+    Raises
+    ------
+    BadRequest
+        Where the network reads no such samples, or its head and what is learned differ.
+    """
+    for pair in pairs:
+        if reason := why_not_read(spec, pair.source):
+            raise BadRequest(reason, way_to_read(spec))
     if isinstance(spec, PretrainedSpec) and spec.freezes_in_vain:
         yield Note(
             f"Freezing needs weights to keep: with weights=none, freeze={spec.freeze} is of no "

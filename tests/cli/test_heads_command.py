@@ -75,3 +75,21 @@ def test_that_freezing_without_weights_is_told(geocnn, train, tmp_path):
     ).json["notes"]  # fmt: skip
     assert any("Freezing needs weights to keep: with weights=none" in note for note in notes)
     assert not any("No stages" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("unet-1d", "are patches of 20 x 20, and this network reads traces; choose a network on pic"),
+        ("cnn", "are traces of 40, and this network reads pictures; choose a network on traces"),
+    ],
+)
+def test_that_a_network_refuses_samples_of_another_form(geocnn, train, tmp_path, name, words):
+    if name == "cnn":
+        np.savez(tmp_path / "set.npz", traces=np.ones((9, 40), "f4"), labels=np.arange(9) % 2)
+    result = geocnn(
+        "train", "--samples", tmp_path / "set.npz", "--model", name, "--device", "cpu",
+        "--out", tmp_path / "m.safetensors",
+    )  # fmt: skip
+    assert result.code == 1
+    assert words in " ".join(result.err.split())

@@ -56,7 +56,7 @@ def test_that_the_search_can_be_closed_at_every_step(tmp_path, monkeypatch):
 def test_that_the_command_prints_the_curve_and_trains_nothing(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("geocnn_gui.training.rate_finder._STEPS", 12)
-    wish = ["train", "--samples", "example:traces", "--model", "cnn", "--find-rate", "--json"]
+    wish = ["train", "--samples", "example:traces", "--model", "unet-1d", "--find-rate", "--json"]
     assert run_cli([*wish, "--set", "training.batch=4", "--device", "cpu"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert len(said["rates"]) == len(said["losses"]) > 3
