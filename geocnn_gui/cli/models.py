@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from geocnn_gui.cli.console import print_json
 from geocnn_gui.cli.options import json_option, make_spec, open_as, parse_settings
 from geocnn_gui.errors import BadRequest
-from geocnn_gui.models.cards import CARDS
+from geocnn_gui.models.cards import CARDS, least_of
 from geocnn_gui.models.layers.files import layers_from
 from geocnn_gui.models.layers.presets import PRESETS, PURPOSES
 from geocnn_gui.models.layers.shapes import Row, least_patch, number_of, outline
@@ -161,7 +161,7 @@ def _with_patch(asked: _Asked, patch: int | None) -> ModelSpec:
 
 
 def _least(spec: ModelSpec) -> int | None:
-    return least_patch(spec) if isinstance(spec, LayersSpec) else CARDS[spec.kind].least_patch
+    return least_patch(spec) if isinstance(spec, LayersSpec) else least_of(spec, spec.kind)
 
 
 def _describe(
@@ -202,6 +202,8 @@ def _measured(asked: _Asked, net: SegmentationNet, side: int) -> Sequence[Row]:
     from geocnn_gui.models.measure import measure
 
     try:
+        if CARDS[asked.spec.kind].task == "pixels" and side % net.stride:
+            raise ValueError(side)  # some encoders round sizes, and would answer for another
         return measure(net, asked.bands, side)
     except ValueError as error:
         raise BadRequest(

@@ -12,7 +12,7 @@ class NetworkCard:
 
     `task`: whether it names the middle of a patch or every pixel of a picture. `dims`: 1 for
     traces, 2 for pictures, 3 for volumes. `origin` and `year`: who published it, and when.
-    `least_patch`: pixels across the smallest picture that it can be trained on.
+    `least_patch`: pixels across the smallest picture that it can look at, by its defaults.
     """
 
     name: str
@@ -28,7 +28,7 @@ class NetworkCard:
 _CARDS = (
     NetworkCard(
         "unet", "U-Net", "Names every pixel at once; learns horizons and facies from few labels.",
-        "pixels", 2, "Ronneberger, Fischer and Brox", 2015, 128,
+        "pixels", 2, "Ronneberger, Fischer and Brox", 2015, 16,
     ),
     NetworkCard(
         "cnn", "Patch CNN", "Names the middle of a small patch; quick, for texture and facies.",
@@ -37,7 +37,7 @@ _CARDS = (
     NetworkCard(
         "unet-resnet18", "U-Net on ResNet-18",
         "Names every pixel, with an encoder that knows photographs; for few labels.",
-        "pixels", 2, "Ronneberger and others; He and others", 2015, 128,
+        "pixels", 2, "Ronneberger and others; He and others", 2015, 32,
     ),
     NetworkCard(
         "resnet18", "ResNet-18", "Names the middle of a patch; may begin with ImageNet weights.",
@@ -46,7 +46,7 @@ _CARDS = (
     NetworkCard(
         "unet-1d", "U-Net on traces",
         "Names every sample of a trace from that trace alone: arrivals, well logs, single channels.",
-        "pixels", 1, "Ronneberger, Fischer and Brox", 2015, 128,
+        "pixels", 1, "Ronneberger, Fischer and Brox", 2015, 16,
     ),
     NetworkCard(
         "unet-3d", "U-Net on volumes",
@@ -56,20 +56,20 @@ _CARDS = (
     NetworkCard(
         "unet-encoder", "U-Net on an encoder",
         "Names every pixel, with a pretrained encoder of your choice; for few labels.",
-        "pixels", 2, "Ronneberger, Fischer and Brox", 2015, 128,
+        "pixels", 2, "Ronneberger, Fischer and Brox", 2015, 32,
     ),
     NetworkCard(
         "unet++", "U-Net++", "A U-Net with nested skips: sharper borders of thin bodies, slower.",
-        "pixels", 2, "Zhou and others", 2018, 128,
+        "pixels", 2, "Zhou and others", 2018, 32,
     ),
     NetworkCard(
         "fpn", "FPN", "Adds up what is seen at all sizes: small and large bodies in one map; quick.",
-        "pixels", 2, "Lin and others", 2017, 128,
+        "pixels", 2, "Lin and others", 2017, 32,
     ),
     NetworkCard(
         "deeplabv3+", "DeepLabV3+",
         "Sees far by kernels with gaps: large bodies and land cover with smooth borders.",
-        "pixels", 2, "Chen and others", 2018, 128,
+        "pixels", 2, "Chen and others", 2018, 32,
     ),
     NetworkCard(
         "lenet5", "LeNet-5", "The first of its kind, tiny: to learn how such a network works.",
@@ -122,6 +122,15 @@ _CARDS = (
 )  # fmt: skip
 #: Name on the command line -> card, in the order of the Model panel.
 CARDS: dict[str, NetworkCard] = {card.name: card for card in _CARDS}
+
+
+def least_of(spec: object, name: str) -> int:
+    """Return the pixels across the smallest picture that a network can look at.
+
+    A U-Net halves it as many times as it is deep, and may have been made deeper or flatter.
+    """
+    depth = getattr(spec, "depth", 0)
+    return 2**depth if depth and not hasattr(spec, "patch") else CARDS[name].least_patch
 
 
 def card_of(name: str) -> NetworkCard:

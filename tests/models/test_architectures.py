@@ -29,7 +29,7 @@ from geocnn_gui.models.architectures.spec import (
     Vgg16Spec,
 )
 from geocnn_gui.models.architectures.table import BACKBONES
-from geocnn_gui.models.cards import CARDS, card_of
+from geocnn_gui.models.cards import CARDS, card_of, least_of
 from geocnn_gui.models.networks import build, build_for_training
 from geocnn_gui.models.pretrained import fetch_weights, published
 from geocnn_gui.models.spec import SPECS
@@ -92,7 +92,8 @@ def test_that_every_network_has_a_card_that_keeps_its_word():
             net = build(spec, 1, 2)
         assert card.title == type(spec).model_fields["kind"].title
         assert card.dims == net.dims
-        assert "patch" in type(spec).model_fields or card.least_patch == net.patch
+        assert card.least_patch == least_of(type(spec)(), name)
+        assert "patch" in type(spec).model_fields or least_of(spec, name) == net.stride
         assert (card.task == "patches") == (
             net.training_labels(torch.zeros(1, 200, 200)).numel() == 1
         )
