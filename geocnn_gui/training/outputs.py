@@ -31,9 +31,7 @@ def spec_to_learn(spec: ModelSpec, pairs: Sequence[Pair]) -> ModelSpec:
     return with_value_head(spec) if learns_values(pairs) else spec
 
 
-def check_outputs(
-    pairs: Sequence[Pair], spec: ModelSpec, training: TrainingSpec
-) -> Iterator[Note]:
+def check_outputs(pairs: Sequence[Pair], spec: ModelSpec, training: TrainingSpec) -> Iterator[Note]:
     """Say what of the settings gives way.
 
     Raises

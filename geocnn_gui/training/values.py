@@ -120,8 +120,10 @@ class TargetPictures(Pictures):
 
 
 def open_target_pictures(
-    pairs: Sequence[Pair], statistics: Callable[[Source], tuple[BandStatistics, ...]] = lambda _: (),
-    *, head: str = "linear",
+    pairs: Sequence[Pair],
+    statistics: Callable[[Source], tuple[BandStatistics, ...]] = lambda _: (),
+    *,
+    head: str = "linear",
 ) -> Generator[Progress, None, TargetPictures]:
     """Find the pictures of all sources that have a target and measure that for a network's head.
 
@@ -245,7 +247,8 @@ def _measured(
     middle, scale = middle_and_scale(values, head, ends)
     if not scale:
         raise BadRequest(
-            f"{name} is {values[0]:g} everywhere: there is nothing to learn", "choose another target"
+            f"{name} is {values[0]:g} everywhere: there is nothing to learn",
+            "choose another target",
         )
     if head == "relu" and ends[0] < 0:
         raise BadRequest(

@@ -80,7 +80,10 @@ def test_that_freezing_without_weights_is_told(geocnn, train, tmp_path):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("unet-1d", "are patches of 20 x 20, and this network reads traces; choose a network on pic"),
+        (
+            "unet-1d",
+            "are patches of 20 x 20, and this network reads traces; choose a network on pic",
+        ),
         ("cnn", "are traces of 40, and this network reads pictures; choose a network on traces"),
     ],
 )
