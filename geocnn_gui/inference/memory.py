@@ -130,18 +130,20 @@ def let_go() -> None:
 #: Parameters of glibc's mallopt: how many blocks are mapped apart, from how much free memory on
 #: a heap shrinks, how much more than needed it grows; with what they are by default.
 _MAPPED, _TRIM, _MORE = -4, -1, -2
+_AMPLE = 2**30
 _KEEP = ((_MAPPED, 0), (_TRIM, 2**30), (_MORE, 2**26))
 _DEFAULT = ((_MAPPED, 65536), (_TRIM, 2**17), (_MORE, 2**17))
 
 
 @contextmanager
-def kept_memory() -> Iterator[None]:
+def kept_memory(room: int) -> Iterator[None]:
     """Let freed memory stay with this process, which takes the same again for each tile.
 
     The C library of Linux maps every block above 32 MB anew and clears its pages: a fifth of the
-    time of a large tile. At the end it is given back. Does nothing elsewhere.
+    time of a large tile. At the end it is given back. Does nothing elsewhere, and in a small
+    `room` (bytes), where blocks are small too and what lies between those that are kept counts.
     """
-    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    library = ctypes.CDLL(None) if sys.platform == "linux" and room >= _AMPLE else None
     if library is None or not hasattr(library, "gnu_get_libc_version"):
         yield
         return

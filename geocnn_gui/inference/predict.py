@@ -120,7 +120,7 @@ def predict(
                 engine.keep_within(room, Costs(net, len(source.bands)), tile)
             reader = Reader(source, card.scaling.for_source(source), net.stride)
             writer = _writer(source, out, card, spec)
-            with kept_memory():
+            with kept_memory(room):
                 yield from _Task(engine, reader, journal, cutter, writer).run()
     finally:
         journal.sync()
