@@ -100,7 +100,8 @@ def predict_volumes(
     done = {n for n in range(len(grid)) if record.is_done(VOLUMES, n)}
     record.ask(wanted, len(done | numbers), whole=sections is None)
     yield Progress(record.count, record.total, "Reading")
-    yield from _tell(record, grid, budget(device, spec))
+    room = budget(device, spec)
+    yield from _tell(record, grid, room)
     if (note := tell_naming(card, spec)) is not None:
         yield note
     journal = out.begin(settings, record, tiling=plan.word)
@@ -109,7 +110,7 @@ def predict_volumes(
         engine = VolumeEngine(net, device, spec, grid.largest.sides, len(card.named))
         cube = Cube(source, card.scaling.for_source(source))
         start, before = time.monotonic(), record.count
-        with kept_memory():
+        with kept_memory(room):
             steps = _run(engine, cube, grid, sorted(numbers - done), writer)
             for count, (number, window) in enumerate(steps, before + 1):
                 journal.add([(VOLUMES, number)])
