@@ -1,0 +1,102 @@
+"""What every tool is: the canvas it asks of, and what it answers to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from PySide6.QtCore import QPointF, QRect, Qt
+from PySide6.QtGui import QColor, QPainter, QPen
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from geocnn_gui.gui.canvas.viewport import Shape, Viewport
+    from geocnn_gui.gui.session import Session
+
+Point = tuple[float, float]
+
+
+class Host(Protocol):
+    """What a tool may ask of the canvas it works on (see `Canvas`)."""
+
+    session: Session
+
+    @property
+    def viewport(self) -> Viewport:
+        """Where the picture lies."""
+        ...
+
+    @property
+    def picture_shape(self) -> Shape:
+        """Rows and columns."""
+        ...
+
+    def pan_by(self, dx: float, dy: float) -> None:
+        """Move the picture."""
+
+    def fit(self) -> None:
+        """Show the whole picture."""
+
+    def show_painted(self, rows: slice, columns: slice, mask: np.ndarray, value: int) -> None:
+        """Show cells before they are written."""
+
+    def update_overlay(self) -> None:
+        """Draw again where the tool was and is."""
+
+
+class Tool:
+    """A tool that does nothing; the others override what they answer to."""
+
+    cursor = Qt.CursorShape.CrossCursor
+    held_cursor = Qt.CursorShape.CrossCursor
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    def press(self, at: QPointF) -> None:
+        """Answer to the left button going down."""
+
+    def drag(self, at: QPointF) -> None:
+        """Answer to a move with the button down."""
+
+    def release(self, at: QPointF) -> None:
+        """Answer to the button going up."""
+
+    def hover(self, at: QPointF | None) -> None:
+        """Answer to the cursor moving, or leaving the canvas (None)."""
+
+    def double_click(self, at: QPointF) -> None:
+        """Answer to a double click; the first click was a press and a release."""
+        self.press(at)
+
+    def accept(self) -> None:
+        """Answer to Enter."""
+
+    def step_back(self) -> None:
+        """Answer to Backspace."""
+
+    def cancel(self) -> None:
+        """Answer to Esc: undo what is in hand."""
+
+    def finish(self) -> None:
+        """End what is in hand because the tool or the section changes."""
+
+    def paint(self, painter: QPainter) -> None:
+        """Draw over the picture."""
+
+    def area(self) -> QRect:
+        """Return the widget pixels that `paint` touches."""
+        return QRect()
+
+
+def paint_shape(host: Host, shape: tuple[slice, slice, np.ndarray], value: int) -> None:
+    """Paint masked cells of the section in view, and show them at once."""
+    rows, columns, mask = shape
+    if mask.any():
+        host.session.paint(host.session.section, rows, columns, mask, value)
+        host.show_painted(rows, columns, mask, value)
+
+
+def outline_pens() -> tuple[QPen, QPen]:
+    """Return the pens of an outline that shows on anything: dark below, light above."""
+    return QPen(QColor(0, 0, 0, 170), 3.0), QPen(QColor(255, 255, 255, 235), 1.2)
