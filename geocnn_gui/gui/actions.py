@@ -79,7 +79,7 @@ def _job(w: MainWindow) -> str:
 
 
 def _predicted(w: MainWindow) -> str:
-    return "" if w.session.prediction is not None else "Predict first."
+    return "" if w.session.shown_map is not None else "Predict first."
 
 
 def _labelled(w: MainWindow) -> str:

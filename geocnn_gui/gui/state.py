@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoStack
@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from geocnn_gui.data.source import Source
+    import numpy as np
+
+    from geocnn_gui.data.source import Source, Window
     from geocnn_gui.data.statistics import BandStatistics
     from geocnn_gui.gui.jobs import Job
     from geocnn_gui.inference.store import PredictionStore
     from geocnn_gui.labels.book import LabelBook
     from geocnn_gui.labels.classes import Classes
+    from geocnn_gui.models.target import Target
     from geocnn_gui.models.weights import ModelCard
     from geocnn_gui.project.project import Project
 
@@ -82,6 +85,35 @@ class Message:
     kind: Kind = "info"
     details: str = ""
     actions: tuple[tuple[str, Callable[[], object]], ...] = ()
+
+
+class ShownMap(Protocol):
+    """What is drawn over the data: a map of classes with their confidence, or of values.
+
+    Windows are in the source's array order; any thread may read.
+    """
+
+    @property
+    def classes(self) -> Classes:
+        """Return the classes that the ids stand for."""
+        ...
+
+    @property
+    def target(self) -> Target | None:
+        """Return what the values are, None where there are classes."""
+        ...
+
+    def read_classes(self, window: Window) -> np.ndarray:
+        """Return class ids uint8 (*window.size); 0 where nothing is predicted, or no data lies."""
+        ...
+
+    def read_confidence(self, window: Window) -> np.ndarray:
+        """Return confidence float32 0..1 (*window.size)."""
+        ...
+
+    def read_values(self, window: Window) -> np.ndarray:
+        """Return values float32 (*window.size), NaN where there are none; only with a target."""
+        ...
 
 
 def first_view(source: Source) -> ViewState:
@@ -190,6 +222,11 @@ class State(QObject):
     def cell_noun(self) -> str:
         """Name what carries a label: "pixel", of a sample set "sample"."""
         return "sample" if self.source is not None and self.source.samples is not None else "pixel"
+
+    @property
+    def shown_map(self) -> ShownMap | None:
+        """Return the map that is drawn over the data, None where there is none."""
+        return self.prediction
 
     def why_read_only(self) -> str:
         """Say why nothing of the project can be changed; "" where it can."""

@@ -243,11 +243,11 @@ class Feed(QObject):
     @property
     def _overlay_key(self) -> tuple[Any, ...]:
         session = self._session
-        return session.prediction, session.section, session.view.overlay, session.errors
+        return session.shown_map, session.section, session.view.overlay, session.errors
 
     def _levels(self) -> Callable[[Plane, Part], np.ndarray] | None:
         """Return what reads the levels of the errors shown, or else of the prediction."""
-        store, kind = self._session.prediction, self._session.view.overlay
+        store, kind = self._session.shown_map, self._session.view.overlay
         if (errors := self._session.errors) is not None:
             return lambda plane, part: error_levels(errors.marks, plane, part)
         if store is None or kind == "none":
@@ -297,7 +297,7 @@ class Feed(QObject):
         changed = canvas.labels.set_colours(
             class_colours(self._session.classes, view.labels_opacity)
         )
-        store, errors = self._session.prediction, self._session.errors
+        store, errors = self._session.shown_map, self._session.errors
         confidence = view.overlay == "confidence" and errors is None
         classes = store.classes if store is not None else self._session.classes
         classes = classes if errors is None else errors.entries

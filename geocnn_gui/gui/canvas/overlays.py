@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from geocnn_gui.data.source import Plane, Window
     from geocnn_gui.gui.canvas.parts import Part
-    from geocnn_gui.inference.store import PredictionStore
+    from geocnn_gui.gui.state import ShownMap
     from geocnn_gui.labels.store import LabelStore
     from geocnn_gui.scoring.compare import ErrorMap
 
@@ -49,12 +49,12 @@ def _sparse(
     return levels
 
 
-def class_levels(store: PredictionStore) -> Levels:
+def class_levels(store: ShownMap) -> Levels:
     """Return a reader of predicted class ids; 0 is not predicted."""
     return store.read_classes
 
 
-def confidence_levels(store: PredictionStore) -> Levels:
+def confidence_levels(store: ShownMap) -> Levels:
     """Return a reader of confidence as levels 1-255 for 0 to 1; 0 is not predicted."""
 
     def read(window: Window) -> np.ndarray:
@@ -64,7 +64,7 @@ def confidence_levels(store: PredictionStore) -> Levels:
     return read
 
 
-def value_levels(store: PredictionStore) -> Levels:
+def value_levels(store: ShownMap) -> Levels:
     """Return a reader of values as levels 1-255 between the limits; 0 is not predicted."""
     low, high = value_limits(store)
 
@@ -77,20 +77,20 @@ def value_levels(store: PredictionStore) -> Levels:
     return read
 
 
-def value_limits(store: PredictionStore) -> tuple[float, float]:
+def value_limits(store: ShownMap) -> tuple[float, float]:
     """Return the values of the first and last colour: around the middle of the training target."""
     target = store.target
     assert target is not None
     return target.limits
 
 
-def is_centred(store: PredictionStore) -> bool:
+def is_centred(store: ShownMap) -> bool:
     """Say whether values swing around 0, as amplitudes do."""
     target = store.target
     return target is not None and target.centred
 
 
-def value_map(store: PredictionStore | None) -> str:
+def value_map(store: ShownMap | None) -> str:
     """Return the colour map of a prediction's values, or of its confidence."""
     return DIVERGING_MAP if store is not None and is_centred(store) else CONFIDENCE_MAP
 

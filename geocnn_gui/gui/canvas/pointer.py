@@ -73,7 +73,7 @@ class Pointer(QObject):
 
     def _readout(self, cell: Cell, values: np.ndarray | None) -> CursorReadout:
         session = self._session
-        source, store = session.source, session.prediction
+        source, store = session.source, session.shown_map
         assert source is not None
         rows, columns = (slice(at, at + 1) for at in cell)
         window: Window = source.plane(session.section).window(rows, columns)

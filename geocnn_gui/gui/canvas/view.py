@@ -182,7 +182,7 @@ class CanvasView(QWidget):
             self._session.set_section(Section(axis, source.shape[axis] // 2))
 
     def _turn_opacity(self, change: float) -> None:
-        view, predicted = self._session.view, self._session.prediction is not None
+        view, predicted = self._session.view, self._session.shown_map is not None
         if self._session.errors is not None:
             self._session.set_error_opacity(self._session.error_opacity + change)
             return
@@ -238,7 +238,7 @@ class CanvasView(QWidget):
     def _show_sentences(self) -> None:
         """Show the legend of a prediction, or what to do while there are no labels."""
         session, view = self._session, self._session.view
-        store = session.prediction if view.overlay_visible else None
+        store = session.shown_map if view.overlay_visible else None
         errors = session.errors if view.overlay_visible else None
         self.legend.setVisible(store is not None and (view.overlay != "none" or errors is not None))
         if errors is not None:

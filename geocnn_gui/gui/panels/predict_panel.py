@@ -147,7 +147,7 @@ class PredictPanel(QWidget):
             self._session.set_view(overlay=kind, overlay_visible=True)
 
     def _show_overlay(self) -> None:
-        view, store = self._session.view, self._session.prediction
+        view, store = self._session.view, self._session.shown_map
         self._overlay.setVisible(store is not None)
         if store is None:
             return

@@ -99,8 +99,8 @@ class ProjectPanel(Card):
 
     def _add_layers(self, item: QTreeWidgetItem) -> None:
         layers = ["labels"]
-        if self._session.prediction is not None:
-            values = self._session.prediction.target is not None
+        if (shown := self._session.shown_map) is not None:
+            values = shown.target is not None
             layers = ["classes", "labels"] if values else ["classes", "confidence", "labels"]
         for layer in layers:
             child = QTreeWidgetItem(item, [_LAYERS[layer]])

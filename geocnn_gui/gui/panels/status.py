@@ -54,7 +54,7 @@ class StatusLine(QStatusBar):
     def _predicted(self, readout: CursorReadout) -> str:
         if not readout.predicted:
             return ""
-        store = self._session.prediction
+        store = self._session.shown_map
         if readout.estimate is not None and store is not None and store.target is not None:
             return f"predicted: {_number(readout.estimate)} {store.target.unit}".rstrip()
         sure = "" if readout.confidence is None else f" {readout.confidence:.2f}"
@@ -63,8 +63,8 @@ class StatusLine(QStatusBar):
     def _class(self, number: int) -> str:
         session = self._session
         found = by_id(session.classes, number)
-        if found is None and session.prediction is not None:
-            found = by_id(session.prediction.classes, number)
+        if found is None and session.shown_map is not None:
+            found = by_id(session.shown_map.classes, number)
         return found.name if found is not None else f"class {number}"
 
 
