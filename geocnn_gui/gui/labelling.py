@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,10 +12,12 @@ import numpy as np
 from geocnn_gui.data.source import Window
 from geocnn_gui.errors import GeoCNNError
 from geocnn_gui.gui.commands import Step, paint_step
-from geocnn_gui.gui.state import State
+from geocnn_gui.gui.ruling import Ruling
+from geocnn_gui.gui.strokes import StrokePart, join
 from geocnn_gui.labels.classes import LabelClass, by_id
 from geocnn_gui.labels.edit import LabelEdit
 from geocnn_gui.labels.matching import merge_classes
+from geocnn_gui.labels.rules import merge_labels
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QObject
@@ -25,33 +28,55 @@ if TYPE_CHECKING:
     from geocnn_gui.labels.files import LabelFile
     from geocnn_gui.labels.store import LabelStore
 
-#: Part of a stroke: section, rows, columns, mask (rows, columns), value.
-_Part = tuple["Section", slice, slice, np.ndarray, int]
 
-
-class Labelling(State):
+class Labelling(Ruling):
     """State whose labels and classes can be changed; every change is an undo step."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._stroke: list[_Part] | None = None
+        self._stroke: list[StrokePart] | None = None
 
     def begin_stroke(self) -> None:
         """Gather what is painted from now on into one undo step."""
         self._stroke = []
 
     def paint(
-        self, section: Section, rows: slice, columns: slice, mask: np.ndarray, value: int
-    ) -> None:
+        self,
+        section: Section,
+        rows: slice,
+        columns: slice,
+        mask: np.ndarray,
+        value: np.ndarray | int,
+    ) -> np.ndarray:
         """Set masked cells (bool (rows, columns)) of a section to a class id, 0 to erase.
 
-        Within a stroke the cells are only gathered; `end_stroke` writes them.
+        `value` may be uint8 (rows, columns), an id for each cell. Within a stroke the cells are
+        only gathered; `end_stroke` writes them. Returns the cells that the rules let change.
         """
-        part = (section, rows, columns, mask, value)
+        part = StrokePart(section, rows, columns, mask, value, bool(mask.any()))
+        part = replace(part, mask=self._permitted(part))
         if self._stroke is not None:
             self._stroke.append(part)
         else:
             self._paint([part])
+        return part.mask
+
+    def paint_values(
+        self, section: Section, rows: slice, columns: slice, values: np.ndarray
+    ) -> np.ndarray:
+        """Set cells of a section to the class ids in `values` (uint8 (rows, columns)).
+
+        Where they are 0 the labels stay. Gathers and returns as `paint` does.
+        """
+        return self.paint(section, rows, columns, values != 0, values)
+
+    def _permitted(self, part: StrokePart) -> np.ndarray:
+        """Return the cells of a part that the rules let change; the one place that asks them."""
+        if self.source is None or self.labels is None or not self.rules.bind:
+            return part.mask
+        plane = self.source.plane(part.section)
+        old = plane.picture(self.labels.store.read(plane.window(part.rows, part.columns)))
+        return self.rules.may_change(old, part.mask, part.value)
 
     def end_stroke(self) -> None:
         """Write what the stroke has gathered to disk, as one undo step."""
@@ -63,25 +88,33 @@ class Labelling(State):
         """Forget what the stroke has gathered."""
         parts, self._stroke = self._stroke, None
         if parts and self.source is not None:
-            section, rows, columns, _ = _union(parts)
-            self.labels_changed.emit(self.source.plane(section).window(rows, columns))
+            whole = join(parts)
+            plane = self.source.plane(whole.section)
+            self.labels_changed.emit(plane.window(whole.rows, whole.columns))
 
-    def _paint(self, parts: list[_Part]) -> None:
+    def _paint(self, parts: list[StrokePart], text: str = "") -> int:
+        """Write parts of a section as one undo step; return how many cells have changed."""
         if self.source is None or self.labels is None:
-            return
-        section, rows, columns, mask = _union(parts)
-        if not mask.any():
-            return
-        plane = self.source.plane(section)
-        window = plane.window(rows, columns)
-        if self.why_read_only():
+            return 0
+        whole = join(parts)
+        one = whole.value if isinstance(whole.value, int) else None
+        if not whole.mask.any():
+            if whole.asked:
+                self._tell_spared(one)
+            return 0
+        plane = self.source.plane(whole.section)
+        window = plane.window(whole.rows, whole.columns)
+        free = self._permitted(whole)  # labels or rules may have changed since the part came
+        value = whole.value if one is not None else plane.array(np.asarray(whole.value))
+        edit = LabelEdit.paint(self.labels.store, window, plane.array(free), value)
+        if self.why_read_only() or not edit.cells:
             self.labels_changed.emit(window)
-            return
-        edit = LabelEdit.paint(self.labels.store, window, plane.array(mask), parts[0][-1])
-        if not edit.cells:
+            return 0
+        name = text or {0: "Erase", None: "Accept the prediction"}.get(one, "Paint")
+        done = self._push_edits(name, (edit,), fallback=window)
+        if not np.array_equal(free, whole.mask):
             self.labels_changed.emit(window)
-            return
-        self._push_edits("Erase" if parts[0][-1] == 0 else "Paint", (edit,), fallback=window)
+        return edit.cells if done else 0
 
     def _push_edits(
         self,
@@ -90,19 +123,22 @@ class Labelling(State):
         *,
         fallback: Window | None = None,
         book: LabelBook | None = None,
-    ) -> None:
+    ) -> bool:
         """Apply edits and put them on the undo stack; `fallback` is redrawn where that fails.
 
-        `book` is that of another source; without it the labels in view change.
+        `book` is that of another source; without it the labels in view change. Says whether it
+        could be done.
         """
 
         def apply(edits: tuple[LabelEdit, ...]) -> bool:
             return self._apply_edits(edits, book)
 
-        if apply(edits):
+        done = apply(edits)
+        if done:
             self.undo_stack.push(paint_step(text, edits, apply))
         elif fallback is not None:
             self.labels_changed.emit(fallback)
+        return done
 
     def _apply_edits(self, edits: tuple[LabelEdit, ...], book: LabelBook | None = None) -> bool:
         changed = book or self.labels
@@ -174,6 +210,9 @@ class Labelling(State):
         """Remove a class and its labels in every source of the project, as one undo step."""
         if by_id(self.classes, number) is None or self.why_read_only():
             return
+        if self.why_locked(number):
+            self._tell_locked(number)
+            return
         self.undo_stack.beginMacro("Delete class")
         for book in self._all_books():
             edits = _edits_without(book.store, number)
@@ -237,20 +276,18 @@ class Labelling(State):
         if self.labels is None:
             return
         classes, mapping = merge_classes(self.classes, file.classes, by_color=file.coloured)
-        store = self.labels.store
-        edits = []
-        for window in file.snapshot.labelled_windows():
-            values = mapping[file.snapshot.read(window)]
-            edits.append(LabelEdit.replace(store, window, values))
-        edits = [edit for edit in edits if edit.cells]
+        edits, spared = merge_labels(
+            self.labels.store, file.snapshot, mapping, self.rules.only_locks()
+        )
         self.undo_stack.beginMacro(f"Labels from {name}")
         if classes != self.classes:
             self._change_classes("Classes", classes)
         if edits:
-            self._push_edits("Labels", tuple(edits))
+            self._push_edits("Labels", edits)
         self.undo_stack.endMacro()
         cells = sum(edit.cells for edit in edits)
-        self.tell(f"{name}: {cells:,} {self.cell_noun}s labelled.".replace(",", "\u202f"))
+        kept = f" {spared:,} of locked classes stay as they were." if spared else ""
+        self.tell(f"{name}: {cells:,} {self.cell_noun}s labelled.{kept}".replace(",", "\u202f"))
 
     def save_labels(self, path: Path | str) -> None:
         """Write the labels of the source in view to a file in a background call."""
@@ -278,14 +315,3 @@ def _edits_without(store: LabelStore, number: int) -> tuple[LabelEdit, ...]:
         for window in store.snapshot().labelled_windows()
     )
     return tuple(edit for edit in everywhere if edit.cells)
-
-
-def _union(parts: list[_Part]) -> tuple[Section, slice, slice, np.ndarray]:
-    """Join the parts of one stroke into one mask over their bounding box."""
-    rows = slice(min(p[1].start for p in parts), max(p[1].stop for p in parts))
-    columns = slice(min(p[2].start for p in parts), max(p[2].stop for p in parts))
-    mask = np.zeros((rows.stop - rows.start, columns.stop - columns.start), bool)
-    for _, r, c, part, _ in parts:
-        mask[r.start - rows.start : r.stop - rows.start,
-             c.start - columns.start : c.stop - columns.start] |= part  # fmt: skip
-    return parts[0][0], rows, columns, mask

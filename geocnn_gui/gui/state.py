@@ -15,6 +15,7 @@ from geocnn_gui.data.source import Section
 from geocnn_gui.errors import GeoCNNError
 from geocnn_gui.gui.in_use import InUse, SourceLeft
 from geocnn_gui.gui.jobs import Calls
+from geocnn_gui.labels.rules import PaintRules
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -143,6 +144,7 @@ class State(QObject):
     opened. step_changed: the side panel in front. job_changed: a job began, paused, resumed or ended. progressed, epoch_done: that event
     of the running job. noted: a remark of it. runs_changed: the list of runs. scored: a Score.
     busy_changed: `busy`. message: a Message. cursor_changed: a CursorReadout or None. saved_changed: `saved_at`.
+    rules_changed: `rules` or `accept_from`.
     """
 
     project_changed = Signal()
@@ -169,6 +171,7 @@ class State(QObject):
     message = Signal(object)
     cursor_changed = Signal(object)
     saved_changed = Signal()
+    rules_changed = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -181,6 +184,8 @@ class State(QObject):
         self.current_class = 1
         self.tool: Tool = "pan"
         self.brush_size = 12
+        self.rules = PaintRules()
+        self.accept_from = 0.0  # the least confidence of a prediction that is accepted
         self.step = ""
         self.statistics: tuple[BandStatistics, ...] | None = None
         self.view = ViewState()

@@ -27,13 +27,17 @@ class LabelEdit:
     after: np.ndarray | int
 
     @classmethod
-    def paint(cls, store: LabelStore, window: Window, mask: np.ndarray, value: int) -> LabelEdit:
+    def paint(
+        cls, store: LabelStore, window: Window, mask: np.ndarray, value: np.ndarray | int
+    ) -> LabelEdit:
         """Return the edit that sets the masked cells to `value` (0 erases); nothing is changed yet.
 
-        Cells that have the value already are left out and the window shrinks to the rest.
+        `value` is one class id, or uint8 (*window.size) with an id for each cell. Cells that
+        have the value already are left out and the window shrinks to the rest.
         """
         old = store.read(window)
-        return cls._between(window, mask & (old != value), old, int(value))
+        new = np.asarray(value, np.uint8) if isinstance(value, np.ndarray) else int(value)
+        return cls._between(window, mask & (old != new), old, new)
 
     @classmethod
     def replace(

@@ -90,6 +90,30 @@ def fit_own_labels(snapshot: LabelSnapshot, ours: Classes, known: Classes) -> La
     return LabelFile(fitted, classes)
 
 
+def predicted_ids(ours: Classes, theirs: Classes) -> tuple[np.ndarray, Classes]:
+    """Return a table from the ids of a prediction to ours, and the classes that we do not have.
+
+    A class of the same name is the same; else that of the same id, where either has no name of
+    its own. The table is uint8 (256,), 0 for what we do not have.
+    """
+    table, unknown = np.zeros(256, np.uint8), []
+    for one in theirs:
+        name = one.name.casefold()
+        same = next((c for c in ours if c.name.casefold() == name), None) or by_id(ours, one.id)
+        if same is None or (same.name.casefold() != name and is_named(same) and is_named(one)):
+            unknown.append(one)
+        else:
+            table[one.id] = same.id
+    return table, tuple(unknown)
+
+
+def with_classes(ours: Classes, more: Classes) -> Classes:
+    """Return our classes and `more` of them; each keeps its id and colour where that is free."""
+    for one in more:
+        ours = (*ours, one if by_id(ours, one.id) is None else _renumbered(ours, one))
+    return ours
+
+
 def renumber(snapshot: LabelSnapshot, table: np.ndarray) -> LabelSnapshot:
     """Return labels with every id replaced as `table` (uint8 (256,)) says."""
     if all(table[number] == number for number in snapshot.counts):

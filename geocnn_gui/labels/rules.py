@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from geocnn_gui.labels.classes import UNLABELLED
+from geocnn_gui.labels.edit import LabelEdit
+
+if TYPE_CHECKING:
+    from geocnn_gui.labels.store import LabelSnapshot, LabelStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +24,11 @@ class PaintRules:
 
     only_unlabelled: bool = False
     locked: frozenset[int] = frozenset()
+
+    @property
+    def bind(self) -> bool:
+        """Say whether there is anything that painting must leave alone."""
+        return self.only_unlabelled or bool(self.locked)
 
     def may_change(self, old: np.ndarray, mask: np.ndarray, value: np.ndarray | int) -> np.ndarray:
         """Return the cells of `mask` (bool) that may get `value`, bool of the same shape.
@@ -41,3 +51,21 @@ class PaintRules:
         table = np.zeros(256, bool)
         table[list(self.locked)] = True
         return table[ids]
+
+
+def merge_labels(
+    store: LabelStore, snapshot: LabelSnapshot, table: np.ndarray, rules: PaintRules
+) -> tuple[tuple[LabelEdit, ...], int]:
+    """Return the edits that lay labels over those of a store, and how many cells are spared.
+
+    `table` (uint8 (256,)) turns the ids of `snapshot` into those of the store. Where the snapshot
+    has no label nothing changes.
+    """
+    edits, spared = [], 0
+    for window in snapshot.labelled_windows():
+        old, new = store.read(window), table[snapshot.read(window)]
+        differs = (new != UNLABELLED) & (new != old)
+        free = rules.may_change(old, differs, new)
+        spared += int(np.count_nonzero(differs)) - int(np.count_nonzero(free))
+        edits.append(LabelEdit.paint(store, window, free, new))
+    return tuple(edit for edit in edits if edit.cells), spared

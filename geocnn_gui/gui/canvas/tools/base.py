@@ -93,8 +93,8 @@ def paint_shape(host: Host, shape: tuple[slice, slice, np.ndarray], value: int) 
     """Paint masked cells of the section in view, and show them at once."""
     rows, columns, mask = shape
     if mask.any():
-        host.session.paint(host.session.section, rows, columns, mask, value)
-        host.show_painted(rows, columns, mask, value)
+        painted = host.session.paint(host.session.section, rows, columns, mask, value)
+        host.show_painted(rows, columns, painted, value)
 
 
 def outline_pens() -> tuple[QPen, QPen]:
