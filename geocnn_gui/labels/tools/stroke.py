@@ -6,12 +6,18 @@ import numpy as np
 
 from geocnn_gui.labels.tools.box import Shape, box
 
+#: Moves a square brush off the borders between cells, so that its width is that many cells.
+_NUDGE = 1e-6
 
-def brush_stroke(points: np.ndarray, radius: float, shape: tuple[int, int]) -> Shape:
-    """Cover what a round brush of `radius` cells sweeps along `points` (n, 2).
 
-    A cell is covered when its centre is within `radius` of the line; a radius under 1 covers the
-    cells that the line runs through, so that the thinnest brush leaves no gaps.
+def brush_stroke(
+    points: np.ndarray, radius: float, shape: tuple[int, int], *, square: bool = False
+) -> Shape:
+    """Cover what a brush of `radius` cells sweeps along `points` (n, 2).
+
+    A cell is covered when its centre is within `radius` of the line: round, or along both axes
+    where the brush is `square` (its lower border belongs to it, its upper does not). A radius
+    under 1 covers the cells that the line runs through, so that the thinnest brush leaves no gaps.
     """
     points = np.atleast_2d(np.asarray(points, float))
     rows, columns = box(points, max(radius, 0.5), shape)
@@ -19,16 +25,14 @@ def brush_stroke(points: np.ndarray, radius: float, shape: tuple[int, int]) -> S
     origin = np.array([rows.start, columns.start], float)
     starts = points - origin
     ends = starts[1:] if len(points) > 1 else starts
+    add = _add_thin_line if radius < 1 else _add_square if square else _add_capsule
     for start, end in zip(starts, ends, strict=False):
-        _add_capsule(mask, start, end, radius)
+        add(mask, start, end, radius)
     return rows, columns, mask
 
 
 def _add_capsule(mask: np.ndarray, start: np.ndarray, end: np.ndarray, radius: float) -> None:
     """Set the cells within `radius` of the segment from `start` to `end`."""
-    if radius < 1:
-        _add_thin_line(mask, start, end)
-        return
     rows, columns = box(np.stack([start, end]), radius, (mask.shape[0], mask.shape[1]))
     along = end - start
     r = np.arange(rows.start, rows.stop)[:, None] - start[0]
@@ -38,7 +42,28 @@ def _add_capsule(mask: np.ndarray, start: np.ndarray, end: np.ndarray, radius: f
     mask[rows, columns] |= (r - at * along[0]) ** 2 + (c - at * along[1]) ** 2 <= radius**2
 
 
-def _add_thin_line(mask: np.ndarray, start: np.ndarray, end: np.ndarray) -> None:
+def _add_square(mask: np.ndarray, start: np.ndarray, end: np.ndarray, radius: float) -> None:
+    """Set the cells that a square of `radius` covers on its way: where and when along both axes."""
+    rows, columns = box(np.stack([start, end]), radius, (mask.shape[0], mask.shape[1]))
+    r = np.arange(rows.start, rows.stop) - start[0] + _NUDGE
+    c = np.arange(columns.start, columns.stop) - start[1] + _NUDGE
+    along = end - start
+    enters, leaves = _when_within(r, along[0], radius)
+    enters_too, leaves_too = _when_within(c, along[1], radius)
+    first = np.maximum(enters[:, None], enters_too[None, :])
+    mask[rows, columns] |= first <= np.minimum(leaves[:, None], leaves_too[None, :])
+
+
+def _when_within(at: np.ndarray, along: float, radius: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return from when to when in 0..1 a move by `along` from 0 is within `radius` of `at`."""
+    if along == 0:
+        inside = np.abs(at) <= radius
+        return np.where(inside, 0.0, 2.0), np.where(inside, 1.0, -1.0)
+    ends = np.stack([(at - radius) / along, (at + radius) / along])
+    return np.maximum(ends.min(axis=0), 0.0), np.minimum(ends.max(axis=0), 1.0)
+
+
+def _add_thin_line(mask: np.ndarray, start: np.ndarray, end: np.ndarray, _radius: float) -> None:
     steps = int(np.ceil(np.abs(end - start).max())) + 1
     cells = np.floor(np.linspace(start, end, max(steps, 2)) + 0.5).astype(int)
     inside = ((cells >= 0) & (cells < mask.shape)).all(axis=1)
