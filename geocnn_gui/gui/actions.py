@@ -87,6 +87,10 @@ def _labelled(w: MainWindow) -> str:
     return "" if labels is not None and labels.store.counts else "There are no labels yet."
 
 
+def _accepts(w: MainWindow) -> str:
+    return _picture(w) or w.session.why_no_accepting()
+
+
 def _split(w: MainWindow) -> str:
     return "" if w.session.split is not None else "Show the split first, in the Train panel."
 
@@ -96,6 +100,14 @@ def _tool(name: Tool, text: str, icon: str, key: str) -> Info:
         name=f"tool_{name}", text=text, icon=icon, keys=(key,), canvas=True, group="tools",
         act=lambda w: w.session.set_tool(name), why_not=_picture if name == "pan" else _paintable,
         checked=lambda w: w.session.tool == name,
+    )  # fmt: skip
+
+
+def _copy(name: str, text: str, key: str, step: int) -> Info:
+    return Info(
+        name=name, text=text, keys=(key,), canvas=True,
+        act=lambda w: w.session.copy_labels(step),
+        why_not=lambda w: w.session.why_no_copy_to(step),
     )  # fmt: skip
 
 
@@ -154,6 +166,9 @@ _ALL = (
     _tool("brush", "Brush", "brush", "B"),
     _tool("eraser", "Eraser", "eraser", "E"),
     _tool("polygon", "Polygon", "polygon", "P"),
+    Info(name="tool_accept", text="Accept the prediction", icon="accept", keys=("A",), canvas=True,
+         group="tools", act=lambda w: w.session.set_tool("accept"), why_not=_accepts,
+         checked=lambda w: w.session.tool == "accept"),
     Info(name="tool_split", text="Move units of the split", keys=("H",), canvas=True,
          group="tools", act=lambda w: w.session.set_tool("split"), why_not=_split,
          checked=lambda w: w.session.tool == "split"),
@@ -162,6 +177,13 @@ _ALL = (
     Info(name="thicker", text="Thicker brush", keys=("]",), canvas=True, why_not=_picture,
          act=lambda w: w.session.step_brush_size(1)),
     *(_pick(place) for place in range(10)),
+    Info(name="only_unlabelled", text="Paint &only unlabelled pixels", keys=("U",), canvas=True,
+         why_not=_writable, checked=lambda w: w.session.rules.only_unlabelled,
+         act=lambda w: w.session.set_only_unlabelled(not w.session.rules.only_unlabelled)),
+    Info(name="accept_in_view", text="&Accept the prediction in view", why_not=_accepts,
+         act=lambda w: w.session.accept_in_view(*w.cells_in_view())),
+    _copy("copy_on", "Copy labels to the &next section", "Ctrl+Shift+Right", 1),
+    _copy("copy_back", "Copy labels to the pre&vious section", "Ctrl+Shift+Left", -1),
     Info(name="add_class", text="&Add class", icon="add", why_not=_writable,
          act=lambda w: w.session.add_class()),
     Info(name="load_labels", text="&Labels from a file…", icon="label", why_not=_writable,
@@ -216,7 +238,8 @@ MENUS: dict[str, tuple[str | None, ...]] = {
     "&Edit": ("undo", "redo"),
     "&View": ("overlay", "labels_shown", "lock_aspect", None, "previous", "next", "ten_back",
               "ten_on", None, "docks", None, "theme_system", "theme_light", "theme_dark"),
-    "&Label": ("tool_pan", "tool_brush", "tool_eraser", "tool_polygon", "tool_split", None, "thinner", "thicker",
+    "&Label": ("tool_pan", "tool_brush", "tool_eraser", "tool_polygon", "tool_accept", "tool_split", None, "thinner", "thicker",
+               "only_unlabelled", None, "accept_in_view", "copy_on", "copy_back",
                None, "add_class", "load_labels", "save_labels"),
     "&Model": ("open_model", "save_model"),
     "&Run": ("train", "predict", "predict_whole", None, "stop"),
@@ -229,7 +252,7 @@ EXPORTS: tuple[str, ...] = (
 #: Names of actions with an icon, None for a line.
 TOOLBAR: tuple[str | None, ...] = (
     "open", "save", None, "undo", "redo", None,
-    "tool_pan", "tool_brush", "tool_eraser", "tool_polygon", None,
+    "tool_pan", "tool_brush", "tool_eraser", "tool_polygon", "tool_accept", None,
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from geocnn_gui.data.source import Section
 from geocnn_gui.errors import GeoCNNError
 from geocnn_gui.gui.exporting import Exporting
 from geocnn_gui.labels.classes import by_id
+from geocnn_gui.labels.rules import PaintRules
 from geocnn_gui.models.spec import spec_from_json
 from geocnn_gui.project.copying import copy_project
 from geocnn_gui.project.state import SourceView, WorkState, tolerant
@@ -44,7 +45,8 @@ class Keeping(Exporting):
         self._keep_timer.setInterval(KEEP_MS)
         self._keep_timer.timeout.connect(self.keep_work)
         for signal in (self.section_changed, self.view_changed, self.tool_changed,
-                       self.specs_changed, self.step_changed, self.source_changed):  # fmt: skip
+                       self.specs_changed, self.step_changed, self.source_changed,
+                       self.rules_changed):  # fmt: skip
             signal.connect(self._keep_soon)
 
     def _keep_soon(self) -> None:
@@ -64,7 +66,8 @@ class Keeping(Exporting):
         work = WorkState(
             source=self._last_entry, tool="pan" if self.tool == "split" else self.tool,
             brush_size=self.brush_size, current_class=self.current_class, step=self.step,
-            views={key: view for key, view in self._views.items() if key in ids},
+            only_unlabelled=self.rules.only_unlabelled, locked=tuple(sorted(self.rules.locked)),
+            accept_from=self.accept_from, views={key: view for key, view in self._views.items() if key in ids},
         )  # fmt: skip
         model, training = (x.model_dump(mode="json") for x in (self.model_spec, self.training_spec))
         split = None if self.kept_split is None else self.kept_split.model_dump(mode="json")
@@ -99,7 +102,11 @@ class Keeping(Exporting):
         self.brush_size = work.brush_size
         if by_id(self.classes, work.current_class) is not None:
             self.current_class = work.current_class
+        known = {each.id for each in self.classes}
+        self.rules = PaintRules(work.only_unlabelled, frozenset(work.locked) & known)
+        self.accept_from = work.accept_from
         self.tool_changed.emit()
+        self.rules_changed.emit()
         self.set_step(work.step or self.step)
         self._restore_specs()
 

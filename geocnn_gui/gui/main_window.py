@@ -66,7 +66,7 @@ class MainWindow(QMainWindow):
         self._leaving = False
         self.asker = Asker(
             self, session, folder=self.settings.folder, folder_changed=self._keep_folder,
-            cells=self._cells_in_view,
+            cells=self.cells_in_view,
         )  # fmt: skip
         self.setWindowIcon(app_icon())
         self.setAcceptDrops(True)
@@ -151,7 +151,8 @@ class MainWindow(QMainWindow):
         for name in actions.EXPORTS:
             exports.addAction(self._actions[name])
 
-    def _cells_in_view(self) -> tuple[slice, slice]:
+    def cells_in_view(self) -> tuple[slice, slice]:
+        """Return the rows and columns of the section that are in view."""
         canvas = self._canvas.canvas
         return canvas.viewport.visible(canvas.size_f, canvas.picture_shape)
 
@@ -216,7 +217,7 @@ class MainWindow(QMainWindow):
                        session.tool_changed, session.job_changed, session.model_changed,
                        session.project_changed, session.specs_changed, session.target_changed,
                        session.overlay_changed, session.undo_stack.indexChanged,
-                       session.busy_changed, session.labels_changed):  # fmt: skip
+                       session.busy_changed, session.labels_changed, session.rules_changed):  # fmt: skip
             signal.connect(self._refresh)
         for signal in (session.saved_changed, session.project_changed, session.source_changed):
             signal.connect(self._show_title)

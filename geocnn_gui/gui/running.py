@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from geocnn_gui.events import EpochDone, Note, Progress, Saved, TileDone
+from geocnn_gui.gui.accepting import Accepting
 from geocnn_gui.gui.jobs import Job
-from geocnn_gui.gui.labelling import Labelling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Work = Literal["", "train", "predict", "score", "export", "copy", "download", "check", "rate"]
 
 
-class Running(Labelling):
+class Running(Accepting):
     """State with a task; `work` says what kind the job in hand is, "" when there is none.
 
     What is special to one kind of work lies in the classes below this one, which take

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from geocnn_gui.models.weights import ModelCard
     from geocnn_gui.project.project import Project
 
-Tool = Literal["pan", "brush", "eraser", "polygon", "split"]
+Tool = Literal["pan", "brush", "eraser", "polygon", "accept", "split"]
 Overlay = Literal["none", "classes", "confidence"]
 Kind = Literal["info", "warning", "error"]
 LARGEST_BRUSH = 200

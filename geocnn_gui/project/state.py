@@ -65,10 +65,13 @@ class WorkState(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     source: _Name = ""
-    tool: Literal["pan", "brush", "eraser", "polygon"] = "pan"
+    tool: Literal["pan", "brush", "eraser", "polygon", "accept"] = "pan"
     brush_size: Annotated[int, Field(ge=1, le=200)] = 12
     current_class: Annotated[int, Field(ge=0, le=254)] = 1
     step: _Name = ""
+    only_unlabelled: bool = False
+    locked: Annotated[tuple[Annotated[int, Field(ge=1, le=254)], ...], Field(max_length=254)] = ()
+    accept_from: _Share = 0.0
     views: Annotated[dict[str, SourceView], BeforeValidator(_views)] = {}
 
 

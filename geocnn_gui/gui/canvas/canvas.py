@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PySide6.QtCore import QPointF, QRect, QRectF, QSizeF, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPalette
 from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit, QWidget
@@ -16,7 +17,6 @@ from geocnn_gui.gui.canvas.tools import Tool, make_tools
 from geocnn_gui.gui.canvas.viewport import LARGEST_CELL, Shape, Viewport, fit
 
 if TYPE_CHECKING:
-    import numpy as np
     from PySide6.QtCore import QEvent
     from PySide6.QtGui import (
         QEnterEvent,
@@ -160,9 +160,14 @@ class Canvas(QWidget):
         self._tool.finish()
         self._held = None
 
-    def show_painted(self, rows: slice, columns: slice, mask: np.ndarray, value: int) -> None:
-        """Show cells in a stroke before it is written."""
-        self.labels.paint_mask(rows, columns, mask, value)
+    def show_painted(
+        self, rows: slice, columns: slice, mask: np.ndarray, value: np.ndarray | int
+    ) -> None:
+        """Show cells in a stroke before it is written; `value` may be an id for each cell."""
+        values = [value] if isinstance(value, int) else np.unique(value[mask])
+        for one in values:
+            cells = mask if isinstance(value, int) else mask & (value == one)
+            self.labels.paint_mask(rows, columns, cells, int(one))
         self.update_cells(rows, columns)
 
     def update_cells(self, rows: slice, columns: slice) -> None:

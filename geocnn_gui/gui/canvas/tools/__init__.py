@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from geocnn_gui.gui.canvas.tools.accept import AcceptTool
 from geocnn_gui.gui.canvas.tools.base import Host, Tool
 from geocnn_gui.gui.canvas.tools.brush import BrushTool
 from geocnn_gui.gui.canvas.tools.pan import PanTool, SplitTool
@@ -17,5 +18,6 @@ def make_tools(host: Host) -> dict[str, Tool]:
         "brush": BrushTool(host),
         "eraser": BrushTool(host, erases=True),
         "polygon": PolygonTool(host),
+        "accept": AcceptTool(host),
         "split": SplitTool(host),
     }

@@ -37,7 +37,9 @@ class Host(Protocol):
     def fit(self) -> None:
         """Show the whole picture."""
 
-    def show_painted(self, rows: slice, columns: slice, mask: np.ndarray, value: int) -> None:
+    def show_painted(
+        self, rows: slice, columns: slice, mask: np.ndarray, value: np.ndarray | int
+    ) -> None:
         """Show cells before they are written."""
 
     def update_overlay(self) -> None:
