@@ -104,7 +104,7 @@ class LabelBook:
         except BaseException:
             journal.close()
             raise
-        self.replayed = journal.records
+        self.replayed = journal.records_read
         if self._read_only:  # what its holder writes just now is no damage
             journal.close()
             return

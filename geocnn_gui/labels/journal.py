@@ -1,8 +1,8 @@
 """Every edit of labels on disk before it shows: an append-only file of checked records.
 
 Little-endian layout: header (magic, version, generation, axes, shape), then records of length,
-CRC-32 and a deflated payload of one or more edits. An edit is its axes, a flag, offset, size,
-the mask as bits, and the value or values to set.
+CRC-32 and a deflated payload of one or more edits. An edit is its axes, flags, offset, size,
+the mask as bits, and the value or values to set (those that stood there too, in a history).
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import math
 import os
 import struct
 import zlib
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from geocnn_gui.data.source import Window
-from geocnn_gui.errors import UnreadableFile, writing
+from geocnn_gui.errors import UnreadableFile
 from geocnn_gui.files import write_bytes
 from geocnn_gui.labels.edit import LabelEdit
+from geocnn_gui.labels.records import RECORD, RecordFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,15 +28,13 @@ if TYPE_CHECKING:
 _MAGIC = b"GEOCNNLJ"
 _VERSION = 1
 _HEADER = struct.Struct("<8sHQB")
-_RECORD = struct.Struct("<II")
 
 
-class Journal:
+class Journal(RecordFile):
     """The journal of one source's labels, open for appending.
 
     Call `replay` to its end before the first `append`. `generation` counts the base files that
-    took in an earlier journal; `records` counts those read; `dropped` is the bytes that the
-    replay could not use, `copy` where they are kept when they were more than a torn last record.
+    took in an earlier journal; `records_read` counts those replayed.
     """
 
     @staticmethod
@@ -50,31 +48,19 @@ class Journal:
 
         One that is opened `read_only` is replayed as far as it is whole and never changed.
         """
-        self.path = path
-        self.dropped = 0
-        self.records = 0
-        self.copy: Path | None = None
-        self._read_only = read_only
-        with writing(path):
-            self._file = path.open("rb" if read_only else "rb+", buffering=0)
+        super().__init__(path, read_only=read_only)
+        self.records_read = 0
         try:
             self.generation, self.shape = self._read_header()
         except BaseException:
-            self._file.close()
+            self.close()
             raise
-        self._start = self._end = self._file.tell()
-
-    @property
-    def size(self) -> int:
-        """Return the bytes of the records."""
-        return self._end - self._start
 
     def _read_header(self) -> tuple[int, tuple[int, ...]]:
         way_out = "restore it from a backup, or move it away to go on without its strokes"
         try:
-            header = self._file.read(_HEADER.size)
-            magic, version, generation, axes = _HEADER.unpack(header)
-            shape = struct.unpack(f"<{axes}q", self._file.read(8 * axes))
+            magic, version, generation, axes = _HEADER.unpack(self.take_header(_HEADER.size))
+            shape = struct.unpack(f"<{axes}q", self.take_header(8 * axes))
         except struct.error as error:
             raise UnreadableFile(f"{self.path} is cut short", way_out) from error
         if magic != _MAGIC:
@@ -88,100 +74,50 @@ class Journal:
     def replay(self) -> Iterator[LabelEdit]:
         """Yield the edits in order (`before` is not kept and reads 0), then cut off a bad tail.
 
-        A torn last record was never acknowledged and is dropped. Damage further up keeps a copy
-        of the whole file as "*.damaged".
+        Raises `UnreadableFile` for a record that nobody here has written: its sum is right, but
+        it unpacks to more than the labels can hold, or reaches outside them.
         """
-        length = os.fstat(self._file.fileno()).st_size
-        while (payload := self._read_record(length)) is not None:
-            self.records += 1
-            yield from self._edits(payload)
-        self.dropped = length - self._end
-        if not self.dropped or self._read_only:
-            return
-        if not self._torn(length):
-            self._file.seek(0)
-            self.copy = self.path.with_name(self.path.name + ".damaged")
-            write_bytes(self.copy, self._file.read())
-        with writing(self.path):
-            self._file.truncate(self._end)
+        for _, payload in self.records():
+            self.records_read += 1
+            most = 4 * math.prod(self.shape) + 2**20
+            yield from unpacked(payload, self.shape, self.path, most=most)
 
-    def _edits(self, payload: bytes) -> Iterator[LabelEdit]:
-        """Yield the edits of a record.
+    def append(self, edits: Sequence[LabelEdit], *, sync: bool = True) -> None:
+        """Write the edits as one record and wait until it is on disk, as `append_records` does.
 
-        Raises `UnreadableFile` for one that nobody here has written: its sum is right, but it
-        unpacks to more than the labels can hold, or reaches outside them.
+        Raises `CannotWrite`; the journal is then as before.
         """
-        most = 4 * math.prod(self.shape) + 2**20
-        try:
-            unpack = zlib.decompressobj()
-            data = unpack.decompress(payload, most)
-            if not unpack.eof:
-                raise ValueError("too long")
-            for edit in _decode(data):
-                if min(edit.window.offset) < 0 or any(
-                    a > b for a, b in zip(edit.window.stop, self.shape, strict=True)
-                ):
-                    raise ValueError("outside")
-                yield edit
-        except (zlib.error, struct.error, ValueError, OverflowError, MemoryError) as error:
-            raise UnreadableFile(
-                f"{self.path} is damaged", "restore it from a backup, or move it away"
-            ) from error
+        self.append_records([packed(edits)], sync=sync)
 
-    def _read_record(self, length: int) -> bytes | None:
-        """Read the record at the end of the good part; None where there is no whole one."""
-        self._file.seek(self._end)
-        head = self._file.read(_RECORD.size)
-        if len(head) < _RECORD.size:
-            return None
-        size, crc = _RECORD.unpack(head)
-        if not 0 < size <= length - self._end - _RECORD.size:
-            return None
-        payload = self._file.read(size)
-        if len(payload) < size or zlib.crc32(payload) != crc:
-            return None
-        self._end += _RECORD.size + size
-        return payload
 
-    def _torn(self, length: int) -> bool:
-        """Say whether the bad bytes are one record that the file ends in."""
-        self._file.seek(self._end)
-        head = self._file.read(_RECORD.size)
-        if len(head) < _RECORD.size:
-            return True
-        size = _RECORD.unpack(head)[0]
-        return size > 0 and self._end + _RECORD.size + size >= length
+def packed(edits: Sequence[LabelEdit], *, both: bool = False) -> bytes:
+    """Return edits as deflated bytes; with `both` what stood there before too."""
+    return zlib.compress(b"".join(_encode(edit, both=both) for edit in edits), 1)
 
-    def append(self, edits: Sequence[LabelEdit]) -> None:
-        """Write the edits as one record and wait until it is on disk.
 
-        Raises
-        ------
-        CannotWrite
-            When the disk is full or the like; the journal is then as before.
-        """
-        payload = zlib.compress(b"".join(_encode(edit) for edit in edits), 1)
-        record = _RECORD.pack(len(payload), zlib.crc32(payload)) + payload
-        with writing(self.path):
-            try:
-                self._write(record)
-            except OSError:
-                with suppress(OSError):
-                    self._file.truncate(self._end)
-                raise
-        self._end += len(record)
+def unpacked(
+    data: bytes, shape: tuple[int, ...], path: Path, *, most: int, both: bool = False
+) -> Iterator[LabelEdit]:
+    """Yield the edits of `packed` bytes of labels of `shape`.
 
-    def _write(self, record: bytes) -> None:
-        self._file.seek(self._end)
-        self._file.truncate()  # what an earlier, failed write may have left
-        rest = memoryview(record)
-        while rest:
-            rest = rest[self._file.write(rest) :]
-        os.fsync(self._file.fileno())
-
-    def close(self) -> None:
-        """Release the file."""
-        self._file.close()
+    Raises `UnreadableFile`, naming `path`, where they unpack to more than `most` bytes, reach
+    outside, or are none.
+    """
+    try:
+        unpack = zlib.decompressobj()
+        plain = unpack.decompress(data, most)
+        if not unpack.eof:
+            raise ValueError("too long")
+        for edit in _decode(plain, both=both):
+            if min(edit.window.offset) < 0 or any(
+                a > b for a, b in zip(edit.window.stop, shape, strict=True)
+            ):
+                raise ValueError("outside")
+            yield edit
+    except (zlib.error, struct.error, ValueError, OverflowError, MemoryError) as error:
+        raise UnreadableFile(
+            f"{path} is damaged", "restore it from a backup, or move it away"
+        ) from error
 
 
 def read_header(path: Path) -> tuple[int, tuple[int, ...]]:
@@ -197,10 +133,10 @@ def count_records(path: Path) -> int:
     try:
         with path.open("rb") as file:
             at, length, records = journal._start, os.fstat(file.fileno()).st_size, 0
-            while at + _RECORD.size <= length:
+            while at + RECORD.size <= length:
                 file.seek(at)
-                size = _RECORD.unpack(file.read(_RECORD.size))[0]
-                at += _RECORD.size + size
+                size = RECORD.unpack(file.read(RECORD.size))[0]
+                at += RECORD.size + size
                 records += bool(size) and at <= length
                 if not size:
                     break
@@ -209,25 +145,29 @@ def count_records(path: Path) -> int:
         journal.close()
 
 
-def _encode(edit: LabelEdit) -> bytes:
-    one = isinstance(edit.after, int)
+def _encode(edit: LabelEdit, *, both: bool) -> bytes:
+    values = [edit.after, edit.before] if both else [edit.after]
     axes = edit.mask.ndim
-    head = struct.pack(f"<BB{2 * axes}q", axes, one, *edit.window.offset, *edit.window.size)
-    values = bytes([edit.after]) if isinstance(edit.after, int) else edit.after.tobytes()
-    return head + np.packbits(edit.mask).tobytes() + values
+    kinds = sum(1 << i for i, value in enumerate(values) if isinstance(value, int))
+    head = struct.pack(f"<BB{2 * axes}q", axes, kinds, *edit.window.offset, *edit.window.size)
+    cells = (bytes([each]) if isinstance(each, int) else each.tobytes() for each in values)
+    return head + np.packbits(edit.mask).tobytes() + b"".join(cells)
 
 
-def _decode(payload: bytes) -> Iterator[LabelEdit]:
+def _decode(payload: bytes, *, both: bool) -> Iterator[LabelEdit]:
     at = 0
     while at < len(payload):
-        axes, one = struct.unpack_from("<BB", payload, at)
+        axes, kinds = struct.unpack_from("<BB", payload, at)
         numbers = struct.unpack_from(f"<{2 * axes}q", payload, at + 2)
         window = Window(numbers[:axes], numbers[axes:])
         at += 2 + 16 * axes
         bits = np.frombuffer(payload, np.uint8, math.ceil(window.cells / 8), at)
         mask = np.unpackbits(bits, count=window.cells).astype(bool).reshape(window.size)
         at += bits.size
-        cells = 1 if one else int(np.count_nonzero(mask))
-        values = np.frombuffer(payload, np.uint8, cells, at)
-        at += cells
-        yield LabelEdit(window, mask, 0, int(values[0]) if one else values)
+        found: list[np.ndarray | int] = [0, 0]
+        for which in range(1 + both):
+            cells = 1 if kinds >> which & 1 else int(np.count_nonzero(mask))
+            values = np.frombuffer(payload, np.uint8, cells, at)
+            found[which] = int(values[0]) if kinds >> which & 1 else values
+            at += cells
+        yield LabelEdit(window, mask, found[1], found[0])

@@ -1,0 +1,149 @@
+"""Files that grow by checked records: each its length, its CRC-32 and its bytes, little-endian.
+
+A record is on disk or it is not: what a failed write has left is cut off, and a torn last one
+is dropped on reading.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from geocnn_gui.errors import writing
+from geocnn_gui.files import write_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+RECORD = struct.Struct("<II")
+
+
+class RecordFile:
+    """A file of records behind a header, open for appending.
+
+    Read the header with `take_header`, then draw `records` to its end before the first `append`.
+    `dropped` is the bytes that could not be used, `copy` where they are kept when they were more
+    than a torn last record.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open a file; one that is opened `read_only` is never changed. Raises `CannotWrite`."""
+        self.path = path
+        self.dropped = 0
+        self.copy: Path | None = None
+        self._read_only = read_only
+        with writing(path):
+            self._file = path.open("rb" if read_only else "rb+", buffering=0)
+        self._start = self._end = 0
+
+    def take_header(self, size: int) -> bytes:
+        """Return the next `size` bytes (or what there is); records begin behind them."""
+        data = self._file.read(size)
+        self._start = self._end = self._file.tell()
+        return data
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of the records."""
+        return self._end - self._start
+
+    def records(self) -> Iterator[tuple[int, bytes]]:
+        """Yield where each whole record stands and its bytes, then cut off a bad tail.
+
+        A torn last record was never acknowledged and is dropped. Damage further up keeps a copy
+        of the whole file as "*.damaged".
+        """
+        length = os.fstat(self._file.fileno()).st_size
+        while (payload := self._read(self._end, length)) is not None:
+            at, self._end = self._end, self._end + RECORD.size + len(payload)
+            yield at, payload
+        self.dropped = length - self._end
+        if not self.dropped or self._read_only:
+            return
+        if not self._torn(length):
+            self.keep_copy()
+        self.cut(self.size)
+
+    def keep_copy(self) -> None:
+        """Keep the file as it is beside it, as "*.damaged"; raises `CannotWrite`."""
+        self._file.seek(0)
+        self.copy = self.path.with_name(self.path.name + ".damaged")
+        write_bytes(self.copy, self._file.read())
+
+    def read_at(self, at: int) -> bytes | None:
+        """Return the record that stands at a place; None where it is not whole any more."""
+        return self._read(at, self._end)
+
+    def _read(self, at: int, length: int) -> bytes | None:
+        self._file.seek(at)
+        head = self._file.read(RECORD.size)
+        if len(head) < RECORD.size:
+            return None
+        size, crc = RECORD.unpack(head)
+        if not 0 < size <= length - at - RECORD.size:
+            return None
+        payload = self._file.read(size)
+        return payload if len(payload) == size and zlib.crc32(payload) == crc else None
+
+    def _torn(self, length: int) -> bool:
+        """Say whether the bad bytes are one record that the file ends in."""
+        self._file.seek(self._end)
+        head = self._file.read(RECORD.size)
+        if len(head) < RECORD.size:
+            return True
+        size = RECORD.unpack(head)[0]
+        return size > 0 and self._end + RECORD.size + size >= length
+
+    def append_records(self, payloads: Sequence[bytes], *, sync: bool = True) -> list[int]:
+        """Write records and wait until they are on disk; return where each stands.
+
+        Without `sync` they are on their way only: a program that is killed loses none, a loss of
+        power may.
+
+        Raises
+        ------
+        CannotWrite
+            When the disk is full or the like; the file is then as before.
+        """
+        places, at, parts = [], self._end, []
+        for payload in payloads:
+            places.append(at)
+            parts += [RECORD.pack(len(payload), zlib.crc32(payload)), payload]
+            at += RECORD.size + len(payload)
+        with writing(self.path):
+            try:
+                self._write(b"".join(parts))
+                if sync:
+                    os.fsync(self._file.fileno())
+            except OSError:
+                with suppress(OSError):
+                    self._file.truncate(self._end)
+                raise
+        self._end = at
+        return places
+
+    def _write(self, data: bytes) -> None:
+        self._file.seek(self._end)
+        self._file.truncate()  # what an earlier, failed write may have left
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+
+    def sync(self) -> None:
+        """Wait until everything is on disk; raises `CannotWrite`."""
+        with writing(self.path):
+            os.fsync(self._file.fileno())
+
+    def cut(self, size: int) -> None:
+        """Keep the first `size` bytes of the records; raises `CannotWrite`."""
+        self._end = self._start + size
+        with writing(self.path):
+            self._file.truncate(self._end)
+
+    def close(self) -> None:
+        """Release the file."""
+        self._file.close()
