@@ -17,14 +17,18 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from geocnn_gui.gui.theme import colours, icon, mix
 from geocnn_gui.gui.widgets.card import Card, button, enable, grouped
 
 if TYPE_CHECKING:
+    from PySide6.QtCore import QEvent
+
     from geocnn_gui.gui.session import Session
     from geocnn_gui.labels.classes import LabelClass
 
 _ID = Qt.ItemDataRole.UserRole
-_NAME, _COUNT = 0, 1
+_NAME, _COUNT, _LOCK = 0, 1, 2
+_LOCK_WIDTH = 26
 
 
 class ClassesPanel(Card):
@@ -47,10 +51,11 @@ class ClassesPanel(Card):
         session.source_changed.connect(self._fill)
         session.labels_changed.connect(self._count)
         session.tool_changed.connect(self._mark)
+        session.rules_changed.connect(self._show_locks)
         self._fill()
 
     def _make_table(self) -> QTableWidget:
-        table = QTableWidget(0, 2, self)
+        table = QTableWidget(0, 3, self)
         table.setObjectName("class_table")
         table.horizontalHeader().hide()
         table.verticalHeader().hide()
@@ -59,6 +64,9 @@ class ClassesPanel(Card):
         table.horizontalHeader().setSectionResizeMode(
             _COUNT, QHeaderView.ResizeMode.ResizeToContents
         )
+        table.horizontalHeader().setMinimumSectionSize(_LOCK_WIDTH)
+        table.horizontalHeader().setSectionResizeMode(_LOCK, QHeaderView.ResizeMode.Fixed)
+        table.setColumnWidth(_LOCK, _LOCK_WIDTH)
         table.setShowGrid(False)
         table.setIconSize(QSize(14, 14))
         table.setTabKeyNavigation(False)
@@ -88,7 +96,10 @@ class ClassesPanel(Card):
             count.setFlags(Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled)
             count.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             self.table.setItem(row, _NAME, name)
+            lock = QTableWidgetItem()
+            lock.setFlags(Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEnabled)
             self.table.setItem(row, _COUNT, count)
+            self.table.setItem(row, _LOCK, lock)
         self._filling = False
         enable(self._add, self._why_not())
         keys = QAbstractItemView.EditTrigger
@@ -96,6 +107,21 @@ class ClassesPanel(Card):
             keys.NoEditTriggers if self._why_not() else keys.DoubleClicked | keys.EditKeyPressed
         )
         self._count()
+        self._show_locks()
+
+    def _show_locks(self) -> None:
+        self._filling = True
+        for row, each in enumerate(self._session.classes):
+            item = self.table.item(row, _LOCK)
+            if item is not None:
+                locked = each.id in self._session.rules.locked
+                ink = colours().text if locked else mix(colours().muted, colours().card, 0.45)
+                item.setIcon(icon("lock" if locked else "unlock", ink))
+                item.setToolTip(self._why_not() or _lock_tip(each.name, locked=locked))
+                item.setData(
+                    Qt.ItemDataRole.AccessibleTextRole, "locked" if locked else "not locked"
+                )
+        self._filling = False
         self._mark()
 
     def _count(self) -> None:
@@ -121,7 +147,9 @@ class ClassesPanel(Card):
         self._filling = False
         enable(
             self._delete,
-            self._why_not() or ("" if self._current() is not None else "Choose a class first."),
+            self._why_not()
+            or self._session.why_locked(self._session.current_class)
+            or ("" if self._current() is not None else "Choose a class first."),
             tip="Delete this class and its labels in every source (undo brings both back)",
         )
 
@@ -148,9 +176,14 @@ class ClassesPanel(Card):
             self._fill()
 
     def _on_clicked(self, row: int, column: int) -> None:
-        """Recolour where the click fell on the square."""
+        """Recolour where the click fell on the square, lock or unlock where on the lock."""
         item = self.table.item(row, _NAME)
-        if item is None or column != _NAME or self._why_not():
+        if item is None or self._why_not():
+            return
+        if column == _LOCK:
+            number = item.data(_ID)
+            self._session.lock_class(number, number not in self._session.rules.locked)
+        if column != _NAME:
             return
         box = self.table.visualItemRect(item)
         at = self.table.viewport().mapFromGlobal(self.cursor().pos())
@@ -175,13 +208,29 @@ class ClassesPanel(Card):
         index = self.table.model().index(item.row(), _NAME)
         menu.addAction("Rename", lambda: self.table.edit(index))
         menu.addAction("Colour…", lambda: self._recolour(number))
+        locked = number in self._session.rules.locked
+        menu.addAction(
+            "Unlock" if locked else "Lock", lambda: self._session.lock_class(number, not locked)
+        )
         menu.addAction("Delete", lambda: self._session.delete_class(number))
         menu.popup(self.table.viewport().mapToGlobal(at))
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Draw the locks in the new theme's tint."""
+        super().changeEvent(event)
+        if event.type() == event.Type.PaletteChange and hasattr(self, "_delete"):
+            self._show_locks()
 
     def _delete_current(self) -> None:
         current = self._current()
         if current is not None and not self._why_not():
             self._session.delete_class(current.id)
+
+
+def _lock_tip(name: str, *, locked: bool) -> str:
+    if locked:
+        return f"{name} is locked: a click lets its labels be changed again"
+    return f"Click to lock {name}: its labels can then neither be changed nor be added to"
 
 
 def _square(color: str) -> QIcon:

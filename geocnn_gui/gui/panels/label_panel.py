@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from geocnn_gui.gui.panels.rules_group import RulesGroup
 from geocnn_gui.gui.widgets.card import button, enable, label, plural
 from geocnn_gui.gui.widgets.class_bars import ClassBars
 
@@ -19,7 +20,7 @@ _HOW = (
     "Pixels you leave unpainted are never learned from."
 )
 _KEYS = (
-    ("B", "brush"), ("E", "eraser"), ("P", "polygon"), ("V", "pan, or hold Space"),
+    ("B", "brush"), ("E", "eraser"), ("P", "polygon"), ("A", "accept the prediction"), ("V", "pan, or hold Space"),
     ("[  ]", "size"), ("1 – 9", "class"), ("Ctrl+Z", "undo"),
 )  # fmt: skip
 _HOW_SAMPLES = (
@@ -54,6 +55,7 @@ class LabelPanel(QWidget):
         layout.addWidget(self._how)
         layout.addWidget(self._count)
         layout.addWidget(self._bars)
+        layout.addWidget(RulesGroup(session))
         layout.addWidget(self._load)
         layout.addWidget(self._save)
         layout.addSpacing(8)
