@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, QRect, QSize, Qt
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer
 from PySide6.QtGui import QColor, QIcon, QKeySequence, QPainter, QPixmap, QShortcut
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -163,8 +163,13 @@ class ClassesPanel(Card):
         return next((c for c in self._session.classes if c.id == number), None)
 
     def _on_selected(self) -> None:
+        if self._filling:
+            return
+        if self.table.currentColumn() == _LOCK:  # a lock can be turned with any class in hand
+            QTimer.singleShot(0, self, self._mark)
+            return
         rows = self.table.selectionModel().selectedRows()
-        if rows and not self._filling:
+        if rows:
             self._session.set_current_class(self._session.classes[rows[0].row()].id)
 
     def _on_edited(self, item: QTableWidgetItem) -> None:
