@@ -21,6 +21,7 @@ from geocnn_gui.labels.journal import Journal, count_records, read_header
 from geocnn_gui.labels.store import LabelStore
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from geocnn_gui.labels.store import LabelSnapshot
@@ -158,7 +159,23 @@ class LabelBook:
             journal.append(edits)
             for edit in edits:
                 edit.apply(self.store)
-            if journal.size > JOURNAL_LIMIT:
+            self.tidy_long_journal()
+
+    def change(self) -> Change:
+        """Begin a change of any size; raises `CannotWrite` where the book cannot be written."""
+        with self._lock:
+            return Change(self, self._open_journal())
+
+    def take_in(self, edits: Iterable[LabelEdit]) -> None:
+        """Put edits into the store that a `Change` has put on disk."""
+        with self._lock:
+            for edit in edits:
+                edit.apply(self.store)
+
+    def tidy_long_journal(self) -> None:
+        """Renew the base file where the journal has grown long."""
+        with self._lock:
+            if self._journal is not None and self._journal.size > JOURNAL_LIMIT:
                 with suppress(CannotWrite):  # the journal holds everything
                     self.compact()
 
@@ -209,6 +226,30 @@ class LabelBook:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Change:
+    """Edits on their way to the disk, one by one: kept together, or taken back.
+
+    Write them, `sync`, and `take_in` the same edits; or `take_back`, then the disk is as before.
+    """
+
+    def __init__(self, book: LabelBook, journal: Journal) -> None:
+        """Use `LabelBook.change`."""
+        self.book, self._journal, self._size = book, journal, journal.size
+
+    def write(self, edit: LabelEdit) -> None:
+        """Put an edit behind the others; raises `CannotWrite`, then those before it stay."""
+        self._journal.append([edit], sync=False)
+
+    def sync(self) -> None:
+        """Wait until all of it is on disk; raises `CannotWrite`."""
+        self._journal.sync()
+
+    def take_back(self) -> None:
+        """Take everything off the disk again, as far as that lets itself be changed."""
+        with suppress(CannotWrite):
+            self._journal.cut(self._size)
 
 
 def stored_shape(folder: Path) -> tuple[int, ...] | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +12,8 @@ import numpy as np
 from geocnn_gui.data.source import Window
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from geocnn_gui.labels.store import LabelStore
 
 
@@ -73,6 +77,25 @@ class LabelEdit:
         """Return the edit that undoes this one."""
         return replace(self, before=self.after, after=self.before)
 
+    def pieces(self, most: int) -> Iterator[LabelEdit]:
+        """Yield edits of windows of `most` cells that together are this one."""
+        size = list(self.window.size)
+        while math.prod(size) > most and max(size) > 1:
+            longest = size.index(max(size))
+            size[longest] = -(-size[longest] // 2)
+        if tuple(size) == self.window.size:
+            yield self
+            return
+        values = [_laid_out(each, self.mask) for each in (self.before, self.after)]
+        starts = (range(0, n, step) for n, step in zip(self.window.size, size, strict=True))
+        for corner in product(*starts):
+            box = tuple(slice(c, c + step) for c, step in zip(corner, size, strict=True))
+            mask = self.mask[box]
+            if mask.any():
+                offset = tuple(a + b for a, b in zip(self.window.offset, corner, strict=True))
+                before, after = (v if isinstance(v, int) else v[box][mask] for v in values)
+                yield LabelEdit(Window(offset, mask.shape), mask, before, after)
+
     def apply(self, store: LabelStore) -> None:
         """Write `after` into the store."""
         values = store.read(self.window)
@@ -99,3 +122,12 @@ def _shorten(values: np.ndarray) -> np.ndarray | int:
     if values.size and (values == values[0]).all():
         return int(values[0])
     return values
+
+
+def _laid_out(values: np.ndarray | int, mask: np.ndarray) -> np.ndarray | int:
+    """Return values under a mask as an array of its shape."""
+    if isinstance(values, int):
+        return values
+    whole = np.zeros(mask.shape, np.uint8)
+    whole[mask] = values
+    return whole
