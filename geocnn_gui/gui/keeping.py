@@ -14,6 +14,7 @@ from PySide6.QtCore import QTimer
 from geocnn_gui.data.source import Section
 from geocnn_gui.errors import GeoCNNError
 from geocnn_gui.gui.exporting import Exporting
+from geocnn_gui.gui.tooling import ToolSettings
 from geocnn_gui.labels.classes import by_id
 from geocnn_gui.labels.rules import PaintRules
 from geocnn_gui.models.spec import spec_from_json
@@ -64,8 +65,8 @@ class Keeping(Exporting):
         self._note_view()
         ids = {entry.id for entry in self.project.sources}
         work = WorkState(
-            source=self._last_entry, tool="pan" if self.tool == "split" else self.tool,
-            brush_size=self.brush_size, current_class=self.current_class, step=self.step,
+            source=self._last_entry, tool="pan" if self.tool in ("split", "pick") else self.tool,
+            brush_size=self.brush_size, **asdict(self.tool_settings), current_class=self.current_class, step=self.step,
             only_unlabelled=self.rules.only_unlabelled, locked=tuple(sorted(self.rules.locked)),
             accept_from=self.accept_from, views={key: view for key, view in self._views.items() if key in ids},
         )  # fmt: skip
@@ -100,6 +101,10 @@ class Keeping(Exporting):
         self._views, self._last_entry = dict(work.views), work.source
         self.tool = "pan" if self.why_read_only() else work.tool
         self.brush_size = work.brush_size
+        self.tool_settings = ToolSettings(
+            brush_shape=work.brush_shape, tolerance=work.tolerance,
+            wand_target=work.wand_target, stop_at_labels=work.stop_at_labels,
+        )  # fmt: skip
         if by_id(self.classes, work.current_class) is not None:
             self.current_class = work.current_class
         known = {each.id for each in self.classes}

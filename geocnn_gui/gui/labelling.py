@@ -78,11 +78,11 @@ class Labelling(Ruling):
         old = plane.picture(self.labels.store.read(plane.window(part.rows, part.columns)))
         return self.rules.may_change(old, part.mask, part.value)
 
-    def end_stroke(self) -> None:
-        """Write what the stroke has gathered to disk, as one undo step."""
+    def end_stroke(self, text: str = "") -> None:
+        """Write what the stroke has gathered to disk, as one undo step, called `text`."""
         parts, self._stroke = self._stroke, None
         if parts:
-            self._paint(parts)
+            self._paint(parts, text)
 
     def abort_stroke(self) -> None:
         """Forget what the stroke has gathered."""

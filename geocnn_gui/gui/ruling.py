@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from geocnn_gui.gui.state import State
+from geocnn_gui.gui.tooling import Tooling
 from geocnn_gui.labels.classes import by_id
 
 if TYPE_CHECKING:
     from geocnn_gui.labels.rules import PaintRules
 
 
-class Ruling(State):
+class Ruling(Tooling):
     """State that knows what painting must leave alone."""
 
     def lock_class(self, number: int, locked: bool) -> None:

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from geocnn_gui.models.weights import ModelCard
     from geocnn_gui.project.project import Project
 
-Tool = Literal["pan", "brush", "eraser", "polygon", "accept", "split"]
+Tool = Literal["pan", "brush", "eraser", "polygon", "line", "fill", "wand", "edge", "between",
+               "accept", "pick", "split"]  # fmt: skip
 Overlay = Literal["none", "classes", "confidence"]
 Kind = Literal["info", "warning", "error"]
 LARGEST_BRUSH = 200

@@ -65,8 +65,13 @@ class WorkState(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     source: _Name = ""
-    tool: Literal["pan", "brush", "eraser", "polygon", "accept"] = "pan"
+    tool: Literal["pan", "brush", "eraser", "polygon", "line", "fill", "wand", "edge", "between",
+                  "accept"] = "pan"  # fmt: skip
     brush_size: Annotated[int, Field(ge=1, le=200)] = 12
+    brush_shape: Literal["round", "square"] = "round"
+    tolerance: Annotated[int, Field(ge=0, le=100)] = 10
+    wand_target: Literal["data", "prediction"] = "data"
+    stop_at_labels: bool = True
     current_class: Annotated[int, Field(ge=0, le=254)] = 1
     step: _Name = ""
     only_unlabelled: bool = False

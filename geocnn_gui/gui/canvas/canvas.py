@@ -13,7 +13,7 @@ from geocnn_gui.gui.canvas.image_item import ImageItem
 from geocnn_gui.gui.canvas.index_item import IndexItem
 from geocnn_gui.gui.canvas.inspect_item import InspectItem
 from geocnn_gui.gui.canvas.split_item import SplitItem
-from geocnn_gui.gui.canvas.tools import Tool, make_tools
+from geocnn_gui.gui.canvas.tools import Questions, Tool, make_tools
 from geocnn_gui.gui.canvas.viewport import LARGEST_CELL, Shape, Viewport, fit
 
 if TYPE_CHECKING:
@@ -46,11 +46,13 @@ class Canvas(QWidget):
     -------
     viewport_changed: the picture moved, was scaled or the widget resized. cursor_moved: the cell
     (row, column) under the cursor, or None. opacity_turned: a change of the overlay's opacity.
+    hint_changed: what the tool in hand says to do next.
     """
 
     viewport_changed = Signal()
     cursor_moved = Signal(object)
     opacity_turned = Signal(float)
+    hint_changed = Signal(str)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -61,11 +63,13 @@ class Canvas(QWidget):
         self._shape: Shape = (0, 0)
         self._aspect: float | None = None
         self._fitted = True
+        self.questions = Questions(session, self)
         self._tools = make_tools(self)
         self._tool: Tool = self._tools[session.tool]
         self._held: Tool | None = None
         self._space = False
         self._touched = QRect()
+        self._hint = ""
         self._last_at: QPointF | None = None
         self.setObjectName("canvas")
         self.setAccessibleName("Canvas")
@@ -73,6 +77,7 @@ class Canvas(QWidget):
         self.setMouseTracking(True)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setMinimumSize(160, 120)
+        self.questions.failed.connect(self.finish_gesture)
         self._update_cursor()
 
     # -- the view ------------------------------------------------------------------------------
@@ -180,6 +185,9 @@ class Canvas(QWidget):
         self.update(self._touched)
         self.update(area)
         self._touched = area
+        if self._hint != self._tool.hint:
+            self._hint = self._tool.hint
+            self.hint_changed.emit(self._hint)
 
     def _update_cursor(self) -> None:
         pan = self._tools["pan"]

@@ -24,7 +24,6 @@ from geocnn_gui.gui.canvas.overlays import (
     value_map,
 )
 from geocnn_gui.gui.canvas.parts import WHOLE, Part, coarse_part, still_good, wanted_part
-from geocnn_gui.gui.canvas.reader import Reader, SectionReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from geocnn_gui.data.display import Percentiles, Stretch
     from geocnn_gui.data.source import Plane, Window
     from geocnn_gui.gui.canvas.canvas import Canvas
+    from geocnn_gui.gui.canvas.reader import Reader
     from geocnn_gui.gui.session import Session
 
 #: Moves of the view within so many milliseconds are answered by one read.
@@ -69,7 +69,8 @@ class Feed(QObject):
     def __init__(self, session: Session, canvas: Canvas) -> None:
         super().__init__(canvas)
         self._session, self._canvas = session, canvas
-        self._reader, self._sections = Reader(), SectionReader()
+        # The tools ask through the same threads, and of the same section that is kept.
+        self._reader, self._sections = canvas.questions.reader, canvas.questions.sections
         self._reader.answered.connect(self._on_answered)
         self._reader.failed.connect(self._on_failed)
         self._reader.busy_changed.connect(self.busy_changed)
@@ -108,6 +109,7 @@ class Feed(QObject):
 
     def take_source(self) -> None:
         """Show another source, or none."""
+        self._canvas.questions.forget()
         self._reader.forget_all()
         self._sections.forget()
         self._estimate, self._asked, self._pictured = (), None, None

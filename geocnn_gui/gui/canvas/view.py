@@ -55,6 +55,8 @@ class CanvasView(QWidget):
         self.split_legend = Legend(self.canvas)
         self.split_legend.setObjectName("split_legend")
         self.hint = _Sentence(HINT, self.canvas)
+        self.tool_hint = _Sentence("", self.canvas)
+        self.tool_hint.setObjectName("tool_hint")
         self.waiting = _Sentence("Reading\u2026", self.canvas)
         self.feed = Feed(session, self.canvas)
         self._pointer = Pointer(session, self.canvas, self.feed)
@@ -110,6 +112,8 @@ class CanvasView(QWidget):
         self.canvas.cursor_moved.connect(self._mark_axes)
         self.canvas.opacity_turned.connect(self._turn_opacity)
         self.canvas.cursor_moved.connect(self._session.hover_cell)
+        self.canvas.cursor_moved.connect(self._session.note_cursor)
+        self.canvas.hint_changed.connect(self._show_hint)
         self.feed.pictured.connect(self._show_histogram)
         self.feed.stretched.connect(self._show_limits)
         self.feed.busy_changed.connect(self._on_busy)
@@ -255,8 +259,15 @@ class CanvasView(QWidget):
             self.legend.show_classes("Prediction", entries)
         labels = session.labels
         unlabelled = labels is not None and not labels.store.counts and not session.learns_values
-        self.hint.setVisible(unlabelled and store is None)
+        self.hint.setVisible(unlabelled and store is None and not self.tool_hint.text())
         self._place_overlays()
+
+    def _show_hint(self, text: str) -> None:
+        """Say what to do next with the tool in hand, in the place of what to do at first."""
+        self.tool_hint.setText(text)
+        self.tool_hint.adjustSize()
+        self.tool_hint.setVisible(bool(text))
+        self._show_sentences()
 
     def _show_split(self) -> None:
         """Draw what the next training holds out, and say what the colours mean."""
@@ -289,6 +300,7 @@ class CanvasView(QWidget):
         width, height = self.canvas.width(), self.canvas.height()
         for sentence, y in (
             (self.hint, height - self.hint.height() - _INSET),
+            (self.tool_hint, height - self.tool_hint.height() - _INSET),
             (self.waiting, _INSET),
         ):
             sentence.move((width - sentence.width()) // 2, y)

@@ -11,8 +11,9 @@ from geocnn_gui.labels.tools.between import Span, between
 from geocnn_gui.labels.tools.box import Shape
 from geocnn_gui.labels.tools.fill import connected, flood, trimmed
 from geocnn_gui.labels.tools.polygon import polygon
+from geocnn_gui.labels.tools.sketch import Sketch
 from geocnn_gui.labels.tools.stroke import brush_stroke
 from geocnn_gui.labels.tools.walk import random_walk
 
-__all__ = ["Shape", "Span", "between", "brush_stroke", "connected", "flood", "polygon",
+__all__ = ["Shape", "Sketch", "Span", "between", "brush_stroke", "connected", "flood", "polygon",
            "random_walk", "trimmed"]  # fmt: skip

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from geocnn_gui.gui.canvas.tools.accept import AcceptTool
 from geocnn_gui.gui.canvas.tools.base import Host, Tool
+from geocnn_gui.gui.canvas.tools.between import BetweenTool
 from geocnn_gui.gui.canvas.tools.brush import BrushTool
-from geocnn_gui.gui.canvas.tools.pan import PanTool, SplitTool
-from geocnn_gui.gui.canvas.tools.polygon import PolygonTool
+from geocnn_gui.gui.canvas.tools.edge import EdgeTool
+from geocnn_gui.gui.canvas.tools.pan import PanTool, PickTool, SplitTool
+from geocnn_gui.gui.canvas.tools.questions import Questions
+from geocnn_gui.gui.canvas.tools.region import FillTool, WandTool
+from geocnn_gui.gui.canvas.tools.vertices import LineTool, PolygonTool
 
-__all__ = ["Host", "Tool", "make_tools"]
+__all__ = ["Host", "Questions", "Tool", "make_tools"]
 
 
 def make_tools(host: Host) -> dict[str, Tool]:
@@ -18,6 +22,12 @@ def make_tools(host: Host) -> dict[str, Tool]:
         "brush": BrushTool(host),
         "eraser": BrushTool(host, erases=True),
         "polygon": PolygonTool(host),
+        "line": LineTool(host),
+        "fill": FillTool(host),
+        "wand": WandTool(host),
+        "edge": EdgeTool(host),
+        "between": BetweenTool(host),
         "accept": AcceptTool(host),
+        "pick": PickTool(host),
         "split": SplitTool(host),
     }

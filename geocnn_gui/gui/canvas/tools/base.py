@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from PySide6.QtCore import QPointF, QRect, Qt
+from PySide6.QtCore import QPointF, QRect, QSizeF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
+
+from geocnn_gui.labels.classes import by_id
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from geocnn_gui.gui.canvas.tools.questions import Questions
     from geocnn_gui.gui.canvas.viewport import Shape, Viewport
     from geocnn_gui.gui.session import Session
 
@@ -45,6 +48,16 @@ class Host(Protocol):
     def update_overlay(self) -> None:
         """Draw again where the tool was and is."""
 
+    @property
+    def size_f(self) -> QSizeF:
+        """The widget's size in device-independent pixels."""
+        ...
+
+    @property
+    def questions(self) -> Questions:
+        """Asks for the data on another thread."""
+        ...
+
 
 class Tool:
     """A tool that does nothing; the others override what they answer to."""
@@ -54,6 +67,11 @@ class Tool:
 
     def __init__(self, host: Host) -> None:
         self.host = host
+
+    @property
+    def hint(self) -> str:
+        """Return a sentence on what to do next; "" where the tool explains itself."""
+        return ""
 
     def press(self, at: QPointF) -> None:
         """Answer to the left button going down."""
@@ -97,6 +115,19 @@ def paint_shape(host: Host, shape: tuple[slice, slice, np.ndarray], value: int) 
     if mask.any():
         painted = host.session.paint(host.session.section, rows, columns, mask, value)
         host.show_painted(rows, columns, painted, value)
+
+
+def paint_once(host: Host, shape: tuple[slice, slice, np.ndarray]) -> None:
+    """Paint masked cells of the section in view with the current class, as one undo step."""
+    host.session.begin_stroke()
+    paint_shape(host, shape, host.session.current_class)
+    host.session.end_stroke()
+
+
+def class_colour(session: Session) -> str:
+    """Return the colour ("#rrggbb") of the class in hand; grey for "unlabelled"."""
+    found = by_id(session.classes, session.current_class)
+    return found.color if found is not None else "#808080"
 
 
 def outline_pens() -> tuple[QPen, QPen]:

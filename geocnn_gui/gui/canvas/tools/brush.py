@@ -27,6 +27,10 @@ class BrushTool(Tool):
         """Return the class id that is painted."""
         return 0 if self._erases else self.host.session.current_class
 
+    @property
+    def _square(self) -> bool:
+        return self.host.session.tool_settings.brush_shape == "square"
+
     def press(self, at: QPointF) -> None:
         """Begin a stroke with a dab."""
         if self.host.session.labels is None:
@@ -68,7 +72,10 @@ class BrushTool(Tool):
         painter.setBrush(Qt.BrushStyle.NoBrush)
         for pen in outline_pens():
             painter.setPen(pen)
-            painter.drawEllipse(self._outline(self._at))
+            if self._square:
+                painter.drawRect(self._outline(self._at))
+            else:
+                painter.drawEllipse(self._outline(self._at))
 
     def area(self) -> QRect:
         """Return the pixels of the outline."""
@@ -84,7 +91,8 @@ class BrushTool(Tool):
     def _sweep(self, to: Point) -> None:
         points = np.array([self._last, to])
         radius = self.host.session.brush_size / 2
-        self.put(brush_stroke(points, radius, self.host.picture_shape))
+        shape = self.host.picture_shape
+        self.put(brush_stroke(points, radius, shape, square=self._square))
         self._last = to
 
     def put(self, shape: Shape) -> None:

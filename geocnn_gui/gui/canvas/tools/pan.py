@@ -1,4 +1,4 @@
-"""Tools that move the picture."""
+"""Tools that move the picture, or ask of a place in it."""
 
 from __future__ import annotations
 
@@ -85,3 +85,14 @@ class SplitTool(PanTool):
     def double_click(self, at: QPointF) -> None:
         """Count as a second click."""
         self.press(at)
+
+
+class PickTool(Tool):
+    """Click on a class to paint with it, with the tool that was in hand before."""
+
+    def press(self, at: QPointF) -> None:
+        """Take the class of the cell."""
+        row, column = self.host.viewport.cell_at(at)
+        rows, columns = self.host.picture_shape
+        if 0 <= row < rows and 0 <= column < columns:
+            self.host.session.pick_class(row, column)
