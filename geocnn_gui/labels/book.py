@@ -21,7 +21,6 @@ from geocnn_gui.labels.journal import Journal, count_records, read_header
 from geocnn_gui.labels.store import LabelStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from geocnn_gui.labels.store import LabelSnapshot
@@ -66,7 +65,7 @@ class LabelBook:
         self._tidy: LabelSnapshot | None = None  # before the replay, and after it
         self._replayed: LabelSnapshot | None = None
         self._read_only = read_only
-        self._axes = axes
+        self.axes = axes
         self._base = folder / _BASE
         self._journal_path = folder / _JOURNAL
         self._journal: Journal | None = None
@@ -139,7 +138,7 @@ class LabelBook:
         """
         now = datetime.now().strftime("%Y%m%d-%H%M%S")
         path = self.folder / f"labels-{now}.npz"
-        write_archive(path, self.store.snapshot(), axes=self._axes)
+        write_archive(path, self.store.snapshot(), axes=self.axes)
         return path
 
     def apply(self, *edits: LabelEdit) -> None:
@@ -166,11 +165,10 @@ class LabelBook:
         with self._lock:
             return Change(self, self._open_journal())
 
-    def take_in(self, edits: Iterable[LabelEdit]) -> None:
-        """Put edits into the store that a `Change` has put on disk."""
+    def take_in(self, edit: LabelEdit) -> None:
+        """Put an edit into the store that a `Change` has put on disk."""
         with self._lock:
-            for edit in edits:
-                edit.apply(self.store)
+            edit.apply(self.store)
 
     def tidy_long_journal(self) -> None:
         """Renew the base file where the journal has grown long."""
@@ -205,7 +203,7 @@ class LabelBook:
             if self._journal is None or not self._journal.size:
                 return
             generation = self._generation + 1
-            write_archive(self._base, self.store.snapshot(), generation=generation, axes=self._axes)
+            write_archive(self._base, self.store.snapshot(), generation=generation, axes=self.axes)
             self._generation = generation
             self._journal.close()
             self._journal = None  # the next edit begins a new one

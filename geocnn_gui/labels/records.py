@@ -51,6 +51,25 @@ class RecordFile:
         """Return the bytes of the records."""
         return self._end - self._start
 
+    @property
+    def place(self) -> int:
+        """Return where the next record will stand."""
+        return self._end
+
+    def goes_on_at_end(self) -> None:
+        """Take all there is for records that are known to be whole."""
+        self._end = os.fstat(self._file.fileno()).st_size
+
+    def pieces(self, start: int, stop: int, most: int) -> Iterator[bytes]:
+        """Yield the bytes between two places, `most` at a time."""
+        while start < stop:
+            self._file.seek(start)
+            piece = self._file.read(min(most, stop - start))
+            if not piece:
+                break
+            start += len(piece)
+            yield piece
+
     def records(self) -> Iterator[tuple[int, bytes]]:
         """Yield where each whole record stands and its bytes, then cut off a bad tail.
 

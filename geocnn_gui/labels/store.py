@@ -187,5 +187,5 @@ def _mark_of(key: Key, chunk: np.ndarray) -> int:
     if not chunk.any():
         return 0
     digest = hashlib.sha256(repr(key).encode())  # most processors have it built in
-    digest.update(np.ascontiguousarray(chunk))
+    digest.update(np.ascontiguousarray(chunk).data)
     return int.from_bytes(digest.digest()[:8], "little")

@@ -12,6 +12,7 @@ from geocnn_gui.events import Progress, Saved
 from geocnn_gui.files import making_folder
 from geocnn_gui.project.file import read_project, write_project
 from geocnn_gui.project.guard import check_folder
+from geocnn_gui.project.history import HISTORY_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,10 +50,12 @@ def copy_project(folder: Path, to: Path) -> Iterator[Event]:
 
 
 def _copy_files(folder: Path, part: Path) -> Iterator[Event]:
+    steps = [path for path in (folder / HISTORY_FILE,) if path.is_file()]
     files = [path for name in ("labels", "runs", "predictions", "removed")
              for path in sorted((folder / name).rglob("*")) if path.is_file()]  # fmt: skip
     # A base file that is renewed meanwhile holds what an older journal says, not the reverse.
     files.sort(key=lambda path: path.suffix != ".journal")
+    files = [*steps, *files]
     total, done = sum(path.stat().st_size for path in files), 0
     for path in files:
         target = part / path.relative_to(folder)

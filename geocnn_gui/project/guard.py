@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: What a project writes to; a name beside these is none of its business.
-_OURS = ("project.json", "project.lock", "labels", "predictions", "runs", "removed")
+_OURS = (
+    "project.json", "project.lock", "labels", "predictions", "runs", "removed",
+    "history.journal", "history.journal.aside", "history.journal.damaged",
+)  # fmt: skip
 _DEEPEST = 6
 _MOST = 200_000
 

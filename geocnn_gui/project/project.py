@@ -23,6 +23,7 @@ from geocnn_gui.project.file import (
     write_project,
 )
 from geocnn_gui.project.guard import check_folder
+from geocnn_gui.project.history import History
 from geocnn_gui.project.home import is_example
 from geocnn_gui.project.homes import home_of
 from geocnn_gui.project.lock import FolderLock, holder_of
@@ -85,6 +86,8 @@ class Project:
         self._mark = OpenMark(folder, data.name) if lock is not None else None
         self._books: dict[str, LabelBook] = {}
         self._opening = threading.Lock()  # a training opens books of other sources
+        #: What can be undone; labels and classes that it knows are changed through it.
+        self.history = History(self)
 
     @classmethod
     def create(cls, folder: Path, *, name: str | None = None) -> Project:
@@ -239,6 +242,7 @@ class Project:
         self._save(sources=tuple(s for s in self._data.sources if s.id != entry_id))
         if stored.id in self._books:
             self._books.pop(stored.id).close()
+            self.history.forget(stored.id)
         with suppress(CannotWrite):  # they stay where they are then, and the id is not given again
             _move(self.folder / "labels" / stored.id, kept / "labels")
         return stored
@@ -288,7 +292,13 @@ class Project:
                 )
             book = self._books[stored.id]
         check_shape(book.folder, book.store.shape, tuple(shape))
+        book.axes = book.axes or axes
+        self.history.settle(stored.id, book)
         return book
+
+    def opened_labels(self, entry_id: str) -> LabelBook | None:
+        """Return the labels of a source where they are open already."""
+        return self._books.get(entry_id)
 
     def stored_labels(self, entry_id: str) -> LabelBook | None:
         """Return the labels of a source that need not be there; None where it has none.
@@ -357,6 +367,7 @@ class Project:
 
     def close(self) -> None:
         """Tidy the labels and let others open the project."""
+        self.history.close()
         for book in self._books.values():
             book.close()
         self._books.clear()
@@ -380,7 +391,9 @@ def _locked(folder: Path, new: ProjectFile | None) -> Project:
     lock = FolderLock(folder)
     try:
         if new is None:
-            return Project(folder, read_project(folder / _FILE), lock)
+            project = Project(folder, read_project(folder / _FILE), lock)
+            project.history.open()
+            return project
         if (folder / _FILE).exists():
             raise BadRequest(f"There is a project in {folder} already", "open it instead")
         write_project(folder / _FILE, new)

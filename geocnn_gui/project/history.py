@@ -1,0 +1,404 @@
+"""What can be undone in a project: steps on disk before they are made, in one order for all.
+
+A step is in history.journal before labels or classes change, and these are brought up to it: a
+crash between the two is mended when they are next opened, so that a step over several sources is
+made wholly or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from threading import RLock
+from typing import TYPE_CHECKING
+
+from geocnn_gui.data.source import Window
+from geocnn_gui.errors import BadRequest, CannotWrite, GeoCNNError, UnreadableFile
+from geocnn_gui.labels.store import LabelStore
+from geocnn_gui.project.history_log import PIECE_CELLS, HistoryLog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from geocnn_gui.labels.book import Change, LabelBook
+    from geocnn_gui.labels.classes import Classes
+    from geocnn_gui.labels.edit import LabelEdit
+    from geocnn_gui.project.history_log import LoggedStep, Moves, Turn
+    from geocnn_gui.project.project import Project
+
+HISTORY_FILE = "history.journal"
+ASIDE_FILE = "history.journal.aside"
+#: Bytes of steps on disk above which the oldest are forgotten.
+HISTORY_LIMIT = 256 * 2**20
+#: Steps of fewer bytes are read from the disk once instead of twice.
+_SMALL = 2**20
+
+
+@dataclass
+class Changed:
+    """What a step or a move changed: windows by source, and whether classes."""
+
+    windows: dict[str, list[Window]] = field(default_factory=dict)
+    classes: bool = False
+
+
+class History:
+    """The steps of a project that can be undone and made again; `position` of them stand.
+
+    Labels and classes are changed through `do`, `go_to` and nothing else while it is in use.
+    Labels that do not agree with it (an older program, another hand) are left as they are: then
+    the history is put aside, and `take_notes` says so.
+    """
+
+    def __init__(self, project: Project) -> None:
+        """Read what a project can undo; begin with nothing where it is read-only."""
+        self._project = project
+        self._path = project.folder / HISTORY_FILE
+        self._log: HistoryLog | None = None
+        self._settled: set[str] = set()
+        self._late: dict[str, CannotWrite] = {}
+        self._notes: list[str] = []
+        self._most = HISTORY_LIMIT
+        self._lock = RLock()
+
+    @property
+    def steps(self) -> tuple[LoggedStep, ...]:
+        """Return the steps, those undone too, oldest first."""
+        return tuple(self._log.steps) if self._log is not None else ()
+
+    @property
+    def position(self) -> int:
+        """Return how many of the steps stand."""
+        return self._log.position if self._log is not None else 0
+
+    @property
+    def size(self) -> int:
+        """Return the bytes that the steps take on disk."""
+        return self._log.size if self._log is not None else 0
+
+    @property
+    def most(self) -> int:
+        """Return the bytes above which the oldest steps are forgotten."""
+        return self._most
+
+    def take_notes(self) -> tuple[str, ...]:
+        """Return, once, the sentences that a user should read."""
+        notes, self._notes = tuple(self._notes), []
+        return notes
+
+    # On opening
+
+    def open(self) -> None:
+        """Read the steps, and finish the last where a crash has cut it short."""
+        if self._project.read_only or not self._path.exists():
+            return
+        try:
+            self._log = HistoryLog(self._path)
+        except (UnreadableFile, CannotWrite) as error:
+            self._put_aside(error.fact)
+            return
+        if self._log.dropped:
+            kept = f"; all of it is kept in {self._log.copy.name}" if self._log.copy else ""
+            self._notes.append(
+                f"The end of {self._path} was not whole ({self._log.dropped} bytes): what can be"
+                f" undone is what stood before it{kept}."
+            )
+        self._finish_last()
+
+    def _finish_last(self) -> None:
+        assert self._log is not None
+        last = self._log.turns[-1:]
+        for turn in last:
+            for step, _ in turn.moves:
+                for part in {part.entry: part for part in step.parts}.values():
+                    with suppress(GeoCNNError, KeyError):  # it is told when they are looked at
+                        self._project.labels(part.entry, part.shape)
+        with suppress(CannotWrite):
+            self._settle_classes()
+
+    def _settle_classes(self) -> None:
+        turns = self._log.turns if self._log is not None else []
+        with_classes = [turn for turn in turns if any(step.classes for step, _ in turn.moves)]
+        if not with_classes:
+            return
+        before, after = _classes_around(with_classes[-1].moves)
+        now = self._project.classes
+        if now == before and with_classes[-1] is turns[-1]:
+            self._project.set_classes(after)
+        elif now != after:
+            self._put_aside(f"The classes in {self._project.folder} are not those of {self._path}")
+
+    def settle(self, entry: str, book: LabelBook) -> None:
+        """Compare the labels of a source with the steps, and bring them up where they are behind.
+
+        Labels that a crash or damage has set back are brought to where the steps say; others
+        put the history aside. It is done once for each source.
+        """
+        if self._project.read_only or entry in self._settled:
+            return
+        with self._lock:
+            if entry in self._settled:
+                return
+            try:
+                self._compare(entry, book)
+            except CannotWrite as error:
+                if entry not in self._late:
+                    self._notes.append(f"The last step could not be finished. {error}")
+                self._late[entry] = error
+                return
+            self._late.pop(entry, None)
+            self._settled.add(entry)
+
+    def _compare(self, entry: str, book: LabelBook) -> None:
+        log = self._log
+        if log is None:
+            return
+        turns = [turn for turn in log.turns if entry in turn.sources]
+        mark, end = book.store.mark, log.ends.get(entry)
+        if mark == end or not turns:
+            return
+        try:
+            if end is None and self._is_within(turns[-1], entry, book):
+                self._bring_up(entry, book, turns[-1:])
+                return
+            for number in reversed(range(len(turns))):
+                if turns[number].marks.get(entry) == mark:
+                    self._bring_up(entry, book, turns[number:])
+                    return
+        except UnreadableFile as error:
+            self._put_aside(error.fact)
+            return
+        self._put_aside(f"The labels in {book.folder} are not those of {self._path}")
+
+    def _is_within(self, turn: Turn, entry: str, book: LabelBook) -> bool:
+        """Say whether the labels are before a turn, after it, or it was made in part.
+
+        Taking all of it back leads from each of these to what it found.
+        """
+        assert self._log is not None
+        store = LabelStore(book.store.shape, book.store.snapshot())
+        back: Moves = tuple((step, not forward) for step, forward in reversed(turn.moves))
+        for _, edit in self._log.edits(back, entry, store.shape):
+            edit.apply(store)
+        return store.mark == turn.marks.get(entry)
+
+    def _bring_up(self, entry: str, book: LabelBook, turns: list[Turn]) -> None:
+        assert self._log is not None
+        moves = tuple(move for turn in turns for move in turn.moves)
+        shape = book.store.shape
+        change = book.change()
+        try:
+            for _, edit in self._log.edits(moves, entry, shape):
+                change.write(edit)
+            change.sync()
+        except BaseException:
+            change.take_back()
+            raise
+        for _, edit in self._log.edits(moves, entry, shape):
+            book.take_in(edit)
+
+    def _put_aside(self, fact: str) -> None:
+        """Forget all steps; their file is kept under another name."""
+        if self._log is not None:
+            self._log.close()
+        self._log = None
+        with suppress(OSError):
+            os.replace(self._path, self._path.with_name(ASIDE_FILE))
+        self._notes.append(
+            f"{fact}: what was done before cannot be undone any more (its steps are kept in"
+            f" {ASIDE_FILE}); the labels are as they are on disk."
+        )
+
+    # Steps
+
+    def do(
+        self, text: str, parts: Iterable[tuple[str, LabelEdit]] = (), *,
+        classes: Classes | None = None,
+    ) -> Changed:  # fmt: skip
+        """Make a step: put it on disk, then into the labels of its sources and the classes.
+
+        `parts` are ids of sources and edits, drawn one by one before anything changes. Undone
+        steps are forgotten. A step that changes nothing is none.
+
+        Raises
+        ------
+        CannotWrite
+            When the disk is full or the like; steps, labels and classes are then as before.
+        """
+        with self._lock:
+            self._finish_late()
+            log, now = self._writable(), self._project.classes
+            pair = None if classes is None or classes == now else (now, classes)
+            before = log.state()
+            step = log.write(text[:200], self._pieces(parts), pair, time.time(), self._marks)
+            if step is None:
+                return Changed()
+            try:
+                changed = self._make(((step, True),))
+            except BaseException:
+                log.restore(before)
+                raise
+            self._forget_oldest()
+            return changed
+
+    def go_to(self, position: int) -> Changed:
+        """Take back or make again so many steps that `position` of them stand.
+
+        Raises
+        ------
+        CannotWrite, BadRequest
+            When the disk is full or the like, or a source is not in the project; everything is
+            then as before.
+        UnreadableFile
+            When the steps cannot be read any more; they are put aside, and nothing else changes.
+        """
+        with self._lock:
+            self._finish_late()
+            log = self._writable()
+            moves = log.moves_to(min(max(position, 0), len(log.steps)))
+            self._check_sources(moves)
+            if self._log is not log:  # it did not agree with their labels
+                return Changed()
+            before = log.state()
+            log.move(
+                log.position + sum(1 if forward else -1 for _, forward in moves), self._marks()
+            )
+            try:
+                return self._make(moves)
+            except UnreadableFile as error:
+                self._put_aside(error.fact)
+                raise
+            except BaseException:
+                log.restore(before)
+                raise
+
+    def drop_undone(self) -> None:
+        """Forget the steps that are undone; raises `CannotWrite`."""
+        with self._lock:
+            if self._log is not None and self._log.position < len(self._log.steps):
+                self._log.move(self._log.position, self._marks(), drop=True)
+
+    def _finish_late(self) -> None:
+        """Try again what a full disk has kept from being finished."""
+        for entry in tuple(self._late):
+            book = self._project.opened_labels(entry)
+            if book is not None:
+                self.settle(entry, book)
+            if entry in self._late:
+                raise self._late[entry]
+
+    def _check_sources(self, moves: Moves) -> None:
+        """Open the labels of all sources that moves change."""
+        shapes = {part.entry: part.shape for step, _ in moves for part in step.parts}
+        for entry, shape in shapes.items():
+            try:
+                self._project.labels(entry, shape)
+            except KeyError:
+                raise BadRequest(
+                    "That step changed labels of a source that was taken out of the project",
+                    "put it back first",
+                ) from None
+        self._finish_late()
+
+    def _writable(self) -> HistoryLog:
+        if self._project.read_only:
+            raise CannotWrite(
+                f"Cannot change the project in {self._project.folder}", self._project.read_only
+            )
+        if self._log is None:
+            HistoryLog.create(self._path)
+            self._log = HistoryLog(self._path)
+        return self._log
+
+    def _book(self, entry: str) -> LabelBook:
+        book = self._project.opened_labels(entry)
+        if book is None:
+            raise ValueError(f"the labels of {entry} are not open")
+        return book
+
+    def _pieces(
+        self, parts: Iterable[tuple[str, LabelEdit]]
+    ) -> Iterator[tuple[str, tuple[int, ...], LabelEdit]]:
+        for entry, edit in parts:
+            shape = self._book(entry).store.shape
+            if edit.cells:
+                for piece in edit.pieces(PIECE_CELLS):
+                    yield entry, shape, piece
+
+    def _marks(self) -> dict[str, int]:
+        """Return the marks of the labels that are known to agree with the steps."""
+        books = ((entry, self._project.opened_labels(entry)) for entry in sorted(self._settled))
+        return {entry: book.store.mark for entry, book in books if book is not None}
+
+    def _make(self, moves: Moves) -> Changed:
+        """Bring labels and classes, on disk and in memory, to where moves lead; or leave them."""
+        assert self._log is not None
+        log, changes = self._log, dict[str, "Change"]()
+        small = sum(step.bytes for step, _ in moves) < _SMALL
+        read = tuple(log.edits(moves)) if small else None
+        classes = _classes_around(moves)[1] if any(step.classes for step, _ in moves) else None
+        try:
+            for entry, edit in log.edits(moves) if read is None else read:
+                if entry not in changes:
+                    changes[entry] = self._book(entry).change()
+                changes[entry].write(edit)
+            for change in changes.values():
+                change.sync()
+            if classes is not None:
+                self._project.set_classes(classes)
+        except BaseException:
+            for change in changes.values():
+                change.take_back()
+            raise
+        return self._take_in(log.edits(moves) if read is None else read, changes, classes)
+
+    def _take_in(
+        self, edits: Iterable[tuple[str, LabelEdit]], changes: dict[str, Change],
+        classes: Classes | None,
+    ) -> Changed:  # fmt: skip
+        changed = Changed(classes=classes is not None)
+        for entry, edit in edits:
+            changes[entry].book.take_in(edit)
+            changed.windows.setdefault(entry, []).append(edit.window)
+        for change in changes.values():
+            change.book.tidy_long_journal()
+        return changed
+
+    def _forget_oldest(self) -> None:
+        log = self._log
+        if log is None or log.size <= self._most or log.turns[-1].sources - self._settled:
+            return
+        unknown = frozenset().union(*(turn.sources for turn in log.turns)) - log.ends.keys()
+        if unknown - self._settled:  # labels that nobody has looked at may need older steps
+            return
+        with suppress(CannotWrite):  # it stays longer then
+            log.compact(self._most * 3 // 4, {**log.ends, **self._marks()})
+
+    # At the end
+
+    def forget(self, entry: str) -> None:
+        """Compare a source again when its labels are next opened."""
+        with self._lock:
+            self._settled.discard(entry)
+
+    def close(self) -> None:
+        """Note how the labels are left, and release the file; call it before they are closed."""
+        with self._lock:
+            log, self._log = self._log, None
+            if log is None:
+                return
+            marks = self._marks()
+            if marks.keys() - log.ends.keys():
+                with suppress(CannotWrite):  # they are looked at more closely then
+                    log.move(log.position, marks)
+            log.close()
+
+
+def _classes_around(moves: Moves) -> tuple[Classes, Classes]:
+    """Return the classes before and after moves of which at least one changes them."""
+    pairs = [
+        step.classes if forward else step.classes[::-1] for step, forward in moves if step.classes
+    ]
+    return pairs[0][0], pairs[-1][1]
