@@ -224,14 +224,19 @@ class HistoryLog:
         return (*((s, False) for s in back),
                 *((s, True) for s in self.steps[self.position : position]))  # fmt: skip
 
-    def edits(self, moves: Moves, entry: str = "") -> Iterator[tuple[str, LabelEdit]]:
+    def edits(
+        self, moves: Moves, entry: str = "", shape: tuple[int, ...] = ()
+    ) -> Iterator[tuple[str, LabelEdit]]:
         """Yield source and edit of moves in order, read from the disk.
 
-        With `entry` those of that source alone. Raises `UnreadableFile` where the disk does not give back what was written.
+        With `entry` those of that source alone, whose labels have that `shape`. Raises
+        `UnreadableFile` where the disk does not give back what was written, or another shape.
         """
         for step, forward in moves:
             for part in step.parts if forward else reversed(step.parts):
                 if entry in ("", part.entry):
+                    if shape not in ((), part.shape):
+                        raise UnreadableFile(f"{self.path} is damaged", "move it away")
                     for edit in self._edits(part):
                         yield part.entry, edit if forward else edit.inverse()
 
@@ -259,11 +264,14 @@ class HistoryLog:
         start, begun = self._file.place, self._file.size
         placed: list[Part] = []
         waiting: list[tuple[str, tuple[int, ...], bytes]] = []
+        gathered = 0
         try:
             for entry, shape, edit in parts:
                 waiting.append((entry, shape, _part_bytes(entry, shape, edit)))
-                if sum(len(each) for *_, each in waiting) > _BUFFER:
+                gathered += len(waiting[-1][2])
+                if gathered > _BUFFER:
                     placed += self._put(waiting)
+                    gathered = 0
             if not (placed or waiting or classes):
                 return None
             found = marks()
