@@ -89,9 +89,10 @@ class Accepting(Labelling):
         cells = (rows.stop - rows.start) * (columns.stop - columns.start)
         if cells > MOST_ACCEPTED:
             self.tell(
-                f"{cells:,} pixels are in view and at most {MOST_ACCEPTED:,} can be accepted at "
-                "once: zoom in.".replace(",", "\u202f"), "warning",
-            )  # fmt: skip
+                f"{_count(cells)} pixels are in view and at most {_count(MOST_ACCEPTED)} can be "
+                "accepted at once: zoom in.",
+                "warning",
+            )
             return
         table, _ = predicted_ids(self.classes, shown.classes)
         least = self.accept_from
@@ -114,7 +115,7 @@ class Accepting(Labelling):
             return
         done = self._paint_unless_spared(section, rows, columns, values, "Accept the prediction")
         if done:
-            self.tell(f"{done:,} pixels labelled as predicted.".replace(",", "\u202f"))
+            self.tell(f"{_count(done)} pixels labelled as predicted.")
 
     def _paint_unless_spared(
         self, section: Section, rows: slice, columns: slice, values: np.ndarray, text: str
@@ -191,12 +192,11 @@ class Accepting(Labelling):
         if free.any():
             done = self._paint_unless_spared(target, rows, columns, free, "Copy labels")
         self.set_section(target)
-        others = "" if done == wanted else (
-            f" of {wanted:,}; the others are labelled there, locked or without data"
-        )  # fmt: skip
-        if done or not free.any():
-            self.tell(f"Copied from the section beside: {done:,} pixels{others}.".replace(
-                ",", "\u202f"))  # fmt: skip
+        if done < wanted and (done or not free.any()):
+            self.tell(
+                f"{_count(done)} of {_count(wanted)} labelled pixels were copied; the others have a "
+                "label here, are locked, or lie where no data are."
+            )
 
 
 def _accepted(
@@ -222,3 +222,7 @@ def _accepted(
             ids[shown.read_confidence(window) < least] = 0
         values[part.start - rows.start : part.stop - rows.start] = plane.picture(ids)
     return values
+
+
+def _count(number: int) -> str:
+    return f"{number:,}".replace(",", "\u202f")

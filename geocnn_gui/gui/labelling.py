@@ -210,8 +210,8 @@ class Labelling(Ruling):
         """Remove a class and its labels in every source of the project, as one undo step."""
         if by_id(self.classes, number) is None or self.why_read_only():
             return
-        if self.why_locked(number):
-            self._tell_locked(number)
+        if reason := self.why_locked(number):
+            self.tell(reason)
             return
         self.undo_stack.beginMacro("Delete class")
         for book in self._all_books():

@@ -45,22 +45,14 @@ class Ruling(Tooling):
             return ""
         return f"{found.name} is locked: its lock in the Classes panel opens it."
 
-    def _tell_locked(self, number: int) -> None:
-        found = by_id(self.classes, number)
-        if found is not None:
-            unlock = (f"Unlock {found.name}", lambda: self.lock_class(number, False))
-            self.tell(self.why_locked(number), actions=(unlock,))
-
     def _tell_spared(self, value: int | None) -> None:
         """Say why a stroke of one value, or of several, was kept from every cell by the rules."""
-        if value is not None and value in self.rules.locked:
-            self._tell_locked(value)
+        if value is not None and (reason := self.why_locked(value)):
+            self.tell(reason)
         elif self.rules.only_unlabelled and value != 0:
-            anyway = ("Paint over labels", lambda: self.set_only_unlabelled(False))
             self.tell(
-                f"Nothing was painted: every {self.cell_noun} there has a label, or is of a locked "
-                "class, and Only unlabelled is on.",
-                actions=(anyway,),
+                f"Nothing was painted: only unlabelled {self.cell_noun}s are (key U), and there "
+                "are none of them here that may be changed."
             )
         else:
             self.tell(f"Nothing was changed: every {self.cell_noun} there is of a locked class.")

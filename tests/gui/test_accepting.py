@@ -252,7 +252,7 @@ def test_that_neither_dead_cells_nor_locked_classes_are_copied(
     expected[:4] = 1
     expected[:, 3] = 0
     assert np.array_equal(labels(session), expected)
-    assert "116 pixels of 240" in session.said[-1].text
+    assert "116 of 240 labelled pixels" in session.said[-1].text
 
 
 def test_that_copying_says_why_it_cannot(window, show, session):

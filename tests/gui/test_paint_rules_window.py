@@ -93,14 +93,13 @@ def test_that_an_opened_lock_lets_the_class_be_changed_again(shown, canvas, open
     assert not labels(opened).any()
 
 
-def test_that_a_locked_class_is_not_painted_with_and_its_message_unlocks_it(shown, canvas, opened):
+def test_that_a_locked_class_is_not_painted_with_and_says_so(shown, canvas, opened):
     click_lock(shown, 0)
     drag(canvas, (5, 2), (5, 10))
     assert not labels(opened).any()
-    message = opened.said[-1]
-    assert "is locked" in message.text
+    assert "is locked" in opened.said[-1].text
     assert not opened.undo_stack.canUndo()
-    message.actions[0][1]()
+    click_lock(shown, 0)
     drag(canvas, (5, 2), (5, 10))
     assert labels(opened)[5, 5] == 1
 
@@ -128,7 +127,7 @@ def test_that_only_unlabelled_cells_are_painted_but_any_erased(shown, canvas, op
     said = len(opened.said)
     drag(canvas, (5, 2), (5, 10))
     assert (labels(opened)[5, 2:11] == 1).all()
-    assert "Only unlabelled" in opened.said[said].text
+    assert "only unlabelled" in opened.said[said].text
     opened.set_tool("eraser")
     drag(canvas, (5, 2), (5, 10))
     assert not labels(opened)[5].any()
