@@ -166,6 +166,14 @@ _ALL = (
     _tool("brush", "Brush", "brush", "B"),
     _tool("eraser", "Eraser", "eraser", "E"),
     _tool("polygon", "Polygon", "polygon", "P"),
+    _tool("line", "Line", "line", "L"),
+    _tool("fill", "Fill", "fill", "F"),
+    _tool("wand", "Magic wand", "wand", "W"),
+    _tool("edge", "Smart edge", "edge", "S"),
+    _tool("between", "Between two lines", "between", "T"),
+    Info(name="tool_pick", text="Pick the class", icon="pick", keys=("I",), canvas=True,
+         group="tools", act=lambda w: w.session.start_pick(), why_not=_paintable,
+         checked=lambda w: w.session.tool == "pick"),
     Info(name="tool_accept", text="Accept the prediction", icon="accept", keys=("A",), canvas=True,
          group="tools", act=lambda w: w.session.set_tool("accept"), why_not=_accepts,
          checked=lambda w: w.session.tool == "accept"),
@@ -238,7 +246,8 @@ MENUS: dict[str, tuple[str | None, ...]] = {
     "&Edit": ("undo", "redo"),
     "&View": ("overlay", "labels_shown", "lock_aspect", None, "previous", "next", "ten_back",
               "ten_on", None, "docks", None, "theme_system", "theme_light", "theme_dark"),
-    "&Label": ("tool_pan", "tool_brush", "tool_eraser", "tool_polygon", "tool_accept", "tool_split", None, "thinner", "thicker",
+    "&Label": ("tool_pan", "tool_brush", "tool_eraser", "tool_polygon", "tool_line", "tool_fill",
+               "tool_wand", "tool_edge", "tool_between", "tool_accept", "tool_pick", "tool_split", None, "thinner", "thicker",
                "only_unlabelled", None, "accept_in_view", "copy_on", "copy_back",
                None, "add_class", "load_labels", "save_labels"),
     "&Model": ("open_model", "save_model"),
@@ -252,8 +261,11 @@ EXPORTS: tuple[str, ...] = (
 #: Names of actions with an icon, None for a line.
 TOOLBAR: tuple[str | None, ...] = (
     "open", "save", None, "undo", "redo", None,
-    "tool_pan", "tool_brush", "tool_eraser", "tool_polygon", "tool_accept", None,
+    "tool_pan", "tool_brush", "tool_eraser", "tool_polygon", "tool_line", "tool_fill", "tool_wand",
+    "tool_accept", "tool_pick", None,
 )  # fmt: skip
+#: Buttons of the toolbar that hold several tools, of which they show the one used last.
+FOLDS: dict[str, tuple[str, ...]] = {"tool_wand": ("tool_wand", "tool_edge", "tool_between")}
 
 
 def make_actions(window: MainWindow, canvas: QWidget) -> dict[str, QAction]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,9 @@ from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QApplication,
-    QLabel,
     QMainWindow,
     QMenu,
     QSizePolicy,
-    QSlider,
     QSplitter,
     QStackedWidget,
     QToolBar,
@@ -40,7 +39,9 @@ from geocnn_gui.gui.state import LARGEST_BRUSH
 from geocnn_gui.gui.theme import app_icon, apply_theme
 from geocnn_gui.gui.widgets.card import Card, label
 from geocnn_gui.gui.widgets.class_chips import ClassChips
+from geocnn_gui.gui.widgets.fold_button import FoldButton
 from geocnn_gui.gui.widgets.message_bar import MessageBar
+from geocnn_gui.gui.widgets.tool_strip import ToolStrip
 from geocnn_gui.project.recent import recent_projects
 
 if TYPE_CHECKING:
@@ -168,26 +169,16 @@ class MainWindow(QMainWindow):
         for name in actions.TOOLBAR:
             if name is None:
                 bar.addSeparator()
+            elif name in actions.FOLDS:
+                bar.addWidget(FoldButton([self._actions[one] for one in actions.FOLDS[name]]))
             else:
                 bar.addAction(self._actions[name])
-        self._size = QSlider(Qt.Orientation.Horizontal)
-        self._size.setObjectName("brush_size")
-        self._size.setRange(1, 60)
-        self._size.setFixedWidth(100)
-        self._size.setToolTip("Width of brush and eraser ([ and ])")
-        self._size.valueChanged.connect(self.session.set_brush_size)
-        self._size_text = QLabel()
-        self._size_text.setObjectName("brush_size_text")
-        self._size_text.setProperty("role", "muted")
-        self._size_text.setMinimumWidth(
-            self._size_text.fontMetrics().horizontalAdvance(f" {LARGEST_BRUSH} px")
-        )
-        title = QLabel("Size ")
-        title.setProperty("role", "muted")
+        self._strip = ToolStrip(LARGEST_BRUSH)
+        self._strip.size_changed.connect(self.session.set_brush_size)
+        self._strip.changed.connect(lambda fields: self.session.set_tool_settings(**fields))
         self._chips = ClassChips()
         self._chips.chosen.connect(self._choose_class)
-        for widget in (title, self._size, self._size_text):
-            bar.addWidget(widget)
+        bar.addWidget(self._strip)
         bar.addSeparator()
         bar.addWidget(self._chips)
         for name in ("train", "predict", "export"):
@@ -236,7 +227,7 @@ class MainWindow(QMainWindow):
         self._canvas.setVisible(source is not None and not samples)
         self._gallery.setVisible(samples)
         self._nothing.setVisible(source is None)
-        self._size.setEnabled(not samples)
+        self._strip.setEnabled(not samples)
         self._pages.setCurrentWidget(self._rows if opened else self._welcome)
         if opened and samples:
             self._gallery.focus()
@@ -248,10 +239,8 @@ class MainWindow(QMainWindow):
         self._chips.show_classes(self.session.classes, self.session.current_class)
 
     def _show_tool(self) -> None:
-        self._size.blockSignals(True)
-        self._size.setValue(self.session.brush_size)
-        self._size.blockSignals(False)
-        self._size_text.setText(f" {self.session.brush_size} px")
+        session = self.session
+        self._strip.show_tool(session.tool, session.brush_size, asdict(session.tool_settings))
         self._chips.show_current(self.session.current_class)
 
     def _show_title(self) -> None:
