@@ -21,6 +21,10 @@ class Ruling(Tooling):
             ids = self.rules.locked | {number} if locked else self.rules.locked - {number}
             self.set_rules(replace(self.rules, locked=ids))
 
+    def turn_lock(self, number: int) -> None:
+        """Lock a class, or unlock it."""
+        self.lock_class(number, number not in self.rules.locked)
+
     def set_only_unlabelled(self, only: bool) -> None:
         """Paint only cells without a label from now on, or any."""
         self.set_rules(replace(self.rules, only_unlabelled=only))

@@ -186,8 +186,7 @@ class ClassesPanel(Card):
         if item is None or self._why_not():
             return
         if column == _LOCK:
-            number = item.data(_ID)
-            self._session.lock_class(number, number not in self._session.rules.locked)
+            self._session.turn_lock(item.data(_ID))
         if column != _NAME:
             return
         box = self.table.visualItemRect(item)
@@ -214,9 +213,7 @@ class ClassesPanel(Card):
         menu.addAction("Rename", lambda: self.table.edit(index))
         menu.addAction("Colour…", lambda: self._recolour(number))
         locked = number in self._session.rules.locked
-        menu.addAction(
-            "Unlock" if locked else "Lock", lambda: self._session.lock_class(number, not locked)
-        )
+        menu.addAction("Unlock" if locked else "Lock", lambda: self._session.turn_lock(number))
         menu.addAction("Delete", lambda: self._session.delete_class(number))
         menu.popup(self.table.viewport().mapToGlobal(at))
 
