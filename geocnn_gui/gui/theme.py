@@ -76,6 +76,10 @@ QToolButton:hover { background: $hover; }
 QToolButton:checked { background: $tint; }
 QToolButton:pressed { background: $tint; }
 QToolButton:focus { border: 1px solid $accent; padding: 4px; }
+QToolButton[role="folded"] { padding-right: 16px; }
+QToolButton[role="folded"]:focus { padding-right: 15px; }
+QToolButton[role="folded"]::menu-button { border: none; background: transparent; width: 15px; }
+QToolButton[role="folded"]::menu-button:hover { background: $tint; border-radius: 6px; }
 QToolButton[role="fold"] { color: $muted; padding: 2px 0; }
 QToolButton[role="fold"]:hover { background: transparent; color: $text; }
 QPushButton { background: $card; border: 1px solid $border; border-radius: 6px;

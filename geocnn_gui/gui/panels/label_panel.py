@@ -20,7 +20,9 @@ _HOW = (
     "Pixels you leave unpainted are never learned from."
 )
 _KEYS = (
-    ("B", "brush"), ("E", "eraser"), ("P", "polygon"), ("A", "accept the prediction"), ("V", "pan, or hold Space"),
+    ("B", "brush"), ("E", "eraser"), ("P", "polygon"), ("L", "line"),
+    ("F", "fill what is alike"), ("W", "magic wand"), ("S", "smart edge"), ("T", "between two lines"),
+    ("I", "pick the class"), ("A", "accept the prediction"), ("V", "pan, or hold Space"),
     ("[  ]", "size"), ("1 – 9", "class"), ("Ctrl+Z", "undo"),
 )  # fmt: skip
 _HOW_SAMPLES = (

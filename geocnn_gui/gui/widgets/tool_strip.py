@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QSlider, QToolButton, QWidget
 
 from geocnn_gui.gui.theme import set_icon
 
@@ -47,8 +47,10 @@ class ToolStrip(QWidget):
         for widget in (*self._size, *self._tolerance, self.square, self.prediction, self.fence):
             self._layout.addWidget(widget)
         self._layout.addStretch(1)
-        self._room = sum(w.sizeHint().width() + 6 for w in (*self._size, self.square)) + 8
-        self.setMinimumWidth(self._room)
+        # What is beside the strip stays in place where most tools are changed.
+        room = sum(widget.sizeHint().width() + 6 for widget in (*self._size, self.square))
+        self.setMinimumWidth(room + 8)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
 
     def show_tool(self, tool: str, size: int, settings: Mapping[str, Any]) -> None:
         """Show what `tool` takes, with `size` and `settings` (names of `ToolSettings`)."""

@@ -213,8 +213,9 @@ class WandTool(RegionTool):
 
     def press(self, at: QPointF) -> None:
         """Take the tolerance of the strip until the mouse moves."""
-        self._spot, self._at, self._dragged = at, at, None
+        self._dragged = None
         super().press(at)
+        self._spot = self._at = at
 
     def drag(self, at: QPointF) -> None:
         """Take the distance from the spot as tolerance."""
