@@ -87,6 +87,11 @@ def _labelled(w: MainWindow) -> str:
     return "" if labels is not None and labels.store.counts else "There are no labels yet."
 
 
+def _class_in_hand(w: MainWindow) -> str:
+    known = any(c.id == w.session.current_class for c in w.session.classes)
+    return _writable(w) or ("" if known else "Choose a class first.")
+
+
 def _accepts(w: MainWindow) -> str:
     return _picture(w) or w.session.why_no_accepting()
 
@@ -158,10 +163,10 @@ _ALL = (
     Info(name="quit", text="&Quit", keys=("Ctrl+Q",), act=lambda w: w.close()),
     Info(name="undo", text="&Undo", icon="undo", keys=("Ctrl+Z",),
          act=lambda w: w.session.undo(),
-         why_not=lambda w: "" if w.session.undo_stack.canUndo() else "Nothing to undo."),
+         why_not=lambda w: "" if w.session.steps.can_undo else "Nothing to undo."),
     Info(name="redo", text="&Redo", icon="redo", keys=("Ctrl+Shift+Z", "Ctrl+Y"),
          act=lambda w: w.session.redo(),
-         why_not=lambda w: "" if w.session.undo_stack.canRedo() else "Nothing to redo."),
+         why_not=lambda w: "" if w.session.steps.can_redo else "Nothing to redo."),
     _tool("pan", "Pan", "pan", "V"),
     _tool("brush", "Brush", "brush", "B"),
     _tool("eraser", "Eraser", "eraser", "E"),
@@ -188,6 +193,9 @@ _ALL = (
     Info(name="only_unlabelled", text="Paint &only unlabelled pixels", keys=("U",), canvas=True,
          why_not=_writable, checked=lambda w: w.session.rules.only_unlabelled,
          act=lambda w: w.session.set_only_unlabelled(not w.session.rules.only_unlabelled)),
+    Info(name="lock_class", text="Loc&k the class in hand", keys=("K",), canvas=True,
+         why_not=_class_in_hand, checked=lambda w: bool(w.session.why_locked(w.session.current_class)),
+         act=lambda w: w.session.turn_lock(w.session.current_class)),
     Info(name="accept_in_view", text="&Accept the prediction in view", why_not=_accepts,
          act=lambda w: w.session.accept_in_view(*w.cells_in_view())),
     _copy("copy_on", "Copy labels to the &next section", "Ctrl+Shift+Right", 1),
@@ -248,7 +256,7 @@ MENUS: dict[str, tuple[str | None, ...]] = {
               "ten_on", None, "docks", None, "theme_system", "theme_light", "theme_dark"),
     "&Label": ("tool_pan", "tool_brush", "tool_eraser", "tool_polygon", "tool_line", "tool_fill",
                "tool_wand", "tool_edge", "tool_between", "tool_accept", "tool_pick", "tool_split", None, "thinner", "thicker",
-               "only_unlabelled", None, "accept_in_view", "copy_on", "copy_back",
+               "only_unlabelled", "lock_class", None, "accept_in_view", "copy_on", "copy_back",
                None, "add_class", "load_labels", "save_labels"),
     "&Model": ("open_model", "save_model"),
     "&Run": ("train", "predict", "predict_whole", None, "stop"),

@@ -11,7 +11,6 @@ import numpy as np
 
 from geocnn_gui.data.source import Window
 from geocnn_gui.errors import GeoCNNError
-from geocnn_gui.gui.commands import Step, paint_step
 from geocnn_gui.gui.ruling import Ruling
 from geocnn_gui.gui.strokes import StrokePart, join
 from geocnn_gui.labels.classes import LabelClass, by_id
@@ -20,6 +19,8 @@ from geocnn_gui.labels.matching import merge_classes
 from geocnn_gui.labels.rules import merge_labels
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from PySide6.QtCore import QObject
 
     from geocnn_gui.data.source import Section
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from geocnn_gui.labels.classes import Classes
     from geocnn_gui.labels.files import LabelFile
     from geocnn_gui.labels.store import LabelStore
+    from geocnn_gui.project.history import Changed
+
+#: More changed windows than this are redrawn as the whole.
+_MOST_WINDOWS = 20
 
 
 class Labelling(Ruling):
@@ -35,6 +40,8 @@ class Labelling(Ruling):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._stroke: list[StrokePart] | None = None
+        self.steps.made.connect(self._on_made)
+        self.steps.failed.connect(self.report)
 
     def begin_stroke(self) -> None:
         """Gather what is painted from now on into one undo step."""
@@ -117,46 +124,37 @@ class Labelling(Ruling):
         return edit.cells if done else 0
 
     def _push_edits(
-        self,
-        text: str,
-        edits: tuple[LabelEdit, ...],
-        *,
-        fallback: Window | None = None,
-        book: LabelBook | None = None,
+        self, text: str, edits: Iterable[LabelEdit], *, fallback: Window | None = None
     ) -> bool:
-        """Apply edits and put them on the undo stack; `fallback` is redrawn where that fails.
+        """Make edits of the labels in view as one step; say whether it could be done.
 
-        `book` is that of another source; without it the labels in view change. Says whether it
-        could be done.
+        `fallback` is redrawn where it could not.
         """
-
-        def apply(edits: tuple[LabelEdit, ...]) -> bool:
-            return self._apply_edits(edits, book)
-
-        done = apply(edits)
-        if done:
-            self.undo_stack.push(paint_step(text, edits, apply))
-        elif fallback is not None:
+        done = self.steps.do(text, ((self.entry_id, edit) for edit in edits))
+        if not done and fallback is not None:
             self.labels_changed.emit(fallback)
+        self._tell_history()
         return done
 
-    def _apply_edits(self, edits: tuple[LabelEdit, ...], book: LabelBook | None = None) -> bool:
-        changed = book or self.labels
-        if changed is None or self.labels is None:
-            return False
-        try:
-            changed.apply(*edits)
-        except GeoCNNError as error:
-            self.report(error)
-            return False
+    def _on_made(self, changed: Changed) -> None:
+        """Show what a step has changed, made now, again, or taken back."""
         self._note_saved()
-        if changed is not self.labels:
-            return True
-        for edit in edits if len(edits) < 20 else ():
-            self.labels_changed.emit(edit.window)
-        if len(edits) >= 20:
-            self.labels_changed.emit(Window.whole(self.labels.store.shape))
-        return True
+        windows = changed.windows.get(self.entry_id, ())
+        if self.labels is not None and len(windows) >= _MOST_WINDOWS:
+            windows = (Window.whole(self.labels.store.shape),)
+        for window in windows:
+            self.labels_changed.emit(window)
+        if changed.classes and self.project is not None:
+            self.classes = self.project.classes
+            self.classes_changed.emit()
+            if self.current_class and by_id(self.classes, self.current_class) is None:
+                self.set_current_class(self.classes[0].id if self.classes else 0)
+
+    def _tell_history(self) -> None:
+        """Tell what became of the steps, where they and the labels do not agree."""
+        for note in self.project.history.take_notes() if self.project is not None else ():
+            self.tell(note, "warning")
+            self.steps.refresh()
 
     def _note_saved(self) -> None:
         self.saved_at = datetime.now()
@@ -176,27 +174,39 @@ class Labelling(Ruling):
 
     def undo(self) -> None:
         """Take the last change back."""
-        self.undo_stack.undo()
+        self.go_to_step(self.steps.position - 1)
 
     def redo(self) -> None:
         """Make the change again that was taken back."""
-        self.undo_stack.redo()
+        self.go_to_step(self.steps.position + 1)
+
+    def go_to_step(self, position: int) -> None:
+        """Take back or make again so many steps that `position` of them stand."""
+        before, rows = self.steps.position, self.steps.rows
+        self.steps.go_to(position)
+        self._tell_history()
+        low, high = sorted((before, self.steps.position))
+        touched = frozenset().union(*(row.sources for row in rows[low:high]))
+        names = {entry.id: entry.name for entry in self.project.sources} if self.project else {}
+        elsewhere = [names[each] for each in sorted(touched & names.keys())]
+        if elsewhere and self.entry_id not in touched:
+            self.tell(f"Labels of {' and '.join(elsewhere)} have changed, out of view.")
 
     def add_class(self, name: str | None = None) -> None:
         """Add a class with the next id and colour, and paint with it from now on."""
         if self.project is None:
             return
         added = self.project.new_class(name)
-        if self._change_classes("Add class", (*self.classes, added)):
+        if self._change_classes(f"Add {added.name}", (*self.classes, added)):
             self.set_current_class(added.id)
 
     def rename_class(self, number: int, name: str) -> None:
         """Give a class another name; an empty one changes nothing."""
-        self._replace_class("Rename class", number, name=name.strip()[:80])
+        self._replace_class("Rename", number, name=name.strip()[:80])
 
     def recolour_class(self, number: int, color: str) -> None:
         """Give a class another colour ("#rrggbb")."""
-        self._replace_class("Colour class", number, color=color.lower())
+        self._replace_class("Colour", number, color=color.lower())
 
     def _replace_class(self, text: str, number: int, **changes: str) -> None:
         old = by_id(self.classes, number)
@@ -204,7 +214,8 @@ class Labelling(Ruling):
             return
         new = LabelClass(**{**old.model_dump(), **changes})
         if new != old:
-            self._change_classes(text, tuple(new if c.id == number else c for c in self.classes))
+            after = tuple(new if c.id == number else c for c in self.classes)
+            self._change_classes(f"{text} {old.name}", after)
 
     def delete_class(self, number: int) -> None:
         """Remove a class and its labels in every source of the project, as one undo step."""
@@ -213,16 +224,17 @@ class Labelling(Ruling):
         if reason := self.why_locked(number):
             self.tell(reason)
             return
-        self.undo_stack.beginMacro("Delete class")
-        for book in self._all_books():
-            edits = _edits_without(book.store, number)
-            if edits:
-                self._push_edits("Unlabel", edits, book=book)
-        self._change_classes("Delete class", tuple(c for c in self.classes if c.id != number))
-        self.undo_stack.endMacro()
+        parts = (
+            (entry, edit)
+            for entry, book in self._all_books()
+            for edit in _edits_without(book.store, number)
+        )
+        left = tuple(c for c in self.classes if c.id != number)
+        self.steps.do(f"Delete {_name_of(self.classes, number)}", parts, classes=left)
+        self._tell_history()
 
-    def _all_books(self) -> list[LabelBook]:
-        """Return the labels of every source that has any; damaged ones are told and left out."""
+    def _all_books(self) -> list[tuple[str, LabelBook]]:
+        """Return id and labels of every source that has any; damaged ones are told, left out."""
         books = []
         for entry in self.project.sources if self.project is not None else ():
             try:
@@ -231,31 +243,15 @@ class Labelling(Ruling):
                 self.report(error)
                 continue
             if book is not None:
-                books.append(book)
+                books.append((entry.id, book))
         return books
 
     def _change_classes(self, text: str, after: Classes) -> bool:
-        before = self.classes
-        done = self._set_classes(after)
-        if done:
-            step = Step(text, lambda: self._set_classes(after), lambda: self._set_classes(before))
-            self.undo_stack.push(step)
-        return done
-
-    def _set_classes(self, classes: Classes) -> bool:
         if self.project is None or self.why_read_only():
             return False
-        try:
-            self.project.set_classes(classes)
-        except GeoCNNError as error:
-            self.report(error)
-            return False
-        self.classes = classes
-        self._note_saved()
-        self.classes_changed.emit()
-        if self.current_class and by_id(classes, self.current_class) is None:
-            self.set_current_class(classes[0].id if classes else 0)
-        return True
+        done = self.steps.do(text, classes=after)
+        self._tell_history()
+        return done
 
     def import_labels(self, path: Path | str) -> None:
         """Read a label file of the same grid and lay it over the labels, as one undo step."""
@@ -279,12 +275,11 @@ class Labelling(Ruling):
         edits, spared = merge_labels(
             self.labels.store, file.snapshot, mapping, self.rules.only_locks()
         )
-        self.undo_stack.beginMacro(f"Labels from {name}")
-        if classes != self.classes:
-            self._change_classes("Classes", classes)
-        if edits:
-            self._push_edits("Labels", edits)
-        self.undo_stack.endMacro()
+        parts = ((self.entry_id, edit) for edit in edits)
+        done = self.steps.do(f"Labels from {name}", parts, classes=classes)
+        self._tell_history()
+        if not done:
+            return
         cells = sum(edit.cells for edit in edits)
         kept = f" {spared:,} of locked classes stay as they were." if spared else ""
         self.tell(f"{name}: {cells:,} {self.cell_noun}s labelled.{kept}".replace(",", "\u202f"))
@@ -309,9 +304,11 @@ class Labelling(Ruling):
         )  # fmt: skip
 
 
-def _edits_without(store: LabelStore, number: int) -> tuple[LabelEdit, ...]:
-    everywhere = (
-        LabelEdit.paint(store, window, store.read(window) == number, 0)
-        for window in store.snapshot().labelled_windows()
-    )
-    return tuple(edit for edit in everywhere if edit.cells)
+def _edits_without(store: LabelStore, number: int) -> Iterator[LabelEdit]:
+    for window in store.snapshot().labelled_windows():
+        yield LabelEdit.paint(store, window, store.read(window) == number, 0)
+
+
+def _name_of(classes: Classes, number: int) -> str:
+    found = by_id(classes, number)
+    return found.name if found is not None else f"class {number}"

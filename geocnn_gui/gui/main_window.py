@@ -207,7 +207,7 @@ class MainWindow(QMainWindow):
         for signal in (session.source_changed, session.section_changed, session.view_changed,
                        session.tool_changed, session.job_changed, session.model_changed,
                        session.project_changed, session.specs_changed, session.target_changed,
-                       session.overlay_changed, session.undo_stack.indexChanged,
+                       session.overlay_changed, session.steps.changed,
                        session.busy_changed, session.labels_changed, session.rules_changed):  # fmt: skip
             signal.connect(self._refresh)
         for signal in (session.saved_changed, session.project_changed, session.source_changed):

@@ -112,7 +112,7 @@ def open_work(path: str, choices: Mapping[str, str] | None = None) -> Opened:
             source.close()
             source = undo.enter_context(open_entry(entry))
         labels = _labels(project, entry, source)
-        if not project.classes and not project.read_only:
+        if not project.classes and not project.history.steps and not project.read_only:
             _start(project, entry, source, labels)
         undo.pop_all()
     own = _own(source, labels) if fresh and not project.read_only else None

@@ -134,7 +134,6 @@ class Placing(Showing):
             self.report(error)
             return
         self._books.pop(entry_id, None)
-        self.undo_stack.clear()  # its steps may be those of the labels that went
         if entry_id == self.entry_id:
             self._leave_source()
             self.source_changed.emit()
@@ -220,17 +219,15 @@ class Placing(Showing):
         if self.labels is None:
             self.tell("Show a source of the project first, so that Undo can bring them back.")
             return
-        books = [(book, book.edits_to_tidy()) for book in self._all_books()]
-        changed = [(book, edits) for book, edits in books if edits]
+        books = {entry: book for entry, book in self._all_books() if book.edits_to_tidy()}
         try:
-            copies = [book.keep_copy() for book, _ in changed]
+            copies = [book.keep_copy() for book in books.values()]
         except GeoCNNError as error:
             self.report(error)
             return
-        self.undo_stack.beginMacro("Without the recovered edits")
-        for book, edits in changed:
-            self._push_edits("Labels", edits, book=book)
-        self.undo_stack.endMacro()
+        edits = ((entry, edit) for entry, book in books.items() for edit in book.edits_to_tidy())
+        if not self.steps.do("Without the recovered edits", edits):
+            return
         kept = f"; all of them are kept in {copies[0]}" if copies else ""
         self.tell(f"The recovered edits are out; what was painted since stays{kept}.")
 

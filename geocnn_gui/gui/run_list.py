@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal
 
 from geocnn_gui.errors import GeoCNNError
-from geocnn_gui.gui.commands import Step
 from geocnn_gui.gui.predicting import Predicting
+from geocnn_gui.gui.steps import Step
 from geocnn_gui.project.runs import (
     Run,
     change_record,
@@ -145,7 +145,7 @@ class RunList(Predicting):
         title = gone[0].title if len(gone) == 1 else f"{len(gone)} runs"
         restore = partial(self._restore, gone, in_hand)
         step = Step(f"Delete {title}", lambda: self._delete_again(gone), restore)
-        self.undo_stack.push(step)
+        self.steps.push(step)
         self._let_go(gone)
         undo = partial(self._take_back, step, restore)
         self.tell(f"{title} deleted.", actions=(("Undo", undo),))
@@ -155,9 +155,8 @@ class RunList(Predicting):
 
     def _take_back(self, step: Step, restore: Callable[[], bool]) -> None:
         """Undo a deletion, also where other steps were made since, or its step is forgotten."""
-        stack = self.undo_stack
-        if stack.command(stack.index() - 1) is step:
-            stack.undo()
+        if self.steps.stands_last(step):
+            self.steps.undo()
         else:
             restore()
 

@@ -92,6 +92,8 @@ class Showing(Keeping):
         self._open_waiting()
 
     def _take(self, opened: Opened) -> None:
+        if opened.project is not self.project:
+            self.steps.attach(opened.project.history)
         self.project, self.classes = opened.project, opened.project.classes
         if opened.entry is not None and opened.source is not None and opened.labels is not None:
             self.entry_id = opened.entry.id
@@ -119,6 +121,7 @@ class Showing(Keeping):
         """Tell what a user should know of what was opened."""
         if opened.labels is not None and opened.labels.recovered:
             self.tell(opened.labels.recovered, "warning")
+        self._tell_history()
         if opened.problem is not None:
             self._on_problem(opened.problem)
 
@@ -159,7 +162,6 @@ class Showing(Keeping):
     def _leave_source(self) -> None:
         self.end_stroke()  # what was painted while another source opened is kept
         self._note_view()
-        self.undo_stack.clear()
         if self.source is not None:
             self.in_use.retire(self.source)
         self.source = self.labels = self.statistics = None
@@ -168,6 +170,7 @@ class Showing(Keeping):
 
     def _leave_project(self) -> None:
         self.keep_work()
+        self.steps.attach(None)
         if self.project is not None:
             self.project.close()
         self.project, self.classes, self.saved_at = None, (), None

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from PySide6.QtCore import Signal
 
 from geocnn_gui.errors import GeoCNNError, NotEnoughLabels
-from geocnn_gui.gui.commands import Step
 from geocnn_gui.gui.rate_search import RateSearch
 from geocnn_gui.gui.run_tasks import gather, with_choice
+from geocnn_gui.gui.steps import Step
 from geocnn_gui.project.split import KeptSplit
 from geocnn_gui.scoring.regions import Boxes
 from geocnn_gui.scoring.split_plan import SplitPlan
@@ -201,7 +201,7 @@ class Splitting(RateSearch):
         before: tuple[ShownSplit | None, KeptSplit | None],
         after: tuple[ShownSplit | None, KeptSplit | None],
     ) -> None:  # fmt: skip
-        self.undo_stack.push(
+        self.steps.push(
             Step(text, lambda: self._take_split(*after), lambda: self._take_split(*before))
         )
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QUndoStack
 
 from geocnn_gui.data.source import Section
 from geocnn_gui.errors import GeoCNNError
 from geocnn_gui.gui.in_use import InUse, SourceLeft
 from geocnn_gui.gui.jobs import Calls
+from geocnn_gui.gui.steps import Steps
 from geocnn_gui.labels.rules import PaintRules
 
 if TYPE_CHECKING:
@@ -196,8 +196,7 @@ class State(QObject):
         self.job: Job | None = None
         self.busy = ""
         self.saved_at: datetime | None = None
-        self.undo_stack = QUndoStack(self)
-        self.undo_stack.setUndoLimit(200)
+        self.steps = Steps(self)
         self.in_use = InUse()
         self._calls = Calls(self)
 

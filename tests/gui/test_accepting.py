@@ -109,7 +109,7 @@ def test_that_the_brush_writes_what_is_predicted_under_it(show, predict, session
     assert not found[:2].any()
     undo(canvas)
     assert not labels(session).any()
-    assert not session.undo_stack.canUndo()
+    assert not session.steps.can_undo
 
 
 def test_that_only_what_is_sure_enough_is_accepted(window, show, predict, session):

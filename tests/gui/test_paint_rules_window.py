@@ -83,6 +83,14 @@ def test_that_a_locked_class_is_neither_painted_over_nor_erased(shown, canvas, o
     assert np.array_equal(labels(opened), after)
 
 
+def test_that_a_key_locks_the_class_in_hand(shown, canvas, opened):
+    opened.set_current_class(2)
+    QTest.keyClick(canvas, Qt.Key.Key_K)
+    assert opened.rules.locked == {2}
+    QTest.keyClick(canvas, Qt.Key.Key_K)
+    assert opened.rules.locked == frozenset()
+
+
 def test_that_an_opened_lock_lets_the_class_be_changed_again(shown, canvas, opened):
     drag(canvas, (5, 2), (5, 10))
     click_lock(shown, 0)
@@ -98,7 +106,7 @@ def test_that_a_locked_class_is_not_painted_with_and_says_so(shown, canvas, open
     drag(canvas, (5, 2), (5, 10))
     assert not labels(opened).any()
     assert "is locked" in opened.said[-1].text
-    assert not opened.undo_stack.canUndo()
+    assert not opened.steps.can_undo
     click_lock(shown, 0)
     drag(canvas, (5, 2), (5, 10))
     assert labels(opened)[5, 5] == 1

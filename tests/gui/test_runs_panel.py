@@ -248,7 +248,7 @@ def test_that_deleting_several_is_one_undo(panel, tree, opened, qtbot):
     assert [run.number for run in opened.runs] == [2]
     assert opened.said[-1].text == "2 runs deleted."
     assert tree.topLevelItemCount() == 1
-    opened.undo_stack.undo()
+    opened.steps.undo()
     assert [run.number for run in opened.runs] == [3, 2, 1]
 
 

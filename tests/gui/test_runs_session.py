@@ -263,11 +263,11 @@ def test_that_a_deleted_run_comes_back_with_its_model_in_hand(painted, qtbot):
     assert [run.number for run in painted.runs] == [1]
     assert painted.model_path == first.model
     assert painted.project.new_run_folder().name == "0003"
-    assert painted.undo_stack.undoText() == "Delete Run 2"
-    painted.undo_stack.undo()
+    assert painted.steps.undo_text == "Delete Run 2"
+    painted.steps.undo()
     assert [run.number for run in painted.runs] == [2, 1]
     assert painted.model_path == second.folder / "model.safetensors"
-    painted.undo_stack.redo()
+    painted.steps.redo()
     press(painted, "Undo")
     assert [run.number for run in painted.runs] == [2, 1]
 

@@ -36,7 +36,7 @@ def test_that_a_sets_labels_arrive_as_one_step(session, patches, qtbot, open_and
     assert session.source.kind == "samples"
     assert [c.name for c in session.classes] == ["mud", "sand"]
     assert counts(session) == {1: 20, 2: 20}
-    assert session.undo_stack.count() == 1
+    assert len(session.steps.rows) == 1
     session.undo()
     assert counts(session) == {}
     session.redo()

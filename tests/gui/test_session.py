@@ -75,7 +75,7 @@ def test_that_a_stroke_is_one_undo_step(opened):
     assert counts(opened) == {}
     opened.end_stroke()
     assert counts(opened) == {1: 24 + 24 - 8}
-    assert opened.undo_stack.count() == 1
+    assert len(opened.steps.rows) == 1
     opened.undo()
     assert counts(opened) == {}
     opened.redo()
@@ -99,7 +99,7 @@ def test_that_an_aborted_stroke_changes_nothing_but_asks_for_a_redraw(opened, qt
         opened.abort_stroke()
     assert isinstance(blocker.args[0], Window)
     assert counts(opened) == {}
-    assert not opened.undo_stack.canUndo()
+    assert not opened.steps.can_undo
 
 
 def test_that_labels_are_there_when_the_file_is_opened_again(opened, paint, small_file, qtbot):
@@ -127,10 +127,10 @@ def test_that_a_full_disk_leaves_labels_as_they_were(opened, paint, monkeypatch)
     def full(*_):
         raise CannotWrite("Cannot write labels: the disk is full", "free some space")
 
-    monkeypatch.setattr(opened.labels, "apply", full)
+    monkeypatch.setattr(opened.labels, "change", full)
     paint(4, 6, 2)
     assert counts(opened) == {1: 60}
-    assert opened.undo_stack.count() == 1
+    assert len(opened.steps.rows) == 1
     assert opened.said[-1].kind == "error"
     assert redrawn  # the canvas has shown the stroke already
 
@@ -143,7 +143,7 @@ def test_that_an_undo_that_cannot_be_written_is_told_and_changes_nothing(
     def full(*_):
         raise CannotWrite("Cannot write labels: the disk is full", "free some space")
 
-    monkeypatch.setattr(opened.labels, "apply", full)
+    monkeypatch.setattr(opened.labels, "change", full)
     opened.undo()
     assert counts(opened) == {1: 60}
     assert opened.said[-1].kind == "error"

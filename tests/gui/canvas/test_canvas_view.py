@@ -314,7 +314,7 @@ def test_that_a_fast_drag_leaves_no_gaps_and_is_one_undo_step(
     drag(view.canvas, pixel(view.canvas, 10, 3), pixel(view.canvas, 10, 35))
     painted = labels(session)
     assert (painted[9:12, 3:36] == 2).all()
-    assert session.undo_stack.count() == 1
+    assert len(session.steps.rows) == 1
     session.undo()
     assert not labels(session).any()
 
@@ -335,7 +335,7 @@ def test_that_the_stroke_shows_while_it_is_drawn_and_esc_takes_it_back(
     assert colour(canvas, 15, 15) != (255, 0, 0)
     QTest.mouseRelease(canvas, LEFT, pos=pixel(canvas, 15, 20))
     assert not labels(session).any()
-    assert session.undo_stack.count() == 0
+    assert not session.steps.rows
 
 
 def test_that_the_eraser_erases(view: CanvasView, session: Session, show: Show) -> None:
