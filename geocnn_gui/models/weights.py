@@ -160,9 +160,9 @@ def read_card(path: Path) -> ModelCard:
     ModelMismatch
         When the file is no GeoCNN model, is damaged, or was written by a newer version.
     """
-    data = _metadata(path).get(_KEY)
+    data = metadata_of(path).get(_KEY)
     if data is None:
-        raise _not_a_model(path)
+        raise not_a_model(path)
     try:
         content = json.loads(data)
         if isinstance(content, dict) and not _is_known(content):
@@ -232,25 +232,29 @@ def read_grounds(path: Path) -> tuple[Ground, ...]:
         ) from error
 
 
-def _metadata(path: Path) -> dict[str, Any]:
-    """Return the metadata of a safetensors file: 8 bytes little-endian length, then JSON."""
+def metadata_of(path: Path) -> dict[str, Any]:
+    """Return the metadata of a safetensors file: 8 bytes little-endian length, then JSON.
+
+    Raises `ModelMismatch` for what is no such file.
+    """
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             if not 2 <= length <= min(_HEADER_LIMIT, path.stat().st_size):
-                raise _not_a_model(path)
+                raise not_a_model(path)
             header = json.loads(file.read(length))
     except FileNotFoundError as error:
         raise ModelMismatch(f"{path} does not exist", "check the name and the folder") from error
     except IsADirectoryError as error:
         raise ModelMismatch(f"{path} is a folder", "choose a model file in it") from error
     except ValueError as error:  # no JSON, no UTF-8
-        raise _not_a_model(path) from error
+        raise not_a_model(path) from error
     found = header.get("__metadata__") if isinstance(header, dict) else None
     return found if isinstance(found, dict) else {}
 
 
-def _not_a_model(path: Path) -> ModelMismatch:
+def not_a_model(path: Path) -> ModelMismatch:
+    """Return what to raise for a file that holds no model."""
     return ModelMismatch(
         f"{path} is not a GeoCNN model", "choose a .safetensors file that this program has saved"
     )

@@ -89,12 +89,17 @@ class UNet(SegmentationNet):
         ]
         return (*down, *up, Stage("head", "Head", (self.head,)))
 
-    def _run(self, features: Tensor, asked: _Spans | None) -> Tensor:
-        """Return the logits of what is asked for; of all of it whatever its size."""
-        skips = []
+    def levels(self, pictures: Tensor) -> list[Tensor]:
+        """Return the features of the way down, the level of whole pixels first."""
+        features, found = pictures, []
         for level, block in enumerate(self.down):
             features = block(_POOL[self.dims - 1](features, 2) if level else features)
-            skips.append(features)
+            found.append(features)
+        return found
+
+    def _run(self, features: Tensor, asked: _Spans | None) -> Tensor:
+        """Return the logits of what is asked for; of all of it whatever its size."""
+        skips = self.levels(features)
         if asked is None:
             features = self.dropout(skips.pop())
             for up, merge in zip(self.up, self.merge, strict=True):

@@ -1,0 +1,78 @@
+"""Survey backbones: U-Nets that learned data without labels, by filling in what was hidden."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from geocnn_gui.errors import ModelMismatch
+from geocnn_gui.files import write_bytes
+from geocnn_gui.models.architectures.unet import UNet
+from geocnn_gui.models.backbones import adapt_bands
+from geocnn_gui.models.survey_card import KEY, BackboneCard, read_backbone_card
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """A network in eval mode on the CPU, with as many outputs as bands, and its card."""
+
+    net: UNet
+    card: BackboneCard
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Return the channels of each level, the level of whole pixels first."""
+        return tuple(self.card.spec.width * 2**n for n in range(self.card.spec.depth + 1))
+
+
+def new_backbone(card: BackboneCard) -> Backbone:
+    """Return a backbone with fresh, random weights."""
+    return Backbone(UNet(card.spec, len(card.bands), len(card.bands)).eval(), card)
+
+
+def save_backbone(path: Path, backbone: Backbone) -> None:
+    """Write a backbone to one safetensors file; raises `CannotWrite`."""
+    state = {k: v.detach().cpu().contiguous() for k, v in backbone.net.state_dict().items()}
+    write_bytes(path, save(state, metadata={KEY: backbone.card.model_dump_json()}))
+
+
+def load_backbone(path: Path) -> Backbone:
+    """Load a backbone in eval mode on the CPU.
+
+    Raises
+    ------
+    ModelMismatch
+        As `read_backbone_card`, and when weights are missing, cut off or of other sizes.
+    """
+    backbone = new_backbone(read_backbone_card(path))
+    try:
+        backbone.net.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError) as error:
+        raise ModelMismatch(f"{path} is a damaged backbone", "let it be learned again") from error
+    return backbone
+
+
+def for_bands(backbone: Backbone, bands: tuple[str, ...]) -> Backbone:
+    """Return a backbone that reads other bands: the same one where there are as many.
+
+    The first kernels are adapted as those of pretrained encoders are; what fills in the bands is
+    fresh.
+    """
+    if len(bands) == len(backbone.card.bands):
+        return backbone
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        made = new_backbone(backbone.card.model_copy(update={"bands": bands}))
+    state, own = backbone.net.state_dict(), made.net.state_dict()
+    first = next(name for name, value in own.items() if value.ndim > 2)
+    state[first] = adapt_bands(state[first], len(bands))
+    head = {name: own[name] for name in own if name.startswith("head.")}
+    made.net.load_state_dict({**state, **head})
+    return made
