@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMenu, QSlider, QWidget
 
 from geocnn_gui.data.source import Section, Window
 from geocnn_gui.gui import accepting
+from geocnn_gui.gui.canvas.tools.accept import strips
 from geocnn_gui.inference.store import PredictionStore
 from geocnn_gui.labels.classes import LabelClass
 from geocnn_gui.models.target import Target
@@ -110,6 +111,17 @@ def test_that_the_brush_writes_what_is_predicted_under_it(show, predict, session
     undo(canvas)
     assert not labels(session).any()
     assert not session.steps.can_undo
+
+
+def test_that_a_long_thin_sweep_is_cut_into_narrow_strips():
+    mask = np.eye(700, 900, dtype=bool) | np.eye(700, 900, 3, dtype=bool)
+    mask[256:512] = False
+    again, cells = np.zeros((800, 1000), bool), 0
+    for rows, columns, part in strips((slice(20, 720), slice(30, 930), mask)):
+        again[rows, columns] |= part
+        cells += part.size
+    assert np.array_equal(again[20:720, 30:930], mask)
+    assert cells < mask.size / 5
 
 
 def test_that_only_what_is_sure_enough_is_accepted(window, show, predict, session):
