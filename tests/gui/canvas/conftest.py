@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from canvas_sources import CLASSES
 
 from geocnn_gui.gui.canvas.view import CanvasView
 from geocnn_gui.gui.session import Session
 from geocnn_gui.gui.state import first_view
-from geocnn_gui.labels.book import LabelBook
+from geocnn_gui.project.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def session(tmp_path: Path, qapp: object) -> Iterator[Session]:
-    """A session without a project, for `show` to put a source into."""
+    """A session without a source, for `show` to put one into."""
     session = Session()
     session.classes = CLASSES
     yield session
@@ -35,13 +35,18 @@ def session(tmp_path: Path, qapp: object) -> Iterator[Session]:
 @pytest.fixture
 def show(session: Session, tmp_path: Path) -> Iterator[Callable[[Source], None]]:
     """Put a source with empty labels into the session."""
-    with ExitStack() as books:
-        yield lambda source: _show(session, source, books, tmp_path)
+    with Project.create(tmp_path / "work") as project:
+        yield lambda source: _show(session, source, project)
 
 
-def _show(session: Session, source: Source, books: ExitStack, folder: Path) -> None:
+def _show(session: Session, source: Source, project: Project) -> None:
+    """Show a source that is no file, with labels and steps of a project that has one for it."""
+    stand_in = project.folder.parent / f"{source.name}.npy"
+    np.save(stand_in, np.zeros((2, 2)))
+    session.entry_id = project.add_source(stand_in).id
     session.source = source
-    session.labels = books.enter_context(LabelBook(folder / source.name, source.shape))
+    session.labels = project.labels(session.entry_id, source.shape)
+    session.steps.attach(project.history)
     session.section, session.view = source.first_section(), first_view(source)
     session.source_changed.emit()
 
