@@ -31,6 +31,7 @@ class Info:
     `key` with Ctrl acts anywhere; `canvas` keys act only while the picture has the focus, so
     that digits, Tab and arrows keep their meaning in forms. `why_not` answers with the reason
     why it cannot be done now, "" when it can. `checked` makes it a switch.
+    `of` answers what it would be done to.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Info:
     group: str = ""
     why_not: Why | None = None
     checked: Is | None = None
+    of: Why | None = None
 
 
 def _opened(w: MainWindow) -> str:
@@ -162,11 +164,13 @@ _ALL = (
          keys=("Ctrl+W",), why_not=lambda w: _project(w) or _idle(w)),
     Info(name="quit", text="&Quit", keys=("Ctrl+Q",), act=lambda w: w.close()),
     Info(name="undo", text="&Undo", icon="undo", keys=("Ctrl+Z",),
-         act=lambda w: w.session.undo(),
+         act=lambda w: w.session.undo(), of=lambda w: w.session.steps.undo_text,
          why_not=lambda w: "" if w.session.steps.can_undo else "Nothing to undo."),
     Info(name="redo", text="&Redo", icon="redo", keys=("Ctrl+Shift+Z", "Ctrl+Y"),
-         act=lambda w: w.session.redo(),
+         act=lambda w: w.session.redo(), of=lambda w: w.session.steps.redo_text,
          why_not=lambda w: "" if w.session.steps.can_redo else "Nothing to redo."),
+    Info(name="history", text="&History", keys=("Ctrl+H",), why_not=_project,
+         act=lambda w: w.session.show_history()),
     _tool("pan", "Pan", "pan", "V"),
     _tool("brush", "Brush", "brush", "B"),
     _tool("eraser", "Eraser", "eraser", "E"),
@@ -251,7 +255,7 @@ ACTIONS: dict[str, Info] = {info.name: info for info in _ALL}
 MENUS: dict[str, tuple[str | None, ...]] = {
     "&File": ("open", "open_folder", "open_project", "menu:recent", "add", None, "save", "copy_project",
               "save_labels", "menu:export", None, "close", "quit"),
-    "&Edit": ("undo", "redo"),
+    "&Edit": ("undo", "redo", None, "history"),
     "&View": ("overlay", "labels_shown", "lock_aspect", None, "previous", "next", "ten_back",
               "ten_on", None, "docks", None, "theme_system", "theme_light", "theme_dark"),
     "&Label": ("tool_pan", "tool_brush", "tool_eraser", "tool_polygon", "tool_line", "tool_fill",
@@ -309,6 +313,10 @@ def refresh(window: MainWindow, actions: dict[str, QAction]) -> None:
         action.setEnabled(not reason)
         key = f" ({action.shortcut().toString()})" if info.keys else ""
         plain = info.text.replace("&", "").rstrip("…")
+        if info.of is not None:
+            what = info.of(window)
+            action.setText(f"{info.text} {what.replace('&', '&&')}".strip())
+            plain = f"{plain} {what}".strip()
         action.setToolTip(f"{plain}{key}" + (f"\n{reason}" if reason else ""))
         if info.checked is not None:
             action.setChecked(info.checked(window))

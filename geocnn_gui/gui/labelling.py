@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PySide6.QtCore import Signal
 
 from geocnn_gui.data.source import Window
 from geocnn_gui.errors import GeoCNNError
@@ -35,7 +36,12 @@ _MOST_WINDOWS = 20
 
 
 class Labelling(Ruling):
-    """State whose labels and classes can be changed; every change is an undo step."""
+    """State whose labels and classes can be changed; every change is an undo step.
+
+    request_history: the list of steps is wanted.
+    """
+
+    request_history = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -179,6 +185,11 @@ class Labelling(Ruling):
     def redo(self) -> None:
         """Make the change again that was taken back."""
         self.go_to_step(self.steps.position + 1)
+
+    def show_history(self) -> None:
+        """Bring the list of steps into view."""
+        self.set_step("Label")
+        self.request_history.emit()
 
     def go_to_step(self, position: int) -> None:
         """Take back or make again so many steps that `position` of them stand."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from geocnn_gui.gui.panels.history_group import HistoryGroup
 from geocnn_gui.gui.panels.rules_group import RulesGroup
 from geocnn_gui.gui.widgets.card import button, enable, label, plural
 from geocnn_gui.gui.widgets.class_bars import ClassBars
@@ -60,6 +61,7 @@ class LabelPanel(QWidget):
         layout.addWidget(RulesGroup(session))
         layout.addWidget(self._load)
         layout.addWidget(self._save)
+        layout.addWidget(HistoryGroup(session))
         layout.addSpacing(8)
         layout.addWidget(label("KEYS ON THE PICTURE", role="heading"))
         self._keys = label(role="muted", name="label_keys")
