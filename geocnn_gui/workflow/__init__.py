@@ -1,0 +1,21 @@
+"""The verbs both shells call: generators of events, torch imported only when they run."""
+
+from geocnn_gui.inference.map_files import working_folder
+from geocnn_gui.training.sections import Pair
+from geocnn_gui.workflow.destination import DeviceWish, check_destination
+from geocnn_gui.workflow.exporting import export, material_in
+from geocnn_gui.workflow.judging import evaluate, inspect
+from geocnn_gui.workflow.predicting import (
+    Manner,
+    check_tiling,
+    predict,
+    predict_to_file,
+    write_partial,
+)
+from geocnn_gui.workflow.training import find_rate, plan_split, resume, train
+
+__all__ = [
+    "DeviceWish", "Manner", "Pair", "check_destination", "check_tiling", "evaluate", "export",
+    "find_rate", "inspect", "material_in", "plan_split", "predict", "predict_to_file", "resume",
+    "train", "working_folder", "write_partial",
+]  # fmt: skip
