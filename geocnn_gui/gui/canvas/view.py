@@ -57,6 +57,7 @@ class CanvasView(QWidget):
         self.hint = _Sentence(HINT, self.canvas)
         self.tool_hint = _Sentence("", self.canvas)
         self.tool_hint.setObjectName("tool_hint")
+        self._cursor_below = False
         self.waiting = _Sentence("Reading\u2026", self.canvas)
         self.feed = Feed(session, self.canvas)
         self._pointer = Pointer(session, self.canvas, self.feed)
@@ -238,6 +239,10 @@ class CanvasView(QWidget):
     def _mark_axes(self, cell: tuple[int, int] | None) -> None:
         self.top_axis.set_cursor(cell[1] + 0.5 if cell else None)
         self.left_axis.set_cursor(cell[0] + 0.5 if cell else None)
+        y = self.canvas.viewport.y_of(cell[0]) if cell else 0.0
+        if (y > 0.75 * self.canvas.height()) != self._cursor_below:
+            self._cursor_below = not self._cursor_below
+            self._place_overlays()
 
     def _show_sentences(self) -> None:
         """Show the legend of a prediction, or what to do while there are no labels."""
@@ -268,6 +273,12 @@ class CanvasView(QWidget):
         self.tool_hint.adjustSize()
         self.tool_hint.setVisible(bool(text))
         self._show_sentences()
+
+    def _hint_y(self) -> int:
+        """Return where the hint is out of the way: below, or above while the cursor is below."""
+        if self._cursor_below:
+            return _INSET
+        return self.canvas.height() - self.tool_hint.height() - _INSET
 
     def _show_split(self) -> None:
         """Draw what the next training holds out, and say what the colours mean."""
@@ -300,7 +311,7 @@ class CanvasView(QWidget):
         width, height = self.canvas.width(), self.canvas.height()
         for sentence, y in (
             (self.hint, height - self.hint.height() - _INSET),
-            (self.tool_hint, height - self.tool_hint.height() - _INSET),
+            (self.tool_hint, self._hint_y()),
             (self.waiting, _INSET),
         ):
             sentence.move((width - sentence.width()) // 2, y)

@@ -6,29 +6,30 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PySide6.QtGui import QPainter, QPolygonF
 
-from geocnn_gui.gui.canvas.colour_maps import class_colours
 from geocnn_gui.gui.canvas.index_item import IndexItem
 from geocnn_gui.gui.canvas.parts import Part
-from geocnn_gui.gui.canvas.tools.base import Host, Point, paint_once
+from geocnn_gui.gui.canvas.tools.base import Host, Point, outline_pens, paint_once
 from geocnn_gui.gui.canvas.tools.ground import Ground, block_around, reader_of
 from geocnn_gui.gui.canvas.tools.vertices import VertexTool
 from geocnn_gui.labels.tools import Shape, Span, between, brush_stroke, connected, trimmed
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QPointF, QRect
-    from PySide6.QtGui import QPainter
 
-_OPACITY = 0.8
+#: White, as 0xAARRGGBB: a painted line that was clicked on.
+_LIT = 0xC0FFFFFF
 _NO_LINE = "There is no painted line {} this place: draw the two lines, or click on them."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Line:
-    """A line that bounds, and whether it goes on beyond what was searched for it."""
+    """A line that bounds; `points` of one drawn, and whether one painted goes on unsearched."""
 
     shape: Shape
     kept: bool
+    points: np.ndarray | None = None
     cut: bool = False
 
     @property
@@ -79,7 +80,7 @@ class BetweenTool(VertexTool):
         """Take the line that was drawn."""
         shape = brush_stroke(points, 0.5, self.host.picture_shape)
         if shape[2].any():
-            self._take(_Line(shape, kept=False))
+            self._take(_Line(shape, kept=False, points=points))
 
     def step_back(self) -> None:
         """Drop the last point, or else the first line."""
@@ -96,15 +97,26 @@ class BetweenTool(VertexTool):
     def paint(self, painter: QPainter) -> None:
         """Draw the first line, and the one in hand."""
         self._preview.paint(painter, self.host.viewport, self.host.size_f)
+        line = self._drawn_line()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        for pen in outline_pens():
+            painter.setPen(pen)
+            painter.drawPolyline(line)
         super().paint(painter)
 
     def area(self) -> QRect:
         """Return the pixels of both lines."""
-        part = self._preview.part
+        part, line = self._preview.part, self._drawn_line()
         area = super().area()
-        if part is None:
-            return area
-        return area.united(self.host.viewport.dirty(part.rows, part.columns))
+        if part is not None:
+            area = area.united(self.host.viewport.dirty(part.rows, part.columns))
+        return area.united(line.boundingRect().toAlignedRect().adjusted(-4, -4, 4, 4))
+
+    def _drawn_line(self) -> QPolygonF:
+        """Return the first line in pixels, where it was drawn."""
+        points = self._line.points if self._line is not None else None
+        view = self.host.viewport
+        return QPolygonF([view.pixel_of(*at) for at in points] if points is not None else [])
 
     def _drop_line(self) -> None:
         self.host.questions.forget()
@@ -133,8 +145,9 @@ class BetweenTool(VertexTool):
             return
         self._line = line
         rows, columns, mask = line.shape
-        self._preview.set_colours(class_colours(self.host.session.classes, _OPACITY))
-        self._preview.set_levels(Part(rows, columns), np.where(mask, 255, 0).astype(np.uint8))
+        if line.kept:
+            self._preview.set_colours([0, *[_LIT] * 255])
+            self._preview.set_levels(Part(rows, columns), mask.astype(np.uint8))
         self.host.update_overlay()
 
     def _fill(self, one: _Line, other: _Line) -> None:

@@ -181,17 +181,15 @@ class EdgeTool(BrushTool):
         answer, session = self._answer, self.host.session
         if not self._wanted or answer is None:
             return
-        drawn = self._sketch.ids
-        values = np.where(drawn > 0, drawn, answer.ids)
         self.cancel()
         session.begin_stroke()
-        painted = session.paint_values(session.section, answer.rows, answer.columns, values)
-        self.host.show_painted(answer.rows, answer.columns, painted, values)
+        painted = session.paint_values(session.section, answer.rows, answer.columns, answer.ids)
+        self.host.show_painted(answer.rows, answer.columns, painted, answer.ids)
         session.end_stroke("Smart edge")
 
 
 def _between(ground: Ground, drawn: np.ndarray) -> _Answer | None:
-    """Return classes for cells without a label; None where there are fewer than two classes.
+    """Return scribbles and classes for cells without a label; None for fewer than two classes.
 
     Live cells only; where the block is large, of blocks of cells whose values are averaged.
     """
@@ -203,5 +201,5 @@ def _between(ground: Ground, drawn: np.ndarray) -> _Answer | None:
     picture = averaged(Picture(ground.values, ground.live), step)
     ids = random_walk(picture.values, picture.live, thinned(seeds, step))
     ids = ids.repeat(step[0], axis=0).repeat(step[1], axis=1)[: seeds.shape[0], : seeds.shape[1]]
-    free = ground.live & (seeds == 0)
-    return _Answer(ground.rows, ground.columns, np.where(free, ids, 0).astype(np.uint8))
+    ids = np.where(drawn > 0, drawn, np.where(ground.labels > 0, 0, ids))
+    return _Answer(ground.rows, ground.columns, np.where(ground.live, ids, 0).astype(np.uint8))
