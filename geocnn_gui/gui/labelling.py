@@ -123,7 +123,8 @@ class Labelling(Ruling):
         if self.why_read_only() or not edit.cells:
             self.labels_changed.emit(window)
             return 0
-        name = text or {0: "Erase", None: "Accept the prediction"}.get(one, "Paint")
+        name = text or {0: "Erase", None: "Accept the prediction"}.get(one, "")
+        name = name or f"Paint {_name_of(self.classes, one or 0)}"
         done = self._push_edits(name, (edit,), fallback=window)
         if not np.array_equal(free, whole.mask):
             self.labels_changed.emit(window)

@@ -102,12 +102,13 @@ QTabBar::tab { background: transparent; border: none; border-bottom: 2px solid t
 QTabBar::tab:hover { color: $text; }
 QTabBar::tab:selected { color: $text; border-bottom-color: $accent; }
 QTabBar::tab:focus { color: $accent; }
-QTreeWidget, QTableWidget, QListWidget { background: transparent; border: none; outline: none; }
+QTreeWidget, QTableWidget, QListWidget, #step_table { background: transparent; border: none; outline: none; }
 QTreeWidget::item, QListWidget::item { padding: 2px 0; border-radius: 4px; }
 QTreeWidget::item:hover, QListWidget::item:hover { background: $hover; }
-QTreeWidget::item:selected, QListWidget::item:selected, QTableWidget::item:selected {
+QTreeWidget::item:selected, QListWidget::item:selected, QTableWidget::item:selected,
+#step_table::item:selected {
   background: $tint; color: $text; }
-QTableWidget { gridline-color: transparent; }
+QTableWidget, #step_table { gridline-color: transparent; }
 QHeaderView::section { background: transparent; color: $muted; border: none; padding: 2px 4px; }
 QScrollArea, QScrollArea > QWidget > QWidget { background: transparent; border: none; }
 QScrollBar:vertical { background: transparent; width: 8px; margin: 0; }

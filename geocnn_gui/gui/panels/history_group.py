@@ -68,7 +68,7 @@ class HistoryGroup(QWidget):
         lines += [_line(row, names) for row in steps.rows]
         self.table.show_steps(lines, steps.position)
         self.table.setEnabled(not self._session.why_read_only())
-        share = f"{steps.size / _MIB:.1f} of {steps.most // _MIB} MiB on disk"
+        share = f"{_bytes(steps.size)} of {steps.most // _MIB} MiB on disk"
         self._size.setText(
             f"{plural(len(steps.rows), 'step')}, {share}; beyond that the oldest are forgotten. "
             "Click one to go there."
@@ -92,6 +92,10 @@ class _Content(QWidget):
         """Fill the list."""
         super().showEvent(event)
         self._fill()
+
+
+def _bytes(size: int) -> str:
+    return f"{size / _MIB:.1f}" if size > _MIB else f"{-(-size // 1024)} KiB"
 
 
 def _line(row: StepRow, names: dict[str, str]) -> StepLine:

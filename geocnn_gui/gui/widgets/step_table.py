@@ -96,7 +96,7 @@ class StepTable(QTableView):
         model.endResetModel()
         self.setFixedHeight(min(max(len(lines), 2), _SHOWN) * _ROW + 4)
         self.setCurrentIndex(model.index(current, _TEXT))
-        self.scrollTo(model.index(current, _TEXT))
+        self.scrollTo(model.index(current, _TEXT), QAbstractItemView.ScrollHint.PositionAtCenter)
 
 
 def when(seconds: float | None) -> str:
