@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from geocnn_gui.errors import ModelMismatch
+from geocnn_gui.models.architectures.unet import UNet
 from geocnn_gui.models.backbones import adapt_bands
+from geocnn_gui.models.survey import for_bands, load_backbone
+from geocnn_gui.models.survey_card import is_backbone
 from geocnn_gui.models.weights import load_model
 
 if TYPE_CHECKING:
@@ -13,21 +16,25 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from geocnn_gui.models.architectures.unet_spec import UNetSpec
     from geocnn_gui.models.base import SegmentationNet
 
 
 def warm_start(net: SegmentationNet, path: Path) -> bool:
-    """Put the weights of a model file into a network of the same kind and sizes.
+    """Put the weights of a model file or a survey backbone into a network of like kind and sizes.
 
     Its last stage, the head, is taken where it fits and stays fresh for another number of
-    classes; kernels for another number of bands are made to fit as `adapt_bands` does. Return
-    whether the head was taken.
+    classes, or where a backbone has none; kernels for another number of bands are made to fit as
+    `adapt_bands` does. Return whether the head was taken.
 
     Raises
     ------
     ModelMismatch
         When the file is missing, damaged, or a model of another kind or size.
     """
+    if is_backbone(path):
+        _take_backbone(net, path)
+        return False
     other, card = load_model(path)
     found, wanted = dict(other.state_dict()), dict(net.state_dict())
     head = _head_of(net)
@@ -47,6 +54,31 @@ def warm_start(net: SegmentationNet, path: Path) -> bool:
     taken = [*rest, *head] if whole else rest
     net.load_state_dict({**wanted, **{name: found[name] for name in taken}})
     return whole
+
+
+def _take_backbone(net: SegmentationNet, path: Path) -> None:
+    """Put all weights of a survey backbone into a U-Net, but those of its head."""
+    backbone = load_backbone(path)
+    wanted = net.state_dict()
+    found: dict[str, Tensor] = {}
+    if isinstance(net, UNet) and net.dims == 2:
+        first = next(value for value in wanted.values() if value.ndim > 2)
+        bands = tuple(str(number) for number in range(first.shape[1]))
+        found = for_bands(backbone, bands).net.state_dict()
+    taken = {name: value for name, value in found.items() if not name.startswith("head.")}
+    rest = [name for name in wanted if not name.startswith("head.")]
+    if not taken or set(taken) != set(rest) or not all(_fits(taken[k], wanted[k]) for k in rest):
+        sizes = _sizes_of(backbone.card.spec)
+        raise ModelMismatch(
+            f"{path} is the survey backbone of a U-Net with {sizes}, and does not fit this network",
+            f"choose the U-Net with {sizes}, or begin with fresh weights",
+        )
+    net.load_state_dict({**wanted, **taken})
+
+
+def _sizes_of(spec: UNetSpec) -> str:
+    residual = " and residual" if spec.residual else ""
+    return f"depth {spec.depth}, width {spec.width}, normalisation {spec.norm}{residual}"
 
 
 def _head_of(net: SegmentationNet) -> list[str]:

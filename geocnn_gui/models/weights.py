@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _KEY = "geocnn"
 _GROUND = "ground."
+#: What programs that do not know of it pass over: what a training began with.
+_BEGAN = "geocnn-began"
 _HEADER_LIMIT = 50_000_000
 
 
@@ -75,6 +77,8 @@ class TrainingSummary(Spec):
     software: str = ""
     #: Under which its maker passes it on; of the data and labels that it was trained on.
     licence: str = ""
+    #: What it began with, "" for fresh weights; kept beside the card.
+    began: str = ""
     #: Of a continuous target, in its unit: figures on what was held out, on the test set, and on
     #: single pixels (leaky); intervals by figure.
     holdout_values: dict[str, float | None] = Field(default={})
@@ -142,14 +146,17 @@ def save_model(
     card = card.model_copy(update=changes)
     # What older programs do not know of is left out where it says nothing.
     said = card.model_dump_json(exclude=_unsaid(card))
-    write_bytes(path, save(state, metadata={_KEY: said}))
+    metadata = {_KEY: said}
+    if card.training.began:
+        metadata[_BEGAN] = card.training.began
+    write_bytes(path, save(state, metadata=metadata))
 
 
 def _unsaid(card: ModelCard) -> dict[str, Any]:
     if card.target is not None:
-        return {}
+        return {"training": {"began"}}
     values = [name for name in TrainingSummary.model_fields if "value" in name]
-    return {"target": True, "training": set(values)}
+    return {"target": True, "training": {"began", *values}}
 
 
 def read_card(path: Path) -> ModelCard:
@@ -160,7 +167,8 @@ def read_card(path: Path) -> ModelCard:
     ModelMismatch
         When the file is no GeoCNN model, is damaged, or was written by a newer version.
     """
-    data = metadata_of(path).get(_KEY)
+    metadata = metadata_of(path)
+    data = metadata.get(_KEY)
     if data is None:
         raise not_a_model(path)
     try:
@@ -169,12 +177,19 @@ def read_card(path: Path) -> ModelCard:
             raise ModelMismatch(
                 f"{path} was written by a newer version of GeoCNN", "update the program to use it"
             )
-        return ModelCard.model_validate_json(data)
+        return _with_beginning(ModelCard.model_validate_json(data), metadata.get(_BEGAN))
     except (ValidationError, ValueError) as error:
         raise ModelMismatch(
             f"{path} is a GeoCNN model with a damaged description",
             "train it again or ask for another copy",
         ) from error
+
+
+def _with_beginning(card: ModelCard, began: object) -> ModelCard:
+    if not isinstance(began, str):
+        return card
+    training = card.training.model_copy(update={"began": began})
+    return card.model_copy(update={"training": training})
 
 
 def _is_known(content: dict[str, Any]) -> bool:

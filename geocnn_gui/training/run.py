@@ -42,12 +42,8 @@ from geocnn_gui.training.samples import sample_notes
 from geocnn_gui.training.sampling import keep_small, patches_at_once
 from geocnn_gui.training.sections import Pair
 from geocnn_gui.training.spec import TrainingSpec
-from geocnn_gui.training.telling import (
-    drawn,
-    tell_balance,
-    tell_never_predicted,
-    tell_start,
-)
+from geocnn_gui.training.starting import began_with, licensed, tell_start
+from geocnn_gui.training.telling import drawn, tell_balance, tell_never_predicted
 from geocnn_gui.training.thin_classes import (
     ThinClass,
     find_thin,
@@ -190,7 +186,10 @@ class _Run:
         self._classes = self._pictures.classes
         task = self._task()
         if self._training.start and self._start is None:
-            yield tell_start(self._training.start, self._probe)
+            yield from tell_start(
+                self._training, self._probe, scaling=self._scaling, pairs=self._pairs
+            )
+            self._training = licensed(self._training)
         yield Note(f"Training on {self._room.device.description}.")
         for text in sample_notes(self._pictures.all, self._probe.form):
             yield Note(text)
@@ -496,5 +495,6 @@ class _Run:
             holdout_f1_tolerant={
                 self._classes[t.number].id: t.best.f1 if t.best else 0.0 for t in self._thin
             },
-            software=f"GeoCNN {__version__}", licence=self._training.licence, **scored, **tested,
+            software=f"GeoCNN {__version__}", licence=self._training.licence,
+            began=began_with(self._training), **scored, **tested,
         )  # fmt: skip

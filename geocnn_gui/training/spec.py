@@ -106,11 +106,11 @@ class TrainingSpec(Spec):
     )  # fmt: skip
     start: Annotated[str, Field(max_length=4096, pattern=r"^[^\x00]*$")] = Field(
         default="", title="Begin with",
-        description="Weights to begin with: fresh ones, or those of a GeoCNN model of the same "
-        "kind and sizes; with other classes its head stays fresh.",
+        description="Weights to begin with: fresh ones, those of a GeoCNN model of the same kind "
+        "and sizes, or a survey backbone for the U-Net; with other classes its head stays fresh.",
         json_schema_extra={
             "advanced": True, "choices": {"": "Fresh weights"},
-            "accepts": "the name of a GeoCNN model file, or nothing",
+            "accepts": "the name of a GeoCNN model or backbone file, or nothing",
         },
     )  # fmt: skip
     frozen_copies: Annotated[int, Field(ge=0, le=64)] = Field(

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from geocnn_gui.events import Event, Note, Progress
-from geocnn_gui.models.warm_start import warm_start
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from geocnn_gui.labels.classes import Classes
-    from geocnn_gui.models.base import SegmentationNet
 
 S = TypeVar("S")
 #: More classes than this are not listed one by one.
@@ -58,14 +55,6 @@ def tell_never_predicted(classes: Classes, confusion: np.ndarray) -> Note | None
 
 def _percent(share: float) -> str:
     return f"{share:.2%}" if share < 0.01 else f"{share:.0%}"
-
-
-def tell_start(path: str, net: SegmentationNet) -> Note:
-    """Say what a training takes from the model it begins with; raises `ModelMismatch`."""
-    place = Path(path).expanduser()
-    whole = warm_start(net, place)
-    head = "its head too" if whole else "the head is fresh, for other classes"
-    return Note(f"Begins with the weights of {place.name}; {head}.")
 
 
 def drawn(scoring: Generator[Note | None, None, S], text: str) -> Generator[Event, None, S]:

@@ -23,6 +23,8 @@ def describe_card(card: ModelCard) -> str:
         parts[1] = f"estimates {card.target.title}"
     if card.training.data:
         parts.append(f"trained on {', '.join(card.training.data)}")
+    if card.training.began:
+        parts.append(f"began with {card.training.began}")
     if (rmse := card.training.holdout_values.get("rmse")) is not None and card.target is not None:
         parts.append(f"held-out RMSE {rmse:.4g} {card.target.unit}".rstrip())
     if card.training.holdout_iou is not None:
