@@ -13,7 +13,7 @@ from PySide6.QtCore import Signal
 from geocnn_gui.data.source import Window
 from geocnn_gui.errors import GeoCNNError
 from geocnn_gui.gui.ruling import Ruling
-from geocnn_gui.gui.strokes import StrokePart, join
+from geocnn_gui.gui.strokes import StrokePart, bounds, joined, only_value
 from geocnn_gui.labels.classes import LabelClass, by_id
 from geocnn_gui.labels.edit import LabelEdit
 from geocnn_gui.labels.matching import merge_classes
@@ -101,34 +101,43 @@ class Labelling(Ruling):
         """Forget what the stroke has gathered."""
         parts, self._stroke = self._stroke, None
         if parts and self.source is not None:
-            whole = join(parts)
-            plane = self.source.plane(whole.section)
-            self.labels_changed.emit(plane.window(whole.rows, whole.columns))
+            plane = self.source.plane(parts[0].section)
+            self.labels_changed.emit(plane.window(*bounds(parts)))
 
     def _paint(self, parts: list[StrokePart], text: str = "") -> int:
         """Write parts of a section as one undo step; return how many cells have changed."""
         if self.source is None or self.labels is None:
             return 0
-        whole = join(parts)
-        one = whole.value if isinstance(whole.value, int) else None
-        if not whole.mask.any():
-            if whole.asked:
+        wholes, one = joined(parts), only_value(parts)
+        if not any(whole.mask.any() for whole in wholes):
+            if any(whole.asked for whole in wholes):
                 self._tell_spared(one)
             return 0
-        plane = self.source.plane(whole.section)
-        window = plane.window(whole.rows, whole.columns)
-        free = self._permitted(whole)  # labels or rules may have changed since the part came
-        value = whole.value if one is not None else plane.array(np.asarray(whole.value))
-        edit = LabelEdit.paint(self.labels.store, window, plane.array(free), value)
-        if self.why_read_only() or not edit.cells:
+        window = self.source.plane(parts[0].section).window(*bounds(parts))
+        # Labels or rules may have changed since the parts came.
+        free = [self._permitted(whole) for whole in wholes]
+        edits = [self._edit(*each) for each in zip(wholes, free, strict=True)]
+        edits = [edit for edit in edits if edit.cells]
+        if self.why_read_only() or not edits:
             self.labels_changed.emit(window)
             return 0
         name = text or {0: "Erase", None: "Accept the prediction"}.get(one, "")
         name = name or f"Paint {_name_of(self.classes, one or 0)}"
-        done = self._push_edits(name, (edit,), fallback=window)
-        if not np.array_equal(free, whole.mask):
+        done = self._push_edits(name, edits, fallback=window)
+        if any(
+            not np.array_equal(mask, whole.mask) for mask, whole in zip(free, wholes, strict=True)
+        ):
             self.labels_changed.emit(window)
-        return edit.cells if done else 0
+        return sum(edit.cells for edit in edits) if done else 0
+
+    def _edit(self, part: StrokePart, free: np.ndarray) -> LabelEdit:
+        """Return the edit that gives the cells of a part that are `free` their value."""
+        assert self.source is not None
+        assert self.labels is not None
+        plane = self.source.plane(part.section)
+        window, value = plane.window(part.rows, part.columns), part.value
+        value = value if isinstance(value, int) else plane.array(value)
+        return LabelEdit.paint(self.labels.store, window, plane.array(free), value)
 
     def _push_edits(
         self, text: str, edits: Iterable[LabelEdit], *, fallback: Window | None = None

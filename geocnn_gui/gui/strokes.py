@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from geocnn_gui.data.source import Section
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: A stroke in a box of more cells is written square by square, of so many cells a side.
+_AT_ONCE, _SIDE = 4_000_000, 512
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,10 +32,54 @@ class StrokePart:
     asked: bool = True
 
 
-def join(parts: list[StrokePart]) -> StrokePart:
-    """Join the parts of one stroke into one over their bounding box."""
+def bounds(parts: list[StrokePart]) -> tuple[slice, slice]:
+    """Return the rows and columns that the parts of a stroke lie in."""
     rows = slice(min(p.rows.start for p in parts), max(p.rows.stop for p in parts))
     columns = slice(min(p.columns.start for p in parts), max(p.columns.stop for p in parts))
+    return rows, columns
+
+
+def joined(parts: list[StrokePart]) -> list[StrokePart]:
+    """Join the parts of one stroke: into one, or of a far stroke into one for each square of cells.
+
+    A stroke across a large raster touches few cells of its bounding box, which is never held.
+    """
+    rows, columns = bounds(parts)
+    if (rows.stop - rows.start) * (columns.stop - columns.start) <= _AT_ONCE:
+        return [join(parts)]
+    squares: dict[tuple[int, int], list[StrokePart]] = {}
+    for part in parts:
+        for key, piece in _cut(part):
+            squares.setdefault(key, []).append(piece)
+    return [join(pieces) for pieces in squares.values()]
+
+
+def only_value(parts: list[StrokePart]) -> int | None:
+    """Return the class id that all parts have, None where there are several."""
+    ids = {part.value if isinstance(part.value, int) else None for part in parts}
+    return ids.pop() if len(ids) == 1 else None
+
+
+def _cut(part: StrokePart) -> Iterator[tuple[tuple[int, int], StrokePart]]:
+    for i in range(part.rows.start // _SIDE, -(-part.rows.stop // _SIDE)):
+        for j in range(part.columns.start // _SIDE, -(-part.columns.stop // _SIDE)):
+            rows, columns = _overlap(part.rows, i), _overlap(part.columns, j)
+            inside = (slice(rows.start - part.rows.start, rows.stop - part.rows.start),
+                      slice(columns.start - part.columns.start, columns.stop - part.columns.start))  # fmt: skip
+            value = part.value if isinstance(part.value, int) else part.value[inside]
+            yield (
+                (i, j),
+                replace(part, rows=rows, columns=columns, mask=part.mask[inside], value=value),
+            )
+
+
+def _overlap(cells: slice, square: int) -> slice:
+    return slice(max(cells.start, square * _SIDE), min(cells.stop, (square + 1) * _SIDE))
+
+
+def join(parts: list[StrokePart]) -> StrokePart:
+    """Join the parts of one stroke into one over their bounding box."""
+    rows, columns = bounds(parts)
     shape = rows.stop - rows.start, columns.stop - columns.start
     mask = np.zeros(shape, bool)
     ids = {part.value if isinstance(part.value, int) else -1 for part in parts}

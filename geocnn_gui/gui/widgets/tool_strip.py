@@ -65,9 +65,9 @@ class ToolStrip(QWidget):
         near = "tolerance" in takes and not ("prediction" in takes and on_prediction)
         for widget in self._tolerance:
             widget.setVisible(near)
-        blocked = (self.size, self.tolerance, self.square, self.fence, self.prediction)
+        blocked = (self.width_slider, self.tolerance, self.square, self.fence, self.prediction)
         blockers = [QSignalBlocker(widget) for widget in blocked]
-        self.size.setValue(size)
+        self.width_slider.setValue(size)
         self.tolerance.setValue(settings["tolerance"])
         self.square.setChecked(settings["brush_shape"] == "square")
         self.fence.setChecked(settings["stop_at_labels"])
@@ -81,9 +81,11 @@ class ToolStrip(QWidget):
         self._tolerance[2].setText(text)  # type: ignore[attr-defined]
 
     def _make_sliders(self, largest: int) -> None:
-        self.size = _slider("brush_size", 1, 60, "Width of brush, eraser and line ([ and ])")
-        self.size.valueChanged.connect(self.size_changed)
-        self._size = (_muted("Size"), self.size, _muted(f"{largest} px", "brush_size_text"))
+        self.width_slider = _slider(
+            "brush_size", 1, 60, "Width of brush, eraser and line ([ and ])"
+        )
+        self.width_slider.valueChanged.connect(self.size_changed)
+        self._size = (_muted("Size"), self.width_slider, _muted(f"{largest} px", "brush_size_text"))
         self.tolerance = _slider(
             "tolerance", 0, 100,
             "How far values may differ from the one clicked, in percent of the spread of the data "

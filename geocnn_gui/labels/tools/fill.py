@@ -37,7 +37,8 @@ def connected(cells: np.ndarray, seed: tuple[int, int], *, corners: bool = False
     if not cells[seed]:
         return np.zeros(cells.shape, bool)
     structure = np.ones((3, 3), bool) if corners else None
-    parts, _ = ndimage.label(cells, structure)
+    parts = np.zeros(cells.shape, np.int32)
+    ndimage.label(cells, structure, output=parts)
     return parts == parts[seed]
 
 

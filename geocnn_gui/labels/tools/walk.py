@@ -42,7 +42,8 @@ def random_walk(values: np.ndarray, live: np.ndarray, seeds: np.ndarray) -> np.n
 def _reached(live: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     from scipy import ndimage
 
-    parts, _ = ndimage.label(live)
+    parts = np.zeros(live.shape, np.int32)
+    ndimage.label(live, output=parts)
     return live & np.isin(parts, np.unique(parts[seeds > 0]))
 
 
