@@ -27,3 +27,9 @@ def icon(name: str) -> Path:
     if not path.is_file():
         raise KeyError(f"there is no icon called {name!r} in {path.parent}")
     return path
+
+
+def backbone(domain: str) -> Path | None:
+    """Return the backbone that comes with the program for "seismic" or "imagery", if there is one."""
+    path = folder() / "backbones" / f"{domain}.safetensors"
+    return path if path.is_file() else None

@@ -60,7 +60,7 @@ class CellBook:
         `known` are the ids of the classes that count.
         """
         sections = labelled_sections(self.features.source, labels)
-        found: dict[Block, _Known] = {}
+        found: set[Block] = set()
         for section in sections:
             for row, column, values in _blocks(self.features, section, labels):
                 values = np.where(np.isin(values, known), values, 0)
@@ -68,9 +68,9 @@ class CellBook:
                 key = (section, row, column)
                 kept = self._kept.get(key)
                 if kept is None or kept.mark != mark:
-                    kept = self._look(key, values, mark)
-                found[key] = kept
-        self._kept = found
+                    self._kept[key] = self._look(key, values, mark)  # stays if this is broken off
+                found.add(key)
+        self._kept = {key: known for key, known in self._kept.items() if key in found}
         return self._joined(sections)
 
     def _look(self, block: Block, values: np.ndarray, mark: int) -> _Known:

@@ -21,7 +21,7 @@ from geocnn_gui.models.scaling import scale_picture
 from geocnn_gui.models.survey import for_bands
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from geocnn_gui.data.source import Picture, Section, Source
     from geocnn_gui.inference.device import Device
@@ -102,6 +102,8 @@ class Features:
         self.channels = len(source.bands) + sum(backbone.widths)
         self._statistics = estimate_statistics(source)
         self.room = room if room is not None else min(ROOM, int(free_memory() * _SHARE))
+        #: Called before a tile is computed; what it raises ends the work.
+        self.before_tile: Callable[[], None] = lambda: None
         self._tiles: OrderedDict[Key, Tile] = OrderedDict()
         self._held = 0
         self._lock = threading.Lock()
@@ -127,6 +129,7 @@ class Features:
             if (kept := self._tiles.get(key)) is not None:
                 self._tiles.move_to_end(key)
                 return kept
+        self.before_tile()
         made = self._compute(section, row, column)
         with self._lock:
             if key not in self._tiles:

@@ -77,7 +77,7 @@ def learn_backbone(wish: Wish, *, out: Path, device: Device) -> Generator[Event]
         When `out` cannot be written, or not even one patch fits.
     """
     first = _same_kind(wish.sources)
-    backbone = _begin(wish, first)
+    backbone = _begin(wish, first, out)
     yield Note(f"Learning {', '.join(s.name for s in wish.sources)} on {device.description}.")
     run = _Learning(wish, backbone, training_device(device))
     try:
@@ -117,7 +117,8 @@ def _kind(source: Source) -> str:
     return f"{source.domain} of {bands} band{'' if bands == 1 else 's'}"
 
 
-def _begin(wish: Wish, source: Source) -> Backbone:
+def _begin(wish: Wish, source: Source, out: Path) -> Backbone:
+    """Return what to begin with; one that is to be written over goes on where it is."""
     bands = tuple(band.name for band in source.bands)
     if wish.start is None:
         with torch.random.fork_rng(devices=[]):
@@ -131,9 +132,12 @@ def _begin(wish: Wish, source: Source) -> Backbone:
                 f"{wish.start} has learned {backbone.card.domain}, not {source.domain}",
                 "begin with another backbone or with fresh weights",
             )
-        began, steps = wish.start.stem, backbone.card.steps
+        again = wish.start == out
+        began = backbone.card.began if again else wish.start.stem
+        steps = backbone.card.steps if again else 0
     card = backbone.card.model_copy(update={
         "bands": bands, "domain": source.domain, "seed": wish.seed, "began": began, "steps": steps,
+        "goal": steps + wish.steps,
         "sources": tuple(s.name for s in wish.sources), "licence": wish.licence, "seconds": 0.0,
     })  # fmt: skip
     return replace(backbone, card=card)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from geocnn_gui.data.source import Plane, Section, Source, Window
     from geocnn_gui.labels.classes import Classes
 
@@ -45,6 +47,17 @@ class LiveMap:
         with self._lock:
             self._tiles[rows.start, columns.start] = classes, levels
         return self.plane.window(rows, columns)
+
+    def forget(self, kept: Collection[tuple[int, int]]) -> list[Window]:
+        """Drop all tiles but those with these first rows and columns; return their windows."""
+        with self._lock:
+            dropped = {at: self._tiles.pop(at) for at in set(self._tiles) - set(kept)}
+        return [
+            self.plane.window(
+                slice(top, top + tile[0].shape[0]), slice(left, left + tile[0].shape[1])
+            )
+            for (top, left), tile in dropped.items()
+        ]
 
     def read_classes(self, window: Window) -> np.ndarray:
         """Return class ids uint8 (*window.size); 0 is not said."""

@@ -22,7 +22,8 @@ class BackboneCard(Spec):
     """What a backbone knows of itself; saved as JSON in its file.
 
     `sources` are the names of the data that it learned, `steps` all steps that it has taken,
-    those of the backbone that it began with (`began`) left out. `loss` is the mean absolute
+    those of the backbone that it began with (`began`) left out, `goal` how many it was to take;
+    it has fewer where it was stopped. `loss` is the mean absolute
     error where data were hidden, in robust deviations, at the end.
     """
 
@@ -32,6 +33,7 @@ class BackboneCard(Spec):
     bands: tuple[str, ...] = Field(min_length=1)
     sources: tuple[str, ...] = ()
     steps: int = 0
+    goal: int = 0
     seconds: float = 0.0
     seed: int = 0
     loss: float | None = None

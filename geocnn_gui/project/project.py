@@ -68,7 +68,8 @@ class SourceEntry:
 class Project:
     """An open project; every change is on disk when the call returns.
 
-    The folder holds project.json, labels/ID/, predictions/ID/, runs/0001/ ... and removed/ID/.
+    The folder holds project.json, labels/ID/, predictions/ID/, runs/0001/ ..., backbones/ and
+    removed/ID/.
     One program at a time writes it; `read_only` says why this one does not, "" where it does.
     `left_at` is when a session began that ended without closing it, else None. Use it from one
     thread.
@@ -335,6 +336,10 @@ class Project:
     def prediction_folder(self, entry_id: str) -> Path:
         """Return where the prediction of a source goes; the folder itself may not exist yet."""
         return self.folder / "predictions" / self.stored(entry_id).id
+
+    def backbone_path(self, domain: str, bands: int) -> Path:
+        """Return where what was learned of sources of a kind is kept; it may not exist yet."""
+        return self.folder / "backbones" / f"{domain}-{bands}.safetensors"
 
     @property
     def runs(self) -> tuple[Path, ...]:
