@@ -115,7 +115,7 @@ def test_that_all_classes_deleted_stay_so_and_come_back(opened, small_file, open
     again.shut_down()
 
 
-def test_that_a_click_on_a_step_goes_there(opened, paint, table, qtbot):
+def test_that_a_click_on_a_step_goes_there(window, opened, paint, table, qtbot):
     for row in range(4):
         paint(row, row + 1, 1 + row % 2)
     assert shown(table) == ["Before these steps", *texts(opened)]
