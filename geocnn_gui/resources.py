@@ -1,4 +1,4 @@
-"""Where the plain files of the program (icons) are, installed or in a checkout."""
+"""Where the plain files of the program (icons, backbones) are, installed or in a checkout."""
 
 from __future__ import annotations
 

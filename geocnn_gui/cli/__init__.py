@@ -6,6 +6,8 @@ COMMANDS: dict[str, str] = {
     "models": "geocnn_gui.cli.models:models",
     "train": "geocnn_gui.cli.train:train",
     "predict": "geocnn_gui.cli.predict:predict",
+    "learn": "geocnn_gui.cli.learn:learn",
+    "live": "geocnn_gui.cli.live:live",
     "evaluate": "geocnn_gui.cli.evaluate:evaluate",
     "export": "geocnn_gui.cli.export:export",
     "reproduce": "geocnn_gui.cli.reproduce:reproduce",

@@ -59,21 +59,26 @@ class CellBook:
 
         `known` are the ids of the classes that count.
         """
-        sections = labelled_sections(self.features.source, labels)
-        found: set[Block] = set()
-        for section in sections:
+        for _ in self.look(labels, known=known):
+            pass
+        return self._joined(labelled_sections(self.features.source, labels))
+
+    def look(self, labels: LabelSnapshot, *, known: Sequence[int]) -> Iterator[None]:
+        """Look at the cells that `gather` is to return; yields after each block of labels."""
+        found: dict[Block, _Known] = {}
+        for section in labelled_sections(self.features.source, labels):
             for row, column, values in _blocks(self.features, section, labels):
                 values = np.where(np.isin(values, known), values, 0)
                 mark = zlib.crc32(values.tobytes())
                 key = (section, row, column)
                 kept = self._kept.get(key)
                 if kept is None or kept.mark != mark:
-                    self._kept[key] = self._look(key, values, mark)  # stays if this is broken off
-                found.add(key)
-        self._kept = {key: known for key, known in self._kept.items() if key in found}
-        return self._joined(sections)
+                    kept = self._see(key, values, mark)
+                found[key] = kept
+                yield
+        self._kept = found
 
-    def _look(self, block: Block, values: np.ndarray, mark: int) -> _Known:
+    def _see(self, block: Block, values: np.ndarray, mark: int) -> _Known:
         section, row, column = block
         cells = np.argwhere(values)
         ids = values[tuple(cells.T)]
