@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -293,15 +294,18 @@ class Labelling(Ruling):
         if self.labels is None:
             return
         classes, mapping = merge_classes(self.classes, file.classes, by_color=file.coloured)
-        edits, spared = merge_labels(
-            self.labels.store, file.snapshot, mapping, self.rules.only_locks()
-        )
-        parts = ((self.entry_id, edit) for edit in edits)
-        done = self.steps.do(f"Labels from {name}", parts, classes=classes)
+        store, rules, counts = self.labels.store, self.rules.only_locks(), Counter[str]()
+
+        def parts() -> Iterator[tuple[str, LabelEdit]]:
+            for edit, spared in merge_labels(store, file.snapshot, mapping, rules):
+                counts.update(cells=edit.cells, spared=spared)
+                yield self.entry_id, edit
+
+        done = self.steps.do(f"Labels from {name}", parts(), classes=classes)
         self._tell_history()
         if not done:
             return
-        cells = sum(edit.cells for edit in edits)
+        cells, spared = counts["cells"], counts["spared"]
         kept = f" {spared:,} of locked classes stay as they were." if spared else ""
         self.tell(f"{name}: {cells:,} {self.cell_noun}s labelled.{kept}".replace(",", "\u202f"))
 

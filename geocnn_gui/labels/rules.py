@@ -11,6 +11,8 @@ from geocnn_gui.labels.classes import UNLABELLED
 from geocnn_gui.labels.edit import LabelEdit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from geocnn_gui.labels.store import LabelSnapshot, LabelStore
 
 
@@ -55,17 +57,15 @@ class PaintRules:
 
 def merge_labels(
     store: LabelStore, snapshot: LabelSnapshot, table: np.ndarray, rules: PaintRules
-) -> tuple[tuple[LabelEdit, ...], int]:
-    """Return the edits that lay labels over those of a store, and how many cells are spared.
+) -> Iterator[tuple[LabelEdit, int]]:
+    """Yield the edits that lay labels over those of a store, and how many cells each spares.
 
     `table` (uint8 (256,)) turns the ids of `snapshot` into those of the store. Where the snapshot
     has no label nothing changes.
     """
-    edits, spared = [], 0
     for window in snapshot.labelled_windows():
         old, new = store.read(window), table[snapshot.read(window)]
         differs = (new != UNLABELLED) & (new != old)
         free = rules.may_change(old, differs, new)
-        spared += int(np.count_nonzero(differs)) - int(np.count_nonzero(free))
-        edits.append(LabelEdit.paint(store, window, free, new))
-    return tuple(edit for edit in edits if edit.cells), spared
+        spared = int(np.count_nonzero(differs)) - int(np.count_nonzero(free))
+        yield LabelEdit.paint(store, window, free, new), spared
