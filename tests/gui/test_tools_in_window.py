@@ -95,6 +95,8 @@ def test_that_nothing_of_the_toolbar_is_folded_away_at_1280(window, opened, canv
     qtbot.wait(20)
     more = bar.findChild(QToolButton, "qt_toolbar_ext_button")
     assert more is None or not more.isVisible()
+    strip = window.findChild(QWidget, "tool_strip")
+    assert strip.width() >= strip.sizeHint().width()
     assert window.findChild(QToolButton, "toolbar_export").geometry().right() <= bar.width()
 
 

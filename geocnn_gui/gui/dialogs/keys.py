@@ -18,7 +18,8 @@ MOUSE = (
     ("Middle drag, Space + drag", "Pan"),
     ("Double click", "Fit"),
     ("Shift+Wheel", "Opacity of the overlay"),
-    ("Enter", "Close the polygon"),
+    ("Enter", "End the polygon or line, paint the smart edge"),
+    ("Backspace", "Take a point or scribble back"),
     ("Esc", "Drop the shape in hand"),
 )
 

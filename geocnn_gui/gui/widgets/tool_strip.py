@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QSlider, QToolButton, QWidget
 
 from geocnn_gui.gui.theme import set_icon
@@ -47,10 +47,16 @@ class ToolStrip(QWidget):
         for widget in (*self._size, *self._tolerance, self.square, self.prediction, self.fence):
             self._layout.addWidget(widget)
         self._layout.addStretch(1)
-        # What is beside the strip stays in place where most tools are changed.
-        room = sum(widget.sizeHint().width() + 6 for widget in (*self._size, self.square))
-        self.setMinimumWidth(room + 8)
+        self._room = 8 + sum(each.sizeHint().width() + 6 for each in (*self._size, self.square))
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
+
+    def sizeHint(self) -> QSize:
+        """Return the room that a brush takes at least, so that what is beside stays in place."""
+        return super().sizeHint().expandedTo(QSize(self._room, 0))
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the same: nothing here can be narrower."""
+        return self.sizeHint()
 
     def show_tool(self, tool: str, size: int, settings: Mapping[str, Any]) -> None:
         """Show what `tool` takes, with `size` and `settings` (names of `ToolSettings`)."""

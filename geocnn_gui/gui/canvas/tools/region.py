@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRect, QRectF, Qt
+from PySide6.QtCore import QPointF, QRect, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QPainter
 
 from geocnn_gui.gui.canvas.colour_maps import class_colours
@@ -275,7 +275,10 @@ class WandTool(RegionTool):
 
     def _text_box(self) -> QRectF:
         assert self._at is not None
-        return QRectF(self._at.x() + 14, self._at.y() + 14, 76, 22)
+        room, size = self.host.size_f, QSizeF(76, 22)
+        x = min(self._at.x() + 14, room.width() - size.width() - 4)
+        y = min(self._at.y() + 14, room.height() - size.height() - 4)
+        return QRectF(QPointF(x, y), size)
 
 
 def _tolerances(session: Session, ground: Ground, percent: int) -> np.ndarray:
