@@ -119,6 +119,11 @@ def _settings_help() -> str:
     "--test-set", "test", type=click.FloatRange(0, 0.5), metavar="SHARE",
     help="Share of the labels that training never sees; the model is scored on it at the end.",
 )  # fmt: skip
+@click.option(
+    "--start", metavar="FILE",
+    help="Begin with the weights of a GeoCNN model, or of a survey backbone (for --model unet); the "
+    "same as --set training.start=FILE.",
+)  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Same as --set training.seed=N.")
 @domain_option(
     "What rasters and 2-D arrays hold; a section as a picture is imagery unless you say seismic."
@@ -140,6 +145,7 @@ def train(
     split_file: Path | None,
     folds: int | None,
     test: float | None,
+    start: str | None,
     seed: int | None,
     domain: Domain | None,
     device: DeviceWish,
@@ -158,7 +164,7 @@ def train(
     values = parse_settings(settings)
     wishes = {
         "seed": seed, "split.unit": _UNITS.get(unit or ""), "split.folds": folds,
-        "split.test": test,
+        "split.test": test, "start": start,
     }  # fmt: skip
     values["training"].update({k: str(v) for k, v in wishes.items() if v is not None})
     model_spec = make_spec(SPECS[kind], "model", values["model"])

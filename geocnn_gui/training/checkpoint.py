@@ -26,6 +26,7 @@ from geocnn_gui.models.spec import ModelSpec, Spec
 from geocnn_gui.models.value_scores import ValueScores
 from geocnn_gui.scoring.intervals import UnitScores
 from geocnn_gui.scoring.thin import ThinCount
+from geocnn_gui.training.beginning import Beginning
 from geocnn_gui.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ class CheckpointCard(Spec):
     refit: FitCard
     fitting: FittingCard
     log: tuple[EpochDone, ...]
+    beginning: Beginning = Beginning()
     checksum: int = 0
 
     @property

@@ -22,6 +22,7 @@ from geocnn_gui.models.volumes import sees_volumes
 from geocnn_gui.models.weights import CardSpacing, ModelCard, TrainingSummary, save_model
 from geocnn_gui.scoring.intervals import score_intervals
 from geocnn_gui.scoring.values import value_intervals
+from geocnn_gui.training.beginning import Beginning, beginning_of
 from geocnn_gui.training.checkpoint import (
     Checkpoint,
     CheckpointCard,
@@ -42,8 +43,7 @@ from geocnn_gui.training.samples import sample_notes
 from geocnn_gui.training.sampling import keep_small, patches_at_once
 from geocnn_gui.training.sections import Pair
 from geocnn_gui.training.spec import TrainingSpec
-from geocnn_gui.training.starting import began_with, licensed, tell_start
-from geocnn_gui.training.telling import drawn, tell_balance, tell_never_predicted
+from geocnn_gui.training.telling import drawn, tell_balance, tell_never_predicted, tell_start
 from geocnn_gui.training.thin_classes import (
     ThinClass,
     find_thin,
@@ -146,7 +146,7 @@ class _Run:
         self._began = time.monotonic()
         self._keeper = Keeper(order.checkpoint)
         self._log: list[EpochDone] = []
-        self.saved = False
+        self._beginning, self.saved = Beginning(), False
 
     def steps(self) -> Iterator[Event]:
         task = yield from self.begin()
@@ -189,7 +189,7 @@ class _Run:
             yield from tell_start(
                 self._training, self._probe, scaling=self._scaling, pairs=self._pairs
             )
-            self._training = licensed(self._training)
+            self._beginning = beginning_of(self._training)
         yield Note(f"Training on {self._room.device.description}.")
         for text in sample_notes(self._pictures.all, self._probe.form):
             yield Note(text)
@@ -300,7 +300,7 @@ class _Run:
         """Go back to what a checkpoint says."""
         card = start.card
         require_same_data(card, self._marks)
-        self._scaling, self._log = card.scaling, list(card.log)
+        self._scaling, self._log, self._beginning = card.scaling, list(card.log), card.beginning
         self._began -= card.seconds
         refitted = start.part("averaged.module") if card.stage == "refit" else {}
         self._refit = Fit.of(card.refit, refitted)
@@ -322,7 +322,7 @@ class _Run:
             seconds=self._seconds(), stage=stage, epoch=done.epoch, epochs=done.epochs,
             held=tuple(fold.fit.card for fold in begun), folds=len(folds.all),
             refit=self._refit.card, fitting=fitting.card,
-            log=tuple(self._log),
+            log=tuple(self._log), beginning=self._beginning,
         )  # fmt: skip
         state = begun[-1].fit.best_state if begun else {}
         best = {f"held.{name}": value for name, value in state.items()}
@@ -495,6 +495,6 @@ class _Run:
             holdout_f1_tolerant={
                 self._classes[t.number].id: t.best.f1 if t.best else 0.0 for t in self._thin
             },
-            software=f"GeoCNN {__version__}", licence=self._training.licence,
-            began=began_with(self._training), **scored, **tested,
+            software=f"GeoCNN {__version__}", **self._beginning.facts(self._training), **scored,
+            **tested,
         )  # fmt: skip

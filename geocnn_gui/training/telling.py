@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from geocnn_gui.events import Event, Note, Progress
+from geocnn_gui.models.survey_card import is_backbone, read_backbone_card
+from geocnn_gui.models.warm_start import warm_start
+from geocnn_gui.training.beginning import backbone_words, start_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from geocnn_gui.labels.classes import Classes
+    from geocnn_gui.models.base import SegmentationNet
+    from geocnn_gui.models.scaling import Scaling
+    from geocnn_gui.training.sections import Pair
+    from geocnn_gui.training.spec import TrainingSpec
 
 S = TypeVar("S")
 #: More classes than this are not listed one by one.
@@ -55,6 +62,31 @@ def tell_never_predicted(classes: Classes, confusion: np.ndarray) -> Note | None
 
 def _percent(share: float) -> str:
     return f"{share:.2%}" if share < 0.01 else f"{share:.0%}"
+
+
+def tell_start(
+    training: TrainingSpec, net: SegmentationNet, *, scaling: Scaling, pairs: Sequence[Pair]
+) -> Iterator[Note]:
+    """Say what a training on `pairs` takes from the file it begins with, and what makes that less.
+
+    Raises `ModelMismatch`.
+    """
+    place = start_of(training)
+    whole = warm_start(net, place)
+    if not is_backbone(place):
+        head = "its head too" if whole else "the head is fresh, for other classes"
+        yield Note(f"Begins with the weights of {place.name}; {head}.")
+        return
+    card, domain = read_backbone_card(place), pairs[0].source.domain
+    yield Note(f"Begins with the {backbone_words(place, card)}; the head is fresh.")
+    if card.domain != domain:
+        yield Note(f"{place.name} knows {card.domain}, and this is {domain}.", warning=True)
+    if scaling.mode in ("trace", "raw") or (scaling.mode == "stored" and len(pairs) > 1):
+        yield Note(
+            f"{place.name} has learned data scaled by each source's own statistics, and this "
+            "training scales them otherwise: scaling=survey would suit it better.",
+            warning=scaling.mode != "stored",
+        )
 
 
 def drawn(scoring: Generator[Note | None, None, S], text: str) -> Generator[Event, None, S]:

@@ -54,16 +54,20 @@ def _row(
         painted = folder / f"strokes-{seed}.npy"
         np.save(painted, strokes(_read(wanted.train[1]), seed).T)  # (trace, sample)
     found = [
-        _score(folder, wanted, painted, "--epochs", epochs, "--seed", seed, *start)
-        for start in ((), ("--start", backbone))
+        _score(
+            folder, wanted, painted, f"training.epochs={epochs}", f"training.seed={seed}", *start
+        )
+        for start in ((), (f"training.start={backbone}",))
     ]
     print(f"| {labels} | {epochs} | {seed} | {found[0]:.3f} | {found[1]:.3f} |", flush=True)
     return found
 
 
-def _score(folder: Path, wanted: argparse.Namespace, painted: Path, *more: object) -> float:
+def _score(folder: Path, wanted: argparse.Namespace, painted: Path, *settings: str) -> float:
     model, out = folder / "model.safetensors", folder / "out.npy"
-    _run("train", "--data", wanted.train[0], painted, "--model", "unet", "--out", model, *more)
+    # Nothing is held out: one fit to all labels, of as many steps each time.
+    given = [part for each in ("training.split.share=0", *settings) for part in ("--set", each)]
+    _run("train", "--data", wanted.train[0], painted, "--model", "unet", "--out", model, *given)
     _run("predict", model, wanted.test[0], "--out", out)
     return _run("evaluate", out, "--labels", wanted.test[1])["mean_iou"]
 
