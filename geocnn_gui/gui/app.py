@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     window = make_window(app)
     sys.excepthook = _Hook(window.session)
     told = EndWhenTold(window.leave, window)
+    window.session.survey.set_automatic(window.settings.learn_surveys)
     window.show()
     if arguments:
         window.session.open_path(arguments[0])

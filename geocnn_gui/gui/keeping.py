@@ -49,6 +49,7 @@ class Keeping(Exporting):
                        self.specs_changed, self.step_changed, self.source_changed,
                        self.rules_changed):  # fmt: skip
             signal.connect(self._keep_soon)
+        self.live.toggled.connect(self._keep_soon)
 
     def _keep_soon(self) -> None:
         if self.project is not None and not self.why_read_only():
@@ -68,7 +69,7 @@ class Keeping(Exporting):
             source=self._last_entry, tool="pan" if self.tool in ("split", "pick") else self.tool,
             brush_size=self.brush_size, **asdict(self.tool_settings), current_class=self.current_class, step=self.step,
             only_unlabelled=self.rules.only_unlabelled, locked=tuple(sorted(self.rules.locked)),
-            accept_from=self.accept_from, views={key: view for key, view in self._views.items() if key in ids},
+            accept_from=self.accept_from, live=self.live.on, views={key: view for key, view in self._views.items() if key in ids},
         )  # fmt: skip
         model, training = (x.model_dump(mode="json") for x in (self.model_spec, self.training_spec))
         split = None if self.kept_split is None else self.kept_split.model_dump(mode="json")
@@ -112,6 +113,7 @@ class Keeping(Exporting):
         self.accept_from = work.accept_from
         self.tool_changed.emit()
         self.rules_changed.emit()
+        self.live.restore(work.live)
         self.set_step(work.step or self.step)
         self._restore_specs()
 

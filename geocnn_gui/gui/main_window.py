@@ -181,7 +181,7 @@ class MainWindow(QMainWindow):
         bar.addWidget(self._strip)
         bar.addSeparator()
         bar.addWidget(self._chips)
-        for name in ("train", "predict", "export"):
+        for name in ("live", "train", "predict", "export"):
             bar.addAction(self._actions[name])
             made = bar.widgetForAction(self._actions[name])
             if isinstance(made, QToolButton):
@@ -208,7 +208,8 @@ class MainWindow(QMainWindow):
                        session.tool_changed, session.job_changed, session.model_changed,
                        session.project_changed, session.specs_changed, session.target_changed,
                        session.overlay_changed, session.steps.changed,
-                       session.busy_changed, session.labels_changed, session.rules_changed):  # fmt: skip
+                       session.busy_changed, session.labels_changed, session.rules_changed,
+                       session.map_changed, session.live.toggled, session.survey.changed):  # fmt: skip
             signal.connect(self._refresh)
         for signal in (session.saved_changed, session.project_changed, session.source_changed):
             signal.connect(self._show_title)
@@ -295,6 +296,11 @@ class MainWindow(QMainWindow):
         if isinstance(app, QApplication):
             apply_theme(app, self.settings.theme)
         self._show_classes()
+
+    def set_learning(self, learns: bool) -> None:
+        """Let surveys be learned by themselves, or not, now and after the next start."""
+        self.settings = self.settings.model_copy(update={"learn_surveys": learns})
+        self.session.survey.set_automatic(learns)
 
     def toggle_docks(self) -> None:
         """Leave only the picture, or bring everything back."""

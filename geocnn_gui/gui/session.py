@@ -185,6 +185,8 @@ class Session(Placing):
 
     def shut_down(self) -> None:
         """Stop what runs, wait for it, and close everything: the last step of the window."""
+        self.survey.close()
+        self.live.close()
         super().shut_down()
         self.close_source()
         self._keep_timer.stop()

@@ -24,6 +24,7 @@ class Settings(BaseModel):
     geometry: str = ""  # QWidget.saveGeometry, base 64
     columns: tuple[int, ...] = ()
     rows: tuple[int, ...] = ()
+    learn_surveys: bool = True
     folder: str = ""  # of the last file dialog
 
 

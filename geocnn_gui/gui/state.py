@@ -14,7 +14,9 @@ from geocnn_gui.data.source import Section
 from geocnn_gui.errors import GeoCNNError
 from geocnn_gui.gui.in_use import InUse, SourceLeft
 from geocnn_gui.gui.jobs import Calls
+from geocnn_gui.gui.live import LiveState
 from geocnn_gui.gui.steps import Steps
+from geocnn_gui.gui.surveying import Survey
 from geocnn_gui.labels.rules import PaintRules
 
 if TYPE_CHECKING:
@@ -139,7 +141,8 @@ class State(QObject):
     -------
     project_changed: another project or list of sources. source_changed: another source, or
     none. section_changed, view_changed, tool_changed, classes_changed, overlay_changed: the
-    attribute of that name (`overlay_changed`: another prediction). labels_changed: a Window.
+    attribute of that name (`overlay_changed`: another prediction). map_changed: `shown_map` is
+    another one, or none, because Live came or went. labels_changed: a Window.
     tile_done: a Window whose prediction is on disk. model_changed: another model to predict
     with. specs_changed: what the next training takes; specs_restored: those of a project that was
     opened. step_changed: the side panel in front. job_changed: a job began, paused, resumed or ended. progressed, epoch_done: that event
@@ -157,6 +160,7 @@ class State(QObject):
     classes_changed = Signal()
     tool_changed = Signal()
     overlay_changed = Signal()
+    map_changed = Signal()
     tile_done = Signal(object)
     model_changed = Signal()
     specs_changed = Signal()
@@ -199,6 +203,8 @@ class State(QObject):
         self.steps = Steps(self)
         self.in_use = InUse()
         self._calls = Calls(self)
+        self.survey = Survey(self)
+        self.live = LiveState(self)
 
     def set_section(self, section: Section) -> None:
         """Show another section; one outside the source is clipped to it."""
@@ -231,7 +237,7 @@ class State(QObject):
     @property
     def shown_map(self) -> ShownMap | None:
         """Return the map that is drawn over the data, None where there is none."""
-        return self.prediction
+        return self.live.map if self.live.shows else self.prediction
 
     def why_read_only(self) -> str:
         """Say why nothing of the project can be changed; "" where it can."""

@@ -77,6 +77,7 @@ class WorkState(BaseModel):
     only_unlabelled: bool = False
     locked: Annotated[tuple[Annotated[int, Field(ge=1, le=254)], ...], Field(max_length=254)] = ()
     accept_from: _Share = 0.0
+    live: bool = False
     views: Annotated[dict[str, SourceView], BeforeValidator(_views)] = {}
 
 

@@ -17,6 +17,7 @@ from geocnn_gui.gui.canvas.overlays import value_limits, value_map
 from geocnn_gui.gui.canvas.pointer import Pointer
 from geocnn_gui.gui.canvas.readout import number_text
 from geocnn_gui.gui.canvas.split_item import BUFFER, HELD, TESTED
+from geocnn_gui.gui.live import PREPARING
 from geocnn_gui.gui.widgets.histogram_bar import HistogramBar
 from geocnn_gui.gui.widgets.legend import Legend
 from geocnn_gui.gui.widgets.section_bar import SectionBar
@@ -30,6 +31,7 @@ HINT = "Paint a few strokes of at least two classes, then train."
 _PATIENCE_MS = 200
 _CHANNEL_INKS = ("#d1495b", "#3a9d5d", "#3b7dd8")
 _INSET = 12
+_READING = "Reading\u2026"
 
 
 class CanvasView(QWidget):
@@ -58,7 +60,7 @@ class CanvasView(QWidget):
         self.tool_hint = _Sentence("", self.canvas)
         self.tool_hint.setObjectName("tool_hint")
         self._cursor_below = False
-        self.waiting = _Sentence("Reading\u2026", self.canvas)
+        self.waiting = _Sentence(_READING, self.canvas)
         self.feed = Feed(session, self.canvas)
         self._pointer = Pointer(session, self.canvas, self.feed)
         self._patience = QTimer(self, singleShot=True, interval=_PATIENCE_MS)
@@ -136,6 +138,11 @@ class CanvasView(QWidget):
         session.target_changed.connect(self._show_sentences)
         session.block_wanted.connect(lambda block: self.canvas.show_block(*block))
         session.tile_done.connect(self.feed.take_tile)
+        session.map_changed.connect(self._on_overlay_changed)
+        session.live.tile_drawn.connect(self.feed.take_tile)
+        session.live.changed.connect(self._on_live_changed)
+        self.canvas.viewport_changed.connect(self._tell_live)
+        session.section_changed.connect(self._tell_live)
         for signal in (session.split_changed, session.section_changed, session.source_changed):
             signal.connect(self._show_split)
         for signal in (session.seen_changed, session.section_changed):
@@ -174,6 +181,17 @@ class CanvasView(QWidget):
     def _on_classes_changed(self) -> None:
         self.feed.take_classes()
         self._show_sentences()
+
+    def _on_live_changed(self) -> None:
+        self.feed.take_classes()
+        self._show_sentences()
+        self._on_busy(self.feed.busy)
+
+    def _tell_live(self) -> None:
+        """Say which cells are in view."""
+        canvas = self.canvas
+        if 0 not in canvas.picture_shape:
+            self._session.live.set_cells(*canvas.viewport.visible(canvas.size_f, canvas.picture_shape))
 
     def _on_overlay_changed(self) -> None:
         self.feed.take_prediction()
@@ -261,10 +279,11 @@ class CanvasView(QWidget):
             self.legend.show_bar("Confidence", packed(colour_table(CONFIDENCE_MAP)))
         elif store is not None:
             entries = [(one.color, one.name) for one in store.classes]
-            self.legend.show_classes("Prediction", entries)
+            self.legend.show_classes("Live" if session.live.shows else "Prediction", entries)
         labels = session.labels
         unlabelled = labels is not None and not labels.store.counts and not session.learns_values
-        self.hint.setVisible(unlabelled and store is None and not self.tool_hint.text())
+        hint = session.live.sentence or (HINT if unlabelled and store is None else "")
+        self.hint.say(hint if not self.tool_hint.text() else "")
         self._place_overlays()
 
     def _show_hint(self, text: str) -> None:
@@ -301,11 +320,15 @@ class CanvasView(QWidget):
         self.canvas.update()
 
     def _on_busy(self, busy: bool) -> None:
-        if busy:
-            self._patience.start()
-        else:
+        preparing = self._session.live.preparing
+        self.waiting.setText(PREPARING if preparing and not busy else _READING)
+        self.waiting.adjustSize()
+        if not (busy or preparing):
             self._patience.stop()
             self.waiting.hide()
+        elif not self._patience.isActive() and self.waiting.isHidden():
+            self._patience.start()
+        self._place_overlays()
 
     def _place_overlays(self) -> None:
         width, height = self.canvas.width(), self.canvas.height()
@@ -334,3 +357,10 @@ class _Sentence(QLabel):
         )
         self.adjustSize()
         self.hide()
+
+    def say(self, text: str) -> None:
+        """Show a sentence, or nothing."""
+        if text:
+            self.setText(text)
+            self.adjustSize()
+        self.setVisible(bool(text))

@@ -44,7 +44,7 @@ class PredictPanel(QWidget):
         for signal in (session.source_changed, session.job_changed, session.model_changed,
                        session.section_changed):  # fmt: skip
             signal.connect(self._refresh)
-        for signal in (session.overlay_changed, session.view_changed):
+        for signal in (session.overlay_changed, session.map_changed, session.view_changed):
             signal.connect(self._show_overlay)
         session.noted.connect(self._on_noted)
         self._refresh()

@@ -63,6 +63,7 @@ class ProjectPanel(Card):
         session.project_changed.connect(self._fill)
         session.source_changed.connect(self._fill)
         session.overlay_changed.connect(self._fill)
+        session.map_changed.connect(self._fill)
         session.view_changed.connect(self._mark)
         self._fill()
 

@@ -39,7 +39,8 @@ class RulesGroup(QWidget):
         layout.setSpacing(8)
         layout.addWidget(self._only)
         layout.addLayout(line)
-        for signal in (session.rules_changed, session.source_changed, session.overlay_changed):
+        for signal in (session.rules_changed, session.source_changed, session.overlay_changed,
+                       session.map_changed):  # fmt: skip
             signal.connect(self._refresh)
         self._refresh()
 

@@ -58,7 +58,8 @@ class StatusLine(QStatusBar):
         if readout.estimate is not None and store is not None and store.target is not None:
             return f"predicted: {_number(readout.estimate)} {store.target.unit}".rstrip()
         sure = "" if readout.confidence is None else f" {readout.confidence:.2f}"
-        return f"predicted: {self._class(readout.predicted)}{sure}"
+        word = "live" if self._session.live.shows else "predicted"
+        return f"{word}: {self._class(readout.predicted)}{sure}"
 
     def _class(self, number: int) -> str:
         session = self._session
