@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
@@ -25,17 +27,16 @@ from geocnn_gui.gui.live_work import (
 )
 from geocnn_gui.gui.newest import Newest
 from geocnn_gui.gui.run_tasks import InView
+from geocnn_gui.live.loop import Live
 from geocnn_gui.live.map import LiveMap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from geocnn_gui.data.source import Source, Window
+    from geocnn_gui.data.source import Window
     from geocnn_gui.gui.live_work import News
     from geocnn_gui.gui.state import State
     from geocnn_gui.live.head import Head
-    from geocnn_gui.live.loop import Live
     from geocnn_gui.models.survey_card import BackboneCard
 
 FEW = "Live: paint strokes of at least two classes."
@@ -156,34 +157,9 @@ class LiveState(QObject):
         if work is None or thread is None:
             done(None)
             return
-        failed = failed or self._session.report
         self._send_now()
-
-        def run() -> None:
-            if work.core is None:
-                self._news.emit(work, lambda: done(None))
-                return
-            try:
-                answer = function(work.core)
-            except Exception as error:  # noqa: BLE001  told where it was asked for
-                self._news.emit(work, lambda error=error: failed(error))
-            else:
-                step(answer)
-
-        def step(answer: Any) -> None:
-            if not isinstance(answer, GeneratorType):
-                self._news.emit(work, lambda: done(answer))
-                return
-            try:
-                next(answer)
-            except StopIteration as end:
-                self._news.emit(work, lambda value=end.value: done(value))
-            except Exception as error:  # noqa: BLE001
-                self._news.emit(work, lambda error=error: failed(error))
-            else:
-                thread.ask(lambda: step(answer))
-
-        thread.ask(run)
+        answer = _Answer(work, function, done, failed or self._session.report)
+        thread.ask(lambda: answer.run(thread, self._news.emit))
 
     def renew(self) -> None:
         """Take the backbone that is best now, fit and draw anew; what is drawn stays meanwhile."""
@@ -388,3 +364,38 @@ class LiveState(QObject):
             self._session.tell(f"Live is off. {error}", "warning")
         else:
             self._session.report(error)
+
+
+@dataclass(eq=False)
+class _Answer:
+    """A question to the loop, answered on Live's thread, step by step where it is a generator."""
+
+    work: LiveWork
+    function: Callable[[Live], Any]
+    done: Callable[[Any], object]
+    failed: Callable[[Exception], object]
+    steps: Any = None
+
+    def run(self, thread: Newest, tell: Callable[[LiveWork, Callable[[], object]], object]) -> None:
+        """Take a step, and ask for the next or tell the answer."""
+        try:
+            answer = self._step()
+        except StopIteration as end:
+            tell(self.work, partial(self.done, end.value))
+        except Exception as error:  # noqa: BLE001  told where it was asked for
+            tell(self.work, partial(self.failed, error))
+        else:
+            if self.steps is None:
+                tell(self.work, partial(self.done, answer))
+            else:
+                thread.ask(lambda: self.run(thread, tell))
+
+    def _step(self) -> object:
+        if self.steps is not None:
+            return next(self.steps)
+        if self.work.core is None:
+            return None
+        answer = self.function(self.work.core)
+        if isinstance(answer, GeneratorType):
+            self.steps = answer
+        return answer

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geocnn_gui.errors import GeoCNNError, ModelMismatch
+from geocnn_gui.data.source import Window
+from geocnn_gui.errors import ModelMismatch
 from geocnn_gui.gui.run_tasks import InView, gather
+from geocnn_gui.labels.classes import Classes
+from geocnn_gui.labels.store import LabelSnapshot
+from geocnn_gui.live.head import Head
+from geocnn_gui.live.loop import Live
+from geocnn_gui.live.map import LiveMap
 from geocnn_gui.models.survey_card import BackboneCard
+from geocnn_gui.project.project import Project
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
-    from geocnn_gui.data.source import Window
-    from geocnn_gui.labels.classes import Classes
-    from geocnn_gui.labels.store import LabelSnapshot
     from geocnn_gui.live.features import Features
-    from geocnn_gui.live.head import Head
-    from geocnn_gui.live.loop import Live
-    from geocnn_gui.live.map import LiveMap
     from geocnn_gui.models.survey import Backbone
-    from geocnn_gui.project.project import Project
 
 #: Bytes of features that are kept of each other source of the project.
 _ROOM_BESIDE = 2**28
@@ -178,7 +179,9 @@ class LiveWork:
         """Open the labelled sources of the project that are like the one in view."""
         found, notes = gather(self.ground.project, self.ground.view, self._stack)
         self._others = [
-            (entry.id, pair.source) for entry, pair in found if entry.id != self.ground.view.entry.id
+            (entry.id, pair.source)
+            for entry, pair in found
+            if entry.id != self.ground.view.entry.id
         ]
         for note in notes:
             yield Told(note.text.replace("Training goes on", "Live goes on"))
@@ -249,4 +252,3 @@ class LiveWork:
 
 def _nothing() -> None:
     """Do nothing."""
-

@@ -7,19 +7,19 @@ import sys
 import threading
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from geocnn_gui.data.source import Source
 from geocnn_gui.errors import GeoCNNError, ModelMismatch
 from geocnn_gui.gui.opening import open_entry
 from geocnn_gui.models.survey_card import BackboneCard, read_backbone_card
+from geocnn_gui.project.project import SourceEntry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
-    from geocnn_gui.data.source import Source
     from geocnn_gui.events import Event
-    from geocnn_gui.project.project import SourceEntry
 
 #: Steps of a first learning; about two minutes on two cores.
 STEPS = 400

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QThread, QTimer, Signal
@@ -16,8 +17,6 @@ from geocnn_gui.gui.jobs import Job
 from geocnn_gui.gui.survey_task import card_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from geocnn_gui.data.source import Source
     from geocnn_gui.events import Event
     from geocnn_gui.gui.state import State

@@ -67,6 +67,10 @@ class LiveMap:
         """Return the probability of the class named, float32 (*window.size) 0-1."""
         return self._read(window, 1).astype(np.float32) / np.float32(_LEVELS)
 
+    def read_values(self, window: Window) -> np.ndarray:
+        """Return NaN float32 (*window.size): what is said are classes."""
+        return np.full(window.size, np.nan, np.float32)
+
     def _read(self, window: Window, which: int) -> np.ndarray:
         values = np.zeros(window.size, np.uint8)
         cells = self.plane.cells(window)

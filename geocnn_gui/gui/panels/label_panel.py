@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from geocnn_gui.gui.panels.history_group import HistoryGroup
+from geocnn_gui.gui.panels.live_group import LiveGroup
 from geocnn_gui.gui.panels.rules_group import RulesGroup
 from geocnn_gui.gui.widgets.card import button, enable, label, plural
 from geocnn_gui.gui.widgets.class_bars import ClassBars
@@ -58,6 +59,7 @@ class LabelPanel(QWidget):
         layout.addWidget(self._how)
         layout.addWidget(self._count)
         layout.addWidget(self._bars)
+        layout.addWidget(LiveGroup(session))
         layout.addWidget(RulesGroup(session))
         layout.addWidget(self._load)
         layout.addWidget(self._save)
