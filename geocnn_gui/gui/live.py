@@ -27,7 +27,6 @@ from geocnn_gui.gui.live_work import (
 )
 from geocnn_gui.gui.newest import Newest
 from geocnn_gui.gui.run_tasks import InView
-from geocnn_gui.live.loop import Live
 from geocnn_gui.live.map import LiveMap
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from geocnn_gui.gui.live_work import News
     from geocnn_gui.gui.state import State
     from geocnn_gui.live.head import Head
+    from geocnn_gui.live.loop import Live
     from geocnn_gui.models.survey_card import BackboneCard
 
 FEW = "Live: paint strokes of at least two classes."
@@ -371,7 +371,7 @@ class _Answer:
     """A question to the loop, answered on Live's thread, step by step where it is a generator."""
 
     work: LiveWork
-    function: Callable[[Live], Any]
+    function: Callable[[Any], Any]
     done: Callable[[Any], object]
     failed: Callable[[Exception], object]
     steps: Any = None

@@ -13,8 +13,6 @@ from geocnn_gui.errors import ModelMismatch
 from geocnn_gui.gui.run_tasks import InView, gather
 from geocnn_gui.labels.classes import Classes
 from geocnn_gui.labels.store import LabelSnapshot
-from geocnn_gui.live.head import Head
-from geocnn_gui.live.loop import Live
 from geocnn_gui.live.map import LiveMap
 from geocnn_gui.models.survey_card import BackboneCard
 from geocnn_gui.project.project import Project
@@ -23,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from geocnn_gui.live.features import Features
+    from geocnn_gui.live.head import Head
+    from geocnn_gui.live.loop import Live
     from geocnn_gui.models.survey import Backbone
 
 #: Bytes of features that are kept of each other source of the project.
@@ -69,14 +69,14 @@ class InUseNow:
 
     file: Path | None
     card: BackboneCard
-    core: Live
+    core: Any  # a Live: torch is not imported for a type
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A head was fitted to the labels, None while they hold fewer than two classes."""
+    """A `Head` was fitted to the labels, None while they hold fewer than two classes."""
 
-    head: Head | None
+    head: Any
 
 
 @dataclass(frozen=True, slots=True)
