@@ -57,6 +57,7 @@ class History:
         self._project = project
         self._path = project.folder / HISTORY_FILE
         self._log: HistoryLog | None = None
+        self._books: dict[str, LabelBook] = {}
         self._settled: set[str] = set()
         self._late: dict[str, CannotWrite] = {}
         self._notes: list[str] = []
@@ -141,6 +142,7 @@ class History:
         with self._lock:
             if entry in self._settled:
                 return
+            self._books[entry] = book
             try:
                 self._compare(entry, book)
             except CannotWrite as error:
@@ -283,7 +285,7 @@ class History:
     def _finish_late(self) -> None:
         """Try again what a full disk has kept from being finished."""
         for entry in tuple(self._late):
-            book = self._project.opened_labels(entry)
+            book = self._books.get(entry)
             if book is not None:
                 self.settle(entry, book)
             if entry in self._late:
@@ -313,7 +315,7 @@ class History:
         return self._log
 
     def _book(self, entry: str) -> LabelBook:
-        book = self._project.opened_labels(entry)
+        book = self._books.get(entry)
         if book is None:
             raise ValueError(f"the labels of {entry} are not open")
         return book
@@ -329,7 +331,7 @@ class History:
 
     def _marks(self) -> dict[str, int]:
         """Return the marks of the labels that are known to agree with the steps."""
-        books = ((entry, self._project.opened_labels(entry)) for entry in sorted(self._settled))
+        books = ((entry, self._books.get(entry)) for entry in sorted(self._settled))
         return {entry: book.store.mark for entry, book in books if book is not None}
 
     def _make(self, moves: Moves) -> Changed:
@@ -382,6 +384,8 @@ class History:
         """Compare a source again when its labels are next opened."""
         with self._lock:
             self._settled.discard(entry)
+            self._books.pop(entry, None)
+            self._late.pop(entry, None)
 
     def close(self) -> None:
         """Note how the labels are left, and release the file; call it before they are closed."""
