@@ -15,6 +15,7 @@ from geocnn_gui.gui import survey_task
 from geocnn_gui.gui.in_use import SourceLeft
 from geocnn_gui.gui.jobs import Job
 from geocnn_gui.gui.survey_task import card_of
+from geocnn_gui.project.backbones import backbone_path
 
 if TYPE_CHECKING:
     from geocnn_gui.data.source import Source
@@ -89,10 +90,10 @@ class Survey(QObject):
         return f"bundled {source.domain}" if resources.backbone(source.domain) else "untrained"
 
     def _out(self) -> Path | None:
-        session = self._session
-        if session.project is None or session.source is None:
+        project, source = self._session.project, self._session.source
+        if project is None or source is None:
             return None
-        return session.project.backbone_path(session.source.domain, len(session.source.bands))
+        return backbone_path(project.folder, source.domain, len(source.bands))
 
     def why_not(self) -> str:
         """Say why the data in view cannot be learned; "" where they can."""

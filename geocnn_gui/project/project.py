@@ -333,10 +333,6 @@ class Project:
         """Return where the prediction of a source goes; the folder itself may not exist yet."""
         return self.folder / "predictions" / self.stored(entry_id).id
 
-    def backbone_path(self, domain: str, bands: int) -> Path:
-        """Return where what was learned of sources of a kind is kept; it may not exist yet."""
-        return self.folder / "backbones" / f"{domain}-{bands}.safetensors"
-
     @property
     def runs(self) -> tuple[Path, ...]:
         """Return the folders of the trainings, oldest first."""

@@ -191,7 +191,8 @@ class CanvasView(QWidget):
         """Say which cells are in view."""
         canvas = self.canvas
         if 0 not in canvas.picture_shape:
-            self._session.live.set_cells(*canvas.viewport.visible(canvas.size_f, canvas.picture_shape))
+            rows, columns = canvas.viewport.visible(canvas.size_f, canvas.picture_shape)
+            self._session.live.set_cells(rows, columns)
 
     def _on_overlay_changed(self) -> None:
         self.feed.take_prediction()
