@@ -151,6 +151,7 @@ class _Learning:
         self._patches = Patches(wish.sources, wish.seed)
         self._random = torch.Generator().manual_seed(wish.seed)
         self._net.train()
+        self._net.dropout.eval()  # what is hidden is enough, and its chance is not the seed's
         device.place(self._net)
         self._optimizer = torch.optim.AdamW(self._net.parameters(), _RATE, weight_decay=_DECAY)
         self._schedule = torch.optim.lr_scheduler.OneCycleLR(
