@@ -260,7 +260,7 @@ class LiveState(QObject):
         if work is None or thread is None or self.map is None or session.labels is None:
             return
         wish = Wish(
-            session.labels.store.snapshot(), self._other_labels(), session.classes, self._mark,
+            session.labels.store.snapshot(), session.classes, self._mark,
             self.map, *self._cells_in_view(),
         )  # fmt: skip
         thread.refresh(lambda: self._refresh(work, wish))
@@ -270,16 +270,6 @@ class LiveState(QObject):
         if source is not None and rows.start >= rows.stop:  # no canvas has said yet
             return tuple(slice(0, n) for n in source.picture_shape(self._session.section))  # type: ignore[return-value]
         return rows, columns
-
-    def _other_labels(self) -> dict[str, Any]:
-        project = self._session.project
-        entries = project.sources if project is not None else ()
-        books = {e.id: project.opened_labels(e.id) for e in entries} if project else {}
-        return {
-            key: book.store.snapshot()
-            for key, book in books.items()
-            if book is not None and key != self._session.entry_id
-        }
 
     def _refresh(self, work: LiveWork, wish: Wish) -> None:
         """Work on a wish, on Live's thread; a second time with less memory where that was short."""

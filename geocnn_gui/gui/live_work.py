@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ from geocnn_gui.project.project import Project
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from geocnn_gui.data.source import Source
+    from geocnn_gui.labels.book import LabelBook
     from geocnn_gui.live.features import Features
     from geocnn_gui.live.head import Head
     from geocnn_gui.live.loop import Live
@@ -51,11 +53,10 @@ class Ground:
 class Wish:
     """What is to be drawn: `rows` x `columns` of the section of `onto`, by labels as they are.
 
-    `mark` tells labels and classes from others; `beside` are the labels of other sources by id.
+    `mark` tells labels and classes from others.
     """
 
     labels: LabelSnapshot
-    beside: Mapping[str, LabelSnapshot]
     classes: Classes
     mark: int
     onto: LiveMap
@@ -109,8 +110,7 @@ class LiveWork:
         self.core: Live | None = None
         self._overtaken = overtaken
         self._stack = ExitStack()
-        self._others: list[tuple[str, Any]] | None = None  # id and open source
-        self._beside: list[str] = []
+        self._others: list[tuple[Source, LabelBook]] | None = None
         self._watched: list[Features] = []
         self._room: int | None = None
         self._fitted: int | None = None
@@ -165,11 +165,10 @@ class LiveWork:
         yield from notes
         device, view = choose_device(), self.ground.view
         core = Live(Features(backbone, view.source, device=device, room=self._room))
-        self._beside, self._watched = [], [core.features]
-        for entry, source in self._others or ():
+        self._watched = [core.features]
+        for source, _ in self._others or ():
             beside = Features(backbone, source, device=device, room=_ROOM_BESIDE)
             core.add(beside)
-            self._beside.append(entry)
             self._watched.append(beside)
         self.core, self._fitted = core, None
         self._drawn_by = None, None
@@ -177,18 +176,19 @@ class LiveWork:
 
     def _open_others(self) -> Iterator[News]:
         """Open the labelled sources of the project that are like the one in view."""
-        found, notes = gather(self.ground.project, self.ground.view, self._stack)
+        project, view = self.ground.project, self.ground.view
+        found, notes = gather(project, view, self._stack)
         self._others = [
-            (entry.id, pair.source)
+            (pair.source, project.labels(entry.id, pair.source.shape))
             for entry, pair in found
-            if entry.id != self.ground.view.entry.id
+            if entry.id != view.entry.id
         ]
         for note in notes:
             yield Told(note.text.replace("Training goes on", "Live goes on"))
 
     def _load(self) -> tuple[Path | None, Backbone, list[Told]]:
         """Return the first backbone that can be read; a fresh one where there is none."""
-        from geocnn_gui.models.survey import load_backbone, new_backbone
+        from geocnn_gui.models.survey import fresh_backbone, load_backbone
 
         source, notes = self.ground.view.source, []
         for path in self.ground.backbones:
@@ -199,24 +199,16 @@ class LiveWork:
                 continue
             if backbone.card.domain == source.domain:
                 return path, backbone, notes
-        card = BackboneCard(domain=source.domain, bands=tuple(b.name for b in source.bands))
-        import torch
-
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            return None, new_backbone(card), notes
+        return None, fresh_backbone(source), notes
 
     # -- fitting and drawing -----------------------------------------------------------------------
 
     def _fit(self, core: Live, wish: Wish) -> None:
-        from geocnn_gui.labels.store import LabelSnapshot
-
         def make_way() -> None:
             if self._overtaken():
                 raise Overtaken
 
-        shapes = {entry: source.shape for entry, source in self._others or ()}
-        beside = [wish.beside.get(e, LabelSnapshot(shapes[e])) for e in self._beside]
+        beside = [book.store.snapshot() for _, book in self._others or ()]
         near = wish.onto.section, wish.rows, wish.columns
         for features in self._watched:
             features.before_tile = make_way
