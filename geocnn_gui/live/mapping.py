@@ -16,8 +16,7 @@ from geocnn_gui.labels.store import LabelSnapshot
 from geocnn_gui.live.features import Features
 from geocnn_gui.live.loop import Live
 from geocnn_gui.models.ground import TRAINED, Ground, GroundCard
-from geocnn_gui.models.survey import load_backbone, new_backbone
-from geocnn_gui.models.survey_card import BackboneCard
+from geocnn_gui.models.survey import fresh_backbone, load_backbone
 from geocnn_gui.scoring.seen import SEEN_FILE, Seen, SeenCard
 
 if TYPE_CHECKING:
@@ -94,12 +93,7 @@ def _require_alike(labelled: Source, drawn: Source) -> None:
 def _backbone(wish: MapWish) -> Backbone:
     source = wish.source
     if wish.backbone is None:
-        import torch
-
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            bands = tuple(band.name for band in source.bands)
-            return new_backbone(BackboneCard(domain=source.domain, bands=bands))
+        return fresh_backbone(source)
     backbone = load_backbone(wish.backbone)
     if backbone.card.domain != source.domain:
         raise ModelMismatch(

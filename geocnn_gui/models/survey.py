@@ -18,6 +18,8 @@ from geocnn_gui.models.survey_card import KEY, BackboneCard, read_backbone_card
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from geocnn_gui.data.source import Source
+
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
@@ -35,6 +37,14 @@ class Backbone:
 def new_backbone(card: BackboneCard) -> Backbone:
     """Return a backbone with fresh, random weights."""
     return Backbone(UNet(card.spec, len(card.bands), len(card.bands)).eval(), card)
+
+
+def fresh_backbone(source: Source) -> Backbone:
+    """Return a backbone with random weights for the bands of a source, alike every time."""
+    bands = tuple(band.name for band in source.bands)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return new_backbone(BackboneCard(domain=source.domain, bands=bands))
 
 
 def save_backbone(path: Path, backbone: Backbone) -> None:

@@ -78,7 +78,7 @@ def score_holdout(
     """
     confusion, counter = np.zeros((classes, classes), np.int64), UnitCounter(classes)
     loss, cells = 0.0, 0
-    for picture, rows, columns in _parts(net, pictures):
+    for picture, rows, columns in held_parts(net, pictures):
         assert picture.split is not None
         units = picture.split.unit_mask(rows, columns)
         numbers = np.where(units > 0, picture.class_numbers(rows, columns), 0)
@@ -101,7 +101,7 @@ def held_shares(
     net: SegmentationNet, pictures: list[LabelledPicture], room: Room, *, margin: int
 ) -> Iterator[Note | HeldPart]:
     """Yield the parts that `score_holdout` scores, each seen with a `margin`; notes as it does."""
-    for picture, rows, columns in _parts(net, pictures):
+    for picture, rows, columns in held_parts(net, pictures):
         assert picture.split is not None
         wide, core = grown((rows, columns), picture.shape, margin)
         numbers = picture.class_numbers(*wide)
@@ -114,7 +114,7 @@ def held_logits(
     net: SegmentationNet, pictures: list[LabelledPicture], room: Room
 ) -> Iterator[Note | tuple[LabelledPicture, _Spans, torch.Tensor]]:
     """Yield the pictures and parts that `score_holdout` scores with their logits, and its notes."""
-    for picture, rows, columns in _parts(net, pictures):
+    for picture, rows, columns in held_parts(net, pictures):
         logits = yield from _logits(net, picture, (rows, columns), room)
         yield picture, (rows, columns), logits
 
@@ -126,7 +126,7 @@ def mean_iou(confusion: np.ndarray) -> float:
     return float(np.mean(np.diag(confusion)[present] / union[present])) if present.any() else 0.0
 
 
-def _parts(net: SegmentationNet, pictures: list[LabelledPicture]) -> list[_Part]:
+def held_parts(net: SegmentationNet, pictures: list[LabelledPicture]) -> list[_Part]:
     """Return the windows to predict: whole small pictures, else those around held-out labels.
 
     Where that is more than `_CELLS`, an even random part of them, the same at each call.

@@ -5,7 +5,14 @@ from geocnn_gui.training.sections import Pair
 from geocnn_gui.workflow.destination import DeviceWish, check_destination
 from geocnn_gui.workflow.exporting import export, material_in
 from geocnn_gui.workflow.judging import evaluate, inspect
-from geocnn_gui.workflow.live import MapWish, bundled_backbone, learn, live_to_file
+from geocnn_gui.workflow.live import (
+    HeldOut,
+    MapWish,
+    bundled_backbone,
+    learn,
+    live_to_file,
+    score_live,
+)
 from geocnn_gui.workflow.predicting import (
     Manner,
     check_tiling,
@@ -16,8 +23,8 @@ from geocnn_gui.workflow.predicting import (
 from geocnn_gui.workflow.training import find_rate, plan_split, resume, train
 
 __all__ = [
-    "DeviceWish", "Manner", "MapWish", "Pair", "bundled_backbone", "check_destination",
+    "DeviceWish", "HeldOut", "Manner", "MapWish", "Pair", "bundled_backbone", "check_destination",
     "check_tiling", "evaluate", "export", "find_rate", "inspect", "learn", "live_to_file",
-    "material_in", "plan_split", "predict", "predict_to_file", "resume", "train",
+    "material_in", "plan_split", "predict", "predict_to_file", "resume", "score_live", "train",
     "working_folder", "write_partial",
 ]  # fmt: skip

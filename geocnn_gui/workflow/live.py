@@ -18,11 +18,12 @@ from geocnn_gui.inference.map_files import (
     write_maps,
 )
 from geocnn_gui.live.spec import MapWish
+from geocnn_gui.live.standing import HeldOut
 from geocnn_gui.models.survey_card import read_backbone_card
 from geocnn_gui.project.lock import alone, training_alone
 from geocnn_gui.workflow.destination import DeviceWish, check_destination
 
-__all__ = ["MapWish", "bundled_backbone", "learn", "live_to_file"]
+__all__ = ["HeldOut", "MapWish", "bundled_backbone", "learn", "live_to_file", "score_live"]
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -30,6 +31,27 @@ if TYPE_CHECKING:
 
     from geocnn_gui.data.source import Domain, Source
     from geocnn_gui.events import Event
+    from geocnn_gui.models.unit_scores import UnitScores
+
+
+def score_live(
+    held: HeldOut, *, backbone: Path | None, device: DeviceWish = "auto"
+) -> Generator[Event, None, UnitScores | None]:
+    """Score the live head on what a training holds out; see `live.compare.score_head`.
+
+    Without a backbone it looks with fresh weights.
+
+    Raises
+    ------
+    ModelMismatch, NotEnoughLabels
+        When the file is no whole backbone, or the labels do not suffice.
+    """
+    from geocnn_gui.inference.device import choose_device
+    from geocnn_gui.live.compare import score_head
+    from geocnn_gui.models.survey import load_backbone
+
+    known = None if backbone is None else load_backbone(backbone)
+    return (yield from score_head(held, known, device=choose_device(device)))
 
 
 def bundled_backbone(domain: Domain) -> Path:

@@ -30,6 +30,7 @@ def main() -> None:
                                      SEGY / f"f3_crossline{line}_labels.png"))  # fmt: skip
     parser.add_argument("--backbone", type=Path)
     parser.add_argument("--epochs", nargs="*", default=["3", "12"])
+    parser.add_argument("--set", nargs="*", default=[], dest="more", metavar="KEY=VALUE")
     parser.add_argument("--seeds", type=int, default=3)
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="geocnn-bench-") as name:
@@ -66,7 +67,8 @@ def _row(
 def _score(folder: Path, wanted: argparse.Namespace, painted: Path, *settings: str) -> float:
     model, out = folder / "model.safetensors", folder / "out.npy"
     # Nothing is held out: one fit to all labels, of as many steps each time.
-    given = [part for each in ("training.split.share=0", *settings) for part in ("--set", each)]
+    fixed = ("training.split.share=0", *wanted.more)
+    given = [part for each in (*fixed, *settings) for part in ("--set", each)]
     _run("train", "--data", wanted.train[0], painted, "--model", "unet", "--out", model, *given)
     _run("predict", model, wanted.test[0], "--out", out)
     return _run("evaluate", out, "--labels", wanted.test[1])["mean_iou"]
