@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geocnn_gui.data.source import Source
-from geocnn_gui.errors import GeoCNNError, ModelMismatch
+from geocnn_gui.errors import GeoCNNError, ModelMismatch, writing
 from geocnn_gui.gui.opening import open_entry
 from geocnn_gui.models.survey_card import BackboneCard, read_backbone_card
 from geocnn_gui.project.project import SourceEntry
@@ -60,6 +60,8 @@ def learn_survey(ground: Ground) -> Iterator[Event]:
         from geocnn_gui.inference.device import choose_device
         from geocnn_gui.live.learn import Wish, learn_backbone
 
+        with writing(ground.out):
+            ground.out.parent.mkdir(exist_ok=True)
         start = ground.out if card is not None else ground.begin
         yield from learn_backbone(
             Wish(sources, steps=left, start=start), out=ground.out, device=choose_device()
