@@ -86,7 +86,7 @@ class Survey(QObject):
             return ""
         card = card_of(out) if out is not None else None
         if card is not None:
-            return f"this survey, {card.steps:,} steps".replace(",", "\u202f")
+            return f"this survey, {card.steps} steps"
         return f"bundled {source.domain}" if resources.backbone(source.domain) else "untrained"
 
     def _out(self) -> Path | None:
