@@ -102,8 +102,10 @@ class LiveState(QObject):
     @property
     def shows(self) -> bool:
         """Say whether what lies over the data is Live's map."""
-        mine = self.map is not None and self.map.source is self._session.source
-        return mine and self.head is not None
+        session = self._session
+        mine = self.map is not None and self.map.source is session.source
+        in_front = session.shown == "live" or session.prediction is None
+        return mine and self.head is not None and in_front
 
     @property
     def backbone_file(self) -> Path | None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from PySide6.QtCore import Signal
 
 from geocnn_gui.events import RateFound, RateTried
+from geocnn_gui.gui.from_here import FromHere
 from geocnn_gui.gui.run_tasks import gather, with_choice
-from geocnn_gui.gui.training import Training
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Rate = float | Literal["auto"]
 
 
-class RateSearch(Training):
+class RateSearch(FromHere):
     """State that can look for the learning rate of the next training.
 
     rates_changed: `rates` (what was tried), `rate_found`, or what can be set back.

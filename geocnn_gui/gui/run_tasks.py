@@ -29,7 +29,7 @@ from geocnn_gui.training.sections import Pair
 from geocnn_gui.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from geocnn_gui.events import Event
@@ -56,8 +56,12 @@ def new_run(
     folder: Path,
     *,
     split: KeptSplit | None = None,
+    after: Callable[[list[Pair], TrainingSpec], Iterator[Event]] | None = None,
 ) -> Iterator[Event]:
-    """Train on the labels in view and on those of the project's other sources like it."""
+    """Train on the labels in view and on those of the project's other sources like it.
+
+    `after` goes on with the same labels once the run is whole.
+    """
     from geocnn_gui import workflow
 
     with ExitStack() as stack:
@@ -71,6 +75,8 @@ def new_run(
         yield from recorded(folder, workflow.train(
             pairs, *specs, classes, out=folder / MODEL_FILE, checkpoint=folder / CHECKPOINT_FILE,
         ))  # fmt: skip
+        if after is not None:
+            yield from after(pairs, specs[1])
 
 
 def with_choice(

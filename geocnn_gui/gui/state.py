@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 Tool = Literal["pan", "brush", "eraser", "polygon", "line", "fill", "wand", "edge", "between",
                "accept", "pick", "split"]  # fmt: skip
 Overlay = Literal["none", "classes", "confidence"]
+Shown = Literal["live", "network"]
 Kind = Literal["info", "warning", "error"]
 LARGEST_BRUSH = 200
 _log = logging.getLogger(__name__)
@@ -195,6 +196,7 @@ class State(QObject):
         self.statistics: tuple[BandStatistics, ...] | None = None
         self.view = ViewState()
         self.prediction: PredictionStore | None = None
+        self.shown: Shown = "live"  # which of the two maps, where Live is on
         self.model_path: Path | None = None
         self.model_card: ModelCard | None = None
         self.job: Job | None = None

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from geocnn_gui.gui.panels.history_group import HistoryGroup
 from geocnn_gui.gui.panels.live_group import LiveGroup
+from geocnn_gui.gui.panels.network_group import NetworkGroup
 from geocnn_gui.gui.panels.rules_group import RulesGroup
 from geocnn_gui.gui.widgets.card import button, enable, label, plural
 from geocnn_gui.gui.widgets.class_bars import ClassBars
@@ -60,6 +61,7 @@ class LabelPanel(QWidget):
         layout.addWidget(self._count)
         layout.addWidget(self._bars)
         layout.addWidget(LiveGroup(session))
+        layout.addWidget(NetworkGroup(session))
         layout.addWidget(RulesGroup(session))
         layout.addWidget(self._load)
         layout.addWidget(self._save)
