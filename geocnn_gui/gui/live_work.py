@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geocnn_gui.data.source import Window
+import numpy as np
+
 from geocnn_gui.errors import ModelMismatch
 from geocnn_gui.gui.run_tasks import InView, gather
 from geocnn_gui.labels.classes import Classes
@@ -170,6 +172,7 @@ class LiveWork:
             beside = Features(backbone, source, device=device, room=_ROOM_BESIDE)
             core.add(beside)
             self._watched.append(beside)
+        _warm_up(core.features.channels)
         self.core, self._fitted = core, None
         self._drawn_by = None, None
         yield InUseNow(file, backbone.card, core)
@@ -240,6 +243,15 @@ class LiveWork:
             self._drawn &= set(wanted[:MOST_TILES])
         stale = wish.onto.forget({(row * TILE, column * TILE) for row, column in self._drawn})
         yield Drawn(stale, ended=True, rest=len(wanted) > MOST_TILES)
+
+
+def _warm_up(channels: int) -> None:
+    """Fit a head to nothing: what torch loads for the first one is not waited for after a stroke."""
+    import torch
+
+    from geocnn_gui.live.head import fit_head
+
+    fit_head(torch.eye(2, channels), np.array([1, 2], np.uint8))
 
 
 def _nothing() -> None:
