@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geocnn_gui.data.source import Window
 import numpy as np
 
+from geocnn_gui.data.source import Window
 from geocnn_gui.errors import ModelMismatch
 from geocnn_gui.gui.run_tasks import InView, gather
 from geocnn_gui.labels.classes import Classes
