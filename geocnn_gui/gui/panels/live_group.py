@@ -49,10 +49,10 @@ class LiveGroup(QWidget):
         enable(self._switch, reason, tip="Shift+L on the picture: strokes become a map at once")
         self._switch.setChecked(live.on and not reason)
         words = survey.words()
-        self._knows.setText(f"Knows: {words}" if words else "")
+        self._knows.setText(f"Backbone: {words}" if words else "")
         enable(self._longer, survey.why_no_longer(),
                tip="Let it learn this survey without labels for longer, in the background")  # fmt: skip
-        self._longer.setVisible(bool(words))
+        self._longer.setVisible(bool(words) and survey.job is None)
         self._bar.setVisible(survey.job is not None)
         self._show_progress()
 
