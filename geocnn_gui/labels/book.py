@@ -165,15 +165,15 @@ class LabelBook:
         with self._lock:
             return Change(self, self._open_journal())
 
-    def take_in(self, edit: LabelEdit) -> None:
-        """Put an edit into the store that a `Change` has put on disk."""
-        with self._lock:
-            edit.apply(self.store)
+    @property
+    def has_long_journal(self) -> bool:
+        """Say whether the journal has grown so long that the base file should be renewed."""
+        return self._journal is not None and self._journal.size > JOURNAL_LIMIT
 
     def tidy_long_journal(self) -> None:
         """Renew the base file where the journal has grown long."""
         with self._lock:
-            if self._journal is not None and self._journal.size > JOURNAL_LIMIT:
+            if self.has_long_journal:
                 with suppress(CannotWrite):  # the journal holds everything
                     self.compact()
 
@@ -227,22 +227,29 @@ class LabelBook:
 
 
 class Change:
-    """Edits on their way to the disk, one by one: kept together, or taken back.
+    """Edits on their way to the disk, one by one: made together, or taken back.
 
-    Write them, `sync`, and `take_in` the same edits; or `take_back`, then the disk is as before.
+    Write them, `sync`, and `take_in`; or `take_back`, then all is as before. The book must not
+    be changed otherwise meanwhile.
     """
 
     def __init__(self, book: LabelBook, journal: Journal) -> None:
         """Use `LabelBook.change`."""
-        self.book, self._journal, self._size = book, journal, journal.size
+        self._journal, self._size = journal, journal.size
+        self._draft = book.store.draft()
 
     def write(self, edit: LabelEdit) -> None:
         """Put an edit behind the others; raises `CannotWrite`, then those before it stay."""
         self._journal.append([edit], sync=False)
+        edit.apply(self._draft)
 
     def sync(self) -> None:
         """Wait until all of it is on disk; raises `CannotWrite`."""
         self._journal.sync()
+
+    def take_in(self) -> None:
+        """Make all of them in the store, in one moment."""
+        self._draft.commit()
 
     def take_back(self) -> None:
         """Take everything off the disk again, as far as that lets itself be changed."""

@@ -30,9 +30,12 @@ class _Chunks:
     def _read(self, window: Window) -> np.ndarray:
         values = np.zeros(window.size, np.uint8)
         for key, outer, inner in self._parts(window):
-            if (chunk := self._chunks.get(key)) is not None:
+            if (chunk := self._chunk(key)) is not None:
                 values[outer] = chunk[inner]
         return values
+
+    def _chunk(self, key: Key) -> np.ndarray | None:
+        return self._chunks.get(key)
 
     def _parts(self, window: Window) -> Iterator[tuple[Key, tuple[slice, ...], tuple[slice, ...]]]:
         """Cut `window` at chunk borders: chunk number, slices in the window, in the chunk."""
@@ -162,12 +165,12 @@ class LabelStore(_Chunks):
                 self._write_part(key, inner, values[outer])
 
     def _write_part(self, key: Key, inner: tuple[slice, ...], values: np.ndarray) -> None:
-        chunk = self._chunks.get(key)
+        chunk = self._chunk(key)
         if chunk is None:
             if not values.any():
                 return
             chunk = self._chunks[key] = np.zeros(self._window(key).size, np.uint8)
-        elif not chunk.flags.writeable:  # a snapshot holds it
+        elif key not in self._chunks or not chunk.flags.writeable:  # someone else holds it
             chunk = self._chunks[key] = chunk.copy()
         self._counts -= np.bincount(chunk[inner].ravel(), minlength=256)
         self._counts += np.bincount(values.ravel(), minlength=256)
@@ -175,12 +178,51 @@ class LabelStore(_Chunks):
         chunk[inner] = values
         self._unmarked.add(key)
 
+    def draft(self) -> LabelDraft:
+        """Return a place for changes that nobody sees before they are all made."""
+        return LabelDraft(self)
+
     def snapshot(self) -> LabelSnapshot:
         """Freeze the labels as they are now; nothing is copied until a chunk is written again."""
         with self._lock:
             for chunk in self._chunks.values():
                 chunk.flags.writeable = False
             return LabelSnapshot(self.shape, dict(self._chunks), self.counts)
+
+
+class LabelDraft(LabelStore):
+    """Changes of a store that stay apart until `commit` makes them all at once.
+
+    It holds the chunks that were written, and reads as if they were made. The store must not be
+    written meanwhile.
+    """
+
+    def __init__(self, store: LabelStore) -> None:
+        """Use `LabelStore.draft`."""
+        super().__init__(store.shape)
+        self._store = store  # its counts are added to, so those here are differences
+
+    def _chunk(self, key: Key) -> np.ndarray | None:
+        return self._chunks[key] if key in self._chunks else self._store._chunk(key)
+
+    def _write_part(self, key: Key, inner: tuple[slice, ...], values: np.ndarray) -> None:
+        super()._write_part(key, inner, values)
+        chunk = self._chunks.get(key)
+        if chunk is not None and not chunk.any():  # one byte stands for all of it
+            self._chunks[key] = np.broadcast_to(np.uint8(0), chunk.shape)
+
+    def commit(self) -> None:
+        """Put everything into the store, in one moment."""
+        marks = {key: _mark_of(key, chunk) for key, chunk in self._chunks.items()}
+        empty = [key for key, chunk in self._chunks.items() if not chunk.any()]
+        store = self._store
+        with store._lock:
+            store._chunks.update(self._chunks)
+            store._marks.update(marks)
+            for key in empty:
+                del store._chunks[key], store._marks[key]
+            store._unmarked -= marks.keys()
+            store._counts += self._counts
 
 
 def _mark_of(key: Key, chunk: np.ndarray) -> int:

@@ -12,15 +12,15 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from geocnn_gui.data.source import Window
 from geocnn_gui.errors import BadRequest, CannotWrite, GeoCNNError, UnreadableFile
 from geocnn_gui.labels.store import LabelStore
-from geocnn_gui.project.history_log import PIECE_CELLS, HistoryLog
+from geocnn_gui.project.history_log import PIECE_CELLS, HistoryLog, drawn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from geocnn_gui.labels.book import Change, LabelBook
     from geocnn_gui.labels.classes import Classes
@@ -32,8 +32,6 @@ HISTORY_FILE = "history.journal"
 ASIDE_FILE = "history.journal.aside"
 #: Bytes of steps on disk above which the oldest are forgotten.
 HISTORY_LIMIT = 256 * 2**20
-#: Steps of fewer bytes are read from the disk once instead of twice.
-_SMALL = 2**20
 
 
 @dataclass
@@ -42,6 +40,10 @@ class Changed:
 
     windows: dict[str, list[Window]] = field(default_factory=dict)
     classes: bool = False
+
+
+#: A step or a move on its way; yields the cells of each part's window as it has met them.
+Making: TypeAlias = "Generator[int, None, Changed]"
 
 
 class History:
@@ -198,8 +200,7 @@ class History:
         except BaseException:
             change.take_back()
             raise
-        for _, edit in self._log.edits(moves, entry, shape):
-            book.take_in(edit)
+        change.take_in()
 
     def _put_aside(self, fact: str) -> None:
         """Forget all steps; their file is kept under another name."""
@@ -219,10 +220,21 @@ class History:
         self, text: str, parts: Iterable[tuple[str, LabelEdit]] = (), *,
         classes: Classes | None = None,
     ) -> Changed:  # fmt: skip
+        """Make a step as `doing`, to its end, and tidy what has grown long."""
+        changed = drawn(self.doing(text, parts, classes=classes))
+        self.tidy()
+        return changed
+
+    def doing(
+        self, text: str, parts: Iterable[tuple[str, LabelEdit]] = (), *,
+        classes: Classes | None = None,
+    ) -> Making:  # fmt: skip
         """Make a step: put it on disk, then into the labels of its sources and the classes.
 
         `parts` are ids of sources and edits, drawn one by one before anything changes. Undone
-        steps are forgotten. A step that changes nothing is none.
+        steps are forgotten. A step that changes nothing is none. Each part is met twice; when
+        this is closed before its end, steps, labels and classes are as before. Draw it on one
+        thread, and change nothing else of the history meanwhile.
 
         Raises
         ------
@@ -234,19 +246,24 @@ class History:
             log, now = self._writable(), self._project.classes
             pair = None if classes is None or classes == now else (now, classes)
             before = log.state()
-            step = log.write(text[:200], self._pieces(parts), pair, time.time(), self._marks)
+            pieces = self._pieces(parts)
+            step = yield from log.writing(text[:200], pieces, pair, time.time(), self._marks)
             if step is None:
                 return Changed()
             try:
-                changed = self._make(((step, True),))
+                return (yield from self._make(((step, True),)))
             except BaseException:
                 log.restore(before)
                 raise
-            self._forget_oldest()
-            return changed
 
     def go_to(self, position: int) -> Changed:
+        """Go where so many steps stand as `going_to`, to the end of it."""
+        return drawn(self.going_to(position))
+
+    def going_to(self, position: int) -> Making:
         """Take back or make again so many steps that `position` of them stand.
+
+        It is drawn and closed as `doing`, and meets each part once.
 
         Raises
         ------
@@ -268,13 +285,18 @@ class History:
                 log.position + sum(1 if forward else -1 for _, forward in moves), self._marks()
             )
             try:
-                return self._make(moves)
+                return (yield from self._make(moves))
             except UnreadableFile as error:
                 self._put_aside(error.fact)
                 raise
             except BaseException:
                 log.restore(before)
                 raise
+
+    def cells_to(self, position: int) -> int:
+        """Return how many cells `going_to` meets."""
+        log = self._log
+        return sum(step.cells for step, _ in log.moves_to(position)) if log is not None else 0
 
     def drop_undone(self) -> None:
         """Forget the steps that are undone; raises `CannotWrite`."""
@@ -334,18 +356,19 @@ class History:
         books = ((entry, self._books.get(entry)) for entry in sorted(self._settled))
         return {entry: book.store.mark for entry, book in books if book is not None}
 
-    def _make(self, moves: Moves) -> Changed:
+    def _make(self, moves: Moves) -> Making:
         """Bring labels and classes, on disk and in memory, to where moves lead; or leave them."""
         assert self._log is not None
-        log, changes = self._log, dict[str, "Change"]()
-        small = sum(step.bytes for step, _ in moves) < _SMALL
-        read = tuple(log.edits(moves)) if small else None
+        changes = dict[str, "Change"]()
         classes = _classes_around(moves)[1] if any(step.classes for step, _ in moves) else None
+        changed = Changed(classes=classes is not None)
         try:
-            for entry, edit in log.edits(moves) if read is None else read:
+            for entry, edit in self._log.edits(moves):
                 if entry not in changes:
                     changes[entry] = self._book(entry).change()
                 changes[entry].write(edit)
+                changed.windows.setdefault(entry, []).append(edit.window)
+                yield edit.mask.size
             for change in changes.values():
                 change.sync()
             if classes is not None:
@@ -354,29 +377,33 @@ class History:
             for change in changes.values():
                 change.take_back()
             raise
-        return self._take_in(log.edits(moves) if read is None else read, changes, classes)
-
-    def _take_in(
-        self, edits: Iterable[tuple[str, LabelEdit]], changes: dict[str, Change],
-        classes: Classes | None,
-    ) -> Changed:  # fmt: skip
-        changed = Changed(classes=classes is not None)
-        for entry, edit in edits:
-            changes[entry].book.take_in(edit)
-            changed.windows.setdefault(entry, []).append(edit.window)
         for change in changes.values():
-            change.book.tidy_long_journal()
+            change.take_in()
         return changed
 
-    def _forget_oldest(self) -> None:
+    @property
+    def grown(self) -> bool:
+        """Say whether something has grown so long that it should be tidied."""
+        return self._has_old() or any(book.has_long_journal for book in self._books.values())
+
+    def tidy(self) -> None:
+        """Renew the files of labels whose journals have grown long; forget the oldest steps."""
+        with self._lock:
+            for book in self._books.values():
+                book.tidy_long_journal()
+            if self._has_old() and self._log is not None:
+                with suppress(CannotWrite):  # it stays longer then
+                    self._log.compact(self._most * 3 // 4, {**self._log.ends, **self._marks()})
+
+    def _has_old(self) -> bool:
+        """Say whether there are steps to be forgotten, and nothing needs them any more."""
         log = self._log
-        if log is None or log.size <= self._most or log.turns[-1].sources - self._settled:
-            return
+        if log is None or log.size <= self._most or log.position < len(log.steps) or not log.turns:
+            return False
+        if len(log.steps) == 1 or log.turns[-1].sources - self._settled:
+            return False
         unknown = frozenset().union(*(turn.sources for turn in log.turns)) - log.ends.keys()
-        if unknown - self._settled:  # labels that nobody has looked at may need older steps
-            return
-        with suppress(CannotWrite):  # it stays longer then
-            log.compact(self._most * 3 // 4, {**log.ends, **self._marks()})
+        return not unknown - self._settled  # labels that nobody has looked at may need older steps
 
     # At the end
 

@@ -12,7 +12,7 @@ import re
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -23,7 +23,7 @@ from geocnn_gui.labels.journal import packed, unpacked
 from geocnn_gui.labels.records import RECORD, RecordFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from pathlib import Path
 
     from geocnn_gui.labels.edit import LabelEdit
@@ -38,17 +38,19 @@ _BUFFER = 2**23
 _LARGEST_JSON = 2**22
 _COPIED = 2**23
 
+T = TypeVar("T")
 Mark = Annotated[int, Field(ge=0, lt=2**64)]
 
 
 class _Head(BaseModel):
-    """What an S says; `marks` are those of the labels before it, by source."""
+    """What an S says: of `cells` in the windows of its parts, and marks of the labels before it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: Annotated[str, Field(max_length=200)]
     time: Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
     parts: Annotated[int, Field(ge=0)]
+    cells: Annotated[int, Field(ge=0)] = 0
     classes: tuple[Classes, Classes] | None = None
     marks: dict[str, Mark] = {}
 
@@ -76,7 +78,8 @@ class Part:
 class LoggedStep:
     """A step: its name, when it was made (seconds since 1970), and what it changed.
 
-    `classes` are those before and after; `start` and `end` are where its records stand.
+    `classes` are those before and after; `start` and `end` are where its records stand; `cells`
+    are those of the windows of its parts.
     """
 
     text: str
@@ -85,6 +88,7 @@ class LoggedStep:
     classes: tuple[Classes, Classes] | None
     start: int
     end: int
+    cells: int = 0
 
     @property
     def bytes(self) -> int:
@@ -189,7 +193,7 @@ class HistoryLog:
             head = _Head.model_validate_json(data)
             if head.parts != len(parts):
                 raise ValueError("parts are missing")
-            step = LoggedStep(head.text, head.time, parts, head.classes, start, end)
+            step = LoggedStep(head.text, head.time, parts, head.classes, start, end, head.cells)
             self._push(step, head.marks)
         elif kind == b"M" and not parts:
             move = _Move.model_validate_json(data)
@@ -261,12 +265,24 @@ class HistoryLog:
         `parts` are source, shape of its labels and edit of `PIECE_CELLS` at most. `marks` is
         asked when they have all been drawn.
         """
+        return drawn(self.writing(text, parts, classes, time, marks))
+
+    def writing(
+        self, text: str, parts: Iterable[tuple[str, tuple[int, ...], LabelEdit]],
+        classes: tuple[Classes, Classes] | None, time: float, marks: Callable[[], dict[str, int]],
+    ) -> Generator[int, None, LoggedStep | None]:  # fmt: skip
+        """Put a step on disk as `write` does, and yield the cells of each part's window.
+
+        When it is closed before its end, nothing is on disk.
+        """
         start, begun = self._file.place, self._file.size
         placed: list[Part] = []
         waiting: list[tuple[str, tuple[int, ...], bytes]] = []
-        gathered = 0
+        gathered = cells = 0
         try:
             for entry, shape, edit in parts:
+                yield edit.mask.size
+                cells += edit.mask.size
                 waiting.append((entry, shape, _part_bytes(entry, shape, edit)))
                 gathered += len(waiting[-1][2])
                 if gathered > _BUFFER:
@@ -275,13 +291,13 @@ class HistoryLog:
             if not (placed or waiting or classes):
                 return None
             found = marks()
-            head = _Head(text=text, time=time, parts=len(placed) + len(waiting), classes=classes,
-                         marks=found)  # fmt: skip
+            head = _Head(text=text, time=time, parts=len(placed) + len(waiting), cells=cells,
+                         classes=classes, marks=found)  # fmt: skip
             placed += self._put(waiting, _record(b"S", head))
         except BaseException:
             self._cut(begun)
             raise
-        step = LoggedStep(text, time, tuple(placed), classes, start, self._file.place)
+        step = LoggedStep(text, time, tuple(placed), classes, start, self._file.place, cells)
         self._push(step, found)
         return step
 
@@ -354,6 +370,15 @@ class HistoryLog:
     def close(self) -> None:
         """Release the file."""
         self._file.close()
+
+
+def drawn(task: Generator[object, None, T]) -> T:
+    """Run a task to its end; return what it returns."""
+    while True:
+        try:
+            next(task)
+        except StopIteration as end:
+            return end.value
 
 
 def _record(kind: bytes, content: BaseModel) -> bytes:

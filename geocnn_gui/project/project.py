@@ -87,6 +87,7 @@ class Project:
         self._mark = OpenMark(folder, data.name) if lock is not None else None
         self._books: dict[str, LabelBook] = {}
         self._opening = threading.Lock()  # a training opens books of other sources
+        self._saving = threading.Lock()  # a step that is made on a thread sets classes
         #: What can be undone; labels and classes that it knows are changed through it.
         self.history = History(self)
 
@@ -358,9 +359,10 @@ class Project:
 
     def _save(self, **changes: object) -> None:
         self._writable()
-        data = ProjectFile.model_validate({**dict(self._data), **changes})
-        write_project(self.folder / _FILE, data)
-        self._data = data
+        with self._saving:
+            data = ProjectFile.model_validate({**dict(self._data), **changes})
+            write_project(self.folder / _FILE, data)
+            self._data = data
 
     def close(self) -> None:
         """Tidy the labels and let others open the project."""

@@ -448,7 +448,6 @@ def test_that_only_the_oldest_steps_are_forgotten_beyond_the_limit(folder):
 def test_that_a_large_step_is_written_in_parts_and_undone(folder, monkeypatch):
     monkeypatch.setattr("geocnn_gui.project.history.PIECE_CELLS", 500)
     monkeypatch.setattr(history_log, "_BUFFER", 100)
-    monkeypatch.setattr("geocnn_gui.project.history._SMALL", 0)
     with Project.open(folder) as project:
         before, random = held(project), np.random.default_rng(1)
         parts = []
