@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from geocnn_gui.gui.state import Shown
     from geocnn_gui.live.standing import Standing
+    from geocnn_gui.project.project import Project
 
 _SHOW_LIVE, _SHOW_NETWORK = "Show Live", "Show the network"
 
@@ -28,6 +29,7 @@ class FromHere(Training):
         super().__init__(parent)
         self._here: Here | None = None  # in training
         self._judged: Here | None = None  # trained, and being predicted
+        self._verdict: tuple[Project | None, str] = None, ""
         self.live.toggled.connect(self._on_live_toggled)
 
     # What is shown
@@ -43,6 +45,12 @@ class FromHere(Training):
         if not self.live.on or self.live.why_not():
             return "Turn Live on first."
         return "" if self.prediction is not None else "Predict first."
+
+    @property
+    def verdict(self) -> str:
+        """Return what the last training from here came to beside Live; "" where there was none."""
+        project, text = self._verdict
+        return text if project is self.project else ""
 
     def _on_live_toggled(self, on: bool) -> None:
         if on:
@@ -91,7 +99,7 @@ class FromHere(Training):
         task = here.train(
             self.project, view, self.training_spec, self.classes, split=self.kept_split
         )
-        self._here, self._judged = here, None
+        self._here, self._judged, self._verdict = here, None, (None, "")
         self._begin(here.folder, task, spec)
 
     def _after_training(self, outcome: str) -> None:
@@ -113,15 +121,18 @@ class FromHere(Training):
     def _judge(self, here: Here, *, whole: bool) -> None:
         """Say which is better on what was held out, and show the network where it is."""
         found = here.standing()
+        text = _in_words(found, here.why)
+        self._verdict = self.project, text
         if not self.live.on or not whole or self.prediction is None:
-            self.tell(_in_words(found, here.why))
+            self.tell(text)
         elif found is not None and found.network_is_better:
             self.show_map("network")
-            self.tell(f"{_in_words(found)} It is shown now.",
+            self.tell(f"{text} It is shown now.",
                       actions=((_SHOW_LIVE, lambda: self.show_map("live")),))  # fmt: skip
         else:
-            self.tell(f"{_in_words(found, here.why)} Live stays.",
+            self.tell(f"{text} Live stays.",
                       actions=((_SHOW_NETWORK, lambda: self.show_map("network")),))  # fmt: skip
+        self.map_changed.emit()
 
 
 def _in_words(found: Standing | None, why: str = "") -> str:

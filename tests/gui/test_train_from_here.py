@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QPushButton, QRadioButton, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QRadioButton, QWidget
 
 from geocnn_gui import resources, workflow
 from geocnn_gui.errors import NotEnoughLabels
@@ -101,6 +101,9 @@ def test_that_a_better_network_takes_over_and_says_so(painted, session, work, sc
     )
     assert session.shown_map is session.prediction
     assert choice(painted)["network"].isChecked()
+    verdict = painted.findChild(QLabel, "live_verdict")
+    assert verdict.isVisible()
+    assert verdict.text() in said.text
     dict(said.actions)["Show Live"]()
     assert session.shown_map is session.live.map
     assert choice(painted)["live"].isChecked()

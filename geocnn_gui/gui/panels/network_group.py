@@ -18,19 +18,22 @@ _TIP = (
 
 
 class NetworkGroup(QWidget):
-    """A button, and where there are both, whether Live or the network is shown."""
+    """A button; where there are both, whether Live or the network is shown, and which is better."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.setObjectName("network_group")
         self._session = session
-        self._train = button("Train from here", session.train_from_here, name="train_from_here")
+        self._train = button(
+            "Train the network from here", session.train_from_here, name="train_from_here"
+        )
         self._choice = QWidget()
         self._live, self._network = QRadioButton("Live"), QRadioButton("Network")
         self._live.setObjectName("show_live")
         self._network.setObjectName("show_network")
         self._live.clicked.connect(lambda: session.show_map("live"))
         self._network.clicked.connect(lambda: session.show_map("network"))
+        self._verdict = label(role="muted", name="live_verdict", wrap=True)
         group = QButtonGroup(self)
         line = QHBoxLayout(self._choice)
         line.setContentsMargins(0, 0, 0, 0)
@@ -45,6 +48,7 @@ class NetworkGroup(QWidget):
         layout.setSpacing(6)
         layout.addWidget(self._train)
         layout.addWidget(self._choice)
+        layout.addWidget(self._verdict)
         for signal in (session.source_changed, session.classes_changed, session.labels_changed,
                        session.job_changed, session.project_changed, session.live.toggled,
                        session.map_changed, session.overlay_changed,
@@ -58,3 +62,5 @@ class NetworkGroup(QWidget):
         self._choice.setVisible(not session.why_no_choice())
         shown = self._live if session.shown == "live" else self._network
         shown.setChecked(True)
+        self._verdict.setText(session.verdict)
+        self._verdict.setVisible(bool(session.verdict))
