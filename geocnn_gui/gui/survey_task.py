@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from safetensors import SafetensorError, safe_open
+
 from geocnn_gui.data.source import Source
 from geocnn_gui.errors import GeoCNNError, ModelMismatch, writing
 from geocnn_gui.gui.opening import open_entry
@@ -76,11 +78,11 @@ def steps_left(card: BackboneCard | None, names: Sequence[str], steps: int) -> i
 
 
 def card_of(path: Path) -> BackboneCard | None:
-    """Return the card of a backbone, None where there is none or it is damaged."""
-    if not path.is_file():
-        return None
-    with suppress(ModelMismatch, OSError):
-        return read_backbone_card(path)
+    """Return the card of a backbone, None where there is none, or it is damaged or cut off."""
+    with suppress(ModelMismatch, OSError, SafetensorError):
+        card = read_backbone_card(path)
+        with safe_open(path, framework="numpy"):
+            return card
     return None
 
 

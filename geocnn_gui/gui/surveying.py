@@ -225,7 +225,8 @@ class Survey(QObject):
                 self._tell_saved()
 
     def _tell_saved(self) -> None:
-        if self._kind is not None and self._kind.out == self._out():
+        kind = self._kind
+        if kind is not None and kind.out == self._out() and kind.out.is_file():
             self.saved.emit()
             self._session.live.renew()
 
@@ -240,8 +241,8 @@ class Survey(QObject):
                 self._on_failed(job.error, kind.out)
         if outcome == "stopped":
             self._tell_saved()  # the last state is written when it is closed
-        if self._wanted() != kind:
-            self._begin_soon()
+        if outcome == "stopped" or self._wanted() != kind:
+            self._begin_soon()  # what it was stopped for may be gone again
         self.changed.emit()
 
     def _on_failed(self, error: Exception, out: Path) -> None:

@@ -232,6 +232,7 @@ def test_that_a_damaged_backbone_is_said_and_replaced(
     path.write_bytes(path.read_bytes()[:-1000])
     session.live.set_on(True)
     qtbot.waitUntil(lambda: session.live.core is not None, timeout=PATIENCE)
+    assert survey_task.card_of(path) is None  # so that it is learned again
     assert session.live.backbone_file != path
     assert f"{path} is a damaged backbone" in session.said[-1].text
 

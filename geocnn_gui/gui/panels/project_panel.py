@@ -104,9 +104,11 @@ class ProjectPanel(Card):
             values = shown.target is not None
             layers = ["classes", "labels"] if values else ["classes", "confidence", "labels"]
         for layer in layers:
-            child = QTreeWidgetItem(item, [_LAYERS[layer]])
+            live = layer == "classes" and self._session.live.shows
+            name = "Live" if live else _LAYERS[layer]
+            child = QTreeWidgetItem(item, [name])
             child.setData(0, _ID, layer)
-            child.setToolTip(0, f"Show or hide: {_LAYERS[layer].lower()}")
+            child.setToolTip(0, f"Show or hide: {name.lower()}")
         item.setExpanded(True)
         if self._layer not in layers:
             self._layer = "labels"
