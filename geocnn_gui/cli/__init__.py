@@ -8,6 +8,8 @@ COMMANDS: dict[str, str] = {
     "predict": "geocnn_gui.cli.predict:predict",
     "learn": "geocnn_gui.cli.learn:learn",
     "live": "geocnn_gui.cli.live:live",
+    "next": "geocnn_gui.cli.guide:next_command",
+    "suspects": "geocnn_gui.cli.guide:suspects",
     "evaluate": "geocnn_gui.cli.evaluate:evaluate",
     "export": "geocnn_gui.cli.export:export",
     "reproduce": "geocnn_gui.cli.reproduce:reproduce",

@@ -94,13 +94,13 @@ def live(
     is written.
     """
     with ExitStack() as opened:
-        pairs, classes = _open(((file, labels), *more), domain, opened)
+        pairs, classes = open_pairs(((file, labels), *more), domain, opened)
         source = pairs[0].source
         if other is not None:
             source = opened.enter_context(open_as(other, domain))
         task = workflow.live_to_file(
             workflow.MapWish(
-                pairs, classes, source, _backbone(wish["backbone"], source),
+                pairs, classes, source, backbone_for(wish["backbone"], source),
                 resolve_sections(sections, source),
             ),
             out, confidence, probabilities=probabilities, device=device,
@@ -127,7 +127,7 @@ def live(
     )
 
 
-def _open(
+def open_pairs(
     data: tuple[tuple[str, str], ...], domain: Domain | None, opened: ExitStack
 ) -> tuple[list[workflow.Pair], Classes]:
     """Open data files with their labels; all of them share one list of classes."""
@@ -141,7 +141,7 @@ def _open(
     return pairs, tuple(sorted(classes, key=lambda c: c.id))
 
 
-def _backbone(name: str, source: Source) -> Path | None:
+def backbone_for(name: str, source: Source) -> Path | None:
     """Return the backbone of that name; raises `ModelMismatch` where a bundled one is of another kind."""
     if name in _DOMAINS and name != source.domain:
         raise ModelMismatch(

@@ -153,6 +153,10 @@ class Labelling(Ruling):
         self._tell_history()
         return done
 
+    def make_edits(self, text: str, edits: Iterable[LabelEdit]) -> bool:
+        """Make edits of the labels in view as one step; say whether it could be done."""
+        return self._push_edits(text, edits)
+
     def _on_made(self, changed: Changed) -> None:
         """Show what a step has changed, made now, again, or taken back."""
         self._note_saved()

@@ -209,7 +209,8 @@ class MainWindow(QMainWindow):
                        session.project_changed, session.specs_changed, session.target_changed,
                        session.overlay_changed, session.steps.changed,
                        session.busy_changed, session.labels_changed, session.rules_changed,
-                       session.map_changed, session.live.toggled, session.survey.changed):  # fmt: skip
+                       session.map_changed, session.live.toggled, session.survey.changed,
+                       session.why_here.changed):  # fmt: skip
             signal.connect(self._refresh)
         for signal in (session.saved_changed, session.project_changed, session.source_changed):
             signal.connect(self._show_title)

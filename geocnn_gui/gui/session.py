@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 from geocnn_gui.data.source import EXAMPLES, open_source
 from geocnn_gui.errors import GeoCNNError, SeveralArrays
 from geocnn_gui.gui import opening
+from geocnn_gui.gui.next_place import NextPlaces
 from geocnn_gui.gui.placing import Placing
 from geocnn_gui.gui.scoring import Score
 from geocnn_gui.gui.state import CursorReadout, Message, Overlay, Tool, ViewState
+from geocnn_gui.gui.suspecting import Suspecting
 from geocnn_gui.gui.training import MODEL_FILE
+from geocnn_gui.gui.why_here import WhyHere
 from geocnn_gui.project.home import default_folder
 from geocnn_gui.project.homes import entry_for
 
@@ -35,6 +38,9 @@ class Session(Placing):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self.next_places = NextPlaces(self)
+        self.why_here = WhyHere(self)
+        self.suspects = Suspecting(self)
         self._waiting: list[Path | str] = []
         self._open_again: Callable[[dict[str, str]], None] = lambda _: None
 

@@ -51,7 +51,7 @@ def draw_map(
     """
     for pair in wish.pairs:
         _require_alike(pair.source, wish.source)
-    backbone = _backbone(wish)
+    backbone = suited_backbone(wish.backbone, wish.source)
     name = "fresh weights" if wish.backbone is None else wish.backbone.name
     yield Note(f"Looking with {name} on {device.description}.")
     live = Live(Features(backbone, wish.source, device=device))
@@ -90,15 +90,14 @@ def _require_alike(labelled: Source, drawn: Source) -> None:
         )
 
 
-def _backbone(wish: MapWish) -> Backbone:
-    source = wish.source
-    if wish.backbone is None:
+def suited_backbone(path: Path | None, source: Source) -> Backbone:
+    """Load a backbone for a source, or make a fresh one; raises `ModelMismatch`."""
+    if path is None:
         return fresh_backbone(source)
-    backbone = load_backbone(wish.backbone)
+    backbone = load_backbone(path)
     if backbone.card.domain != source.domain:
         raise ModelMismatch(
-            f"{wish.backbone} has learned {backbone.card.domain}, and {source.name} is "
-            f"{source.domain}",
+            f"{path} has learned {backbone.card.domain}, and {source.name} is {source.domain}",
             "choose another backbone, or say what the file holds",
         )
     return backbone

@@ -4,6 +4,7 @@ from geocnn_gui.inference.map_files import working_folder
 from geocnn_gui.training.sections import Pair
 from geocnn_gui.workflow.destination import DeviceWish, check_destination
 from geocnn_gui.workflow.exporting import export, material_in
+from geocnn_gui.workflow.guiding import next_places, suspect_labels
 from geocnn_gui.workflow.judging import evaluate, inspect
 from geocnn_gui.workflow.live import (
     HeldOut,
@@ -25,6 +26,6 @@ from geocnn_gui.workflow.training import find_rate, plan_split, resume, train
 __all__ = [
     "DeviceWish", "HeldOut", "Manner", "MapWish", "Pair", "bundled_backbone", "check_destination",
     "check_tiling", "evaluate", "export", "find_rate", "inspect", "learn", "live_to_file",
-    "material_in", "plan_split", "predict", "predict_to_file", "resume", "score_live", "train",
+    "material_in", "next_places", "plan_split", "predict", "predict_to_file", "resume", "score_live", "suspect_labels", "train",
     "working_folder", "write_partial",
 ]  # fmt: skip

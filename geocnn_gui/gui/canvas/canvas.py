@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit, QWidget
 from geocnn_gui.gui.canvas.image_item import ImageItem
 from geocnn_gui.gui.canvas.index_item import IndexItem
 from geocnn_gui.gui.canvas.inspect_item import InspectItem
+from geocnn_gui.gui.canvas.mark_item import MarkItem
 from geocnn_gui.gui.canvas.split_item import SplitItem
 from geocnn_gui.gui.canvas.tools import Questions, Tool, make_tools
 from geocnn_gui.gui.canvas.viewport import LARGEST_CELL, Shape, Viewport, fit
@@ -58,7 +59,7 @@ class Canvas(QWidget):
         super().__init__(parent)
         self.session = session
         self.image, self.prediction, self.labels = ImageItem(), IndexItem(), IndexItem()
-        self.split, self.inside = SplitItem(), InspectItem()
+        self.split, self.inside, self.marks = SplitItem(), InspectItem(), MarkItem()
         self._viewport = Viewport()
         self._shape: Shape = (0, 0)
         self._aspect: float | None = None
@@ -212,6 +213,7 @@ class Canvas(QWidget):
                 self.labels.paint(painter, self._viewport, size)
         self.split.paint(painter, self._viewport, units=self.session.tool == "split")
         self.inside.paint(painter, self._viewport)
+        self.marks.paint(painter, self._viewport)
         self._tool.paint(painter)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -282,8 +284,9 @@ class Canvas(QWidget):
             super().keyPressEvent(event)
 
     def _cancel(self) -> None:
-        """Drop the shape in hand, and the errors shown."""
+        """Drop the shape in hand, the errors shown and the place to label next."""
         self._tool.cancel()
+        self.session.next_places.put_away()
         if self.session.errors is not None:
             self.session.pick_confusion(None)
 

@@ -59,6 +59,8 @@ class CanvasView(QWidget):
         self.hint = _Sentence(HINT, self.canvas)
         self.tool_hint = _Sentence("", self.canvas)
         self.tool_hint.setObjectName("tool_hint")
+        self.guide = _Sentence("", self.canvas)
+        self.guide.setObjectName("guide_sentence")
         self._cursor_below = False
         self.waiting = _Sentence(_READING, self.canvas)
         self.feed = Feed(session, self.canvas)
@@ -116,6 +118,7 @@ class CanvasView(QWidget):
         self.canvas.opacity_turned.connect(self._turn_opacity)
         self.canvas.cursor_moved.connect(self._session.hover_cell)
         self.canvas.cursor_moved.connect(self._session.note_cursor)
+        self.canvas.cursor_moved.connect(self._session.why_here.hover)
         self.canvas.hint_changed.connect(self._show_hint)
         self.feed.pictured.connect(self._show_histogram)
         self.feed.stretched.connect(self._show_limits)
@@ -143,6 +146,9 @@ class CanvasView(QWidget):
         session.live.changed.connect(self._on_live_changed)
         self.canvas.viewport_changed.connect(self._tell_live)
         session.section_changed.connect(self._tell_live)
+        for signal in (session.next_places.changed, session.why_here.changed,
+                       session.suspects.changed, session.section_changed):  # fmt: skip
+            signal.connect(self._show_marks)
         for signal in (session.split_changed, session.section_changed, session.source_changed):
             signal.connect(self._show_split)
         for signal in (session.seen_changed, session.section_changed):
@@ -300,6 +306,11 @@ class CanvasView(QWidget):
             return _INSET
         return self.canvas.height() - self.tool_hint.height() - _INSET
 
+    def _guide_y(self) -> int:
+        """Return where the guide's sentence is free of the others above."""
+        taken = [s for s in (self.waiting, self.tool_hint) if s.isVisible() and s.y() <= _INSET]
+        return _INSET + sum(sentence.height() + 4 for sentence in taken)
+
     def _show_split(self) -> None:
         """Draw what the next training holds out, and say what the colours mean."""
         ground = self._session.split_ground()
@@ -320,6 +331,18 @@ class CanvasView(QWidget):
         self.canvas.inside.set_overlay(self._session.inspect_overlay())
         self.canvas.update()
 
+    def _show_marks(self) -> None:
+        """Outline the place to label next, strokes that are like and a suspect; say why."""
+        places, why, suspects = (
+            self._session.next_places, self._session.why_here, self._session.suspects,
+        )  # fmt: skip
+        marks = (places.mark, *why.marks, suspects.mark)
+        self.canvas.marks.set_marks([mark for mark in marks if mark is not None])
+        shown = suspects.sentence if suspects.mark is not None else ""
+        self.guide.say(why.sentence or places.sentence or shown)
+        self.canvas.update()
+        self._place_overlays()
+
     def _on_busy(self, busy: bool) -> None:
         preparing = self._session.live.preparing
         self.waiting.setText(PREPARING if preparing and not busy else _READING)
@@ -337,6 +360,7 @@ class CanvasView(QWidget):
             (self.hint, height - self.hint.height() - _INSET),
             (self.tool_hint, self._hint_y()),
             (self.waiting, _INSET),
+            (self.guide, self._guide_y()),
         ):
             sentence.move((width - sentence.width()) // 2, y)
         right = width - self.legend.width() - _INSET

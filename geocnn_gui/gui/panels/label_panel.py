@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from geocnn_gui.gui.panels.guide_group import GuideGroup
 from geocnn_gui.gui.panels.history_group import HistoryGroup
 from geocnn_gui.gui.panels.live_group import LiveGroup
 from geocnn_gui.gui.panels.network_group import NetworkGroup
@@ -26,7 +27,7 @@ _KEYS = (
     ("B", "brush"), ("E", "eraser"), ("P", "polygon"), ("L", "line"),
     ("F", "fill what is alike"), ("W", "magic wand"), ("S", "smart edge"), ("T", "between two lines"),
     ("I", "pick the class"), ("A", "accept the prediction"), ("V", "pan, or hold Space"),
-    ("[  ]", "size"), ("1 – 9", "class"), ("Ctrl+Z", "undo"),
+    ("N", "next place to label"), ("Y", "why here"), ("[  ]", "size"), ("1 – 9", "class"), ("Ctrl+Z", "undo"),
 )  # fmt: skip
 _HOW_SAMPLES = (
     "Click a sample to see it large, or select several with Ctrl or Shift, and press the digit of "
@@ -62,6 +63,7 @@ class LabelPanel(QWidget):
         layout.addWidget(self._bars)
         layout.addWidget(LiveGroup(session))
         layout.addWidget(NetworkGroup(session))
+        layout.addWidget(GuideGroup(session))
         layout.addWidget(RulesGroup(session))
         layout.addWidget(self._load)
         layout.addWidget(self._save)
