@@ -99,8 +99,9 @@ class _Court:
         samples = [tile.sample for each in self._features for tile in each.kept()]
         ids = np.concatenate([part.ids for part in parts])
         return fit_head(
-            torch.cat([part.features for part in parts]), ids, others=torch.cat(samples)
-        )
+            torch.cat([part.features for part in parts]), ids, others=torch.cat(samples),
+            emphasis=self._features[0].emphasis,
+        )  # fmt: skip
 
     def count(self, head: Head, picture: LabelledPicture, part: Part, counter: UnitCounter) -> None:
         """Count what a head says of the held-out cells of a part of a picture."""

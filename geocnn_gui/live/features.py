@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 TILE = 512
 #: Features are kept up to so many bytes, and up to this share of the memory that is free.
 ROOM, _SHARE = 2**30, 0.25
+#: A head takes every level of a backbone for as much as one of so many channels, and the bands
+#: for so many times that: what is coarse has more channels, not more to say.
+_LEVEL_CHANNELS, _BANDS = 16, 3
 #: Cells of a tile whose features are kept to say how data look that carry no labels.
 _SAMPLE = 512
 
@@ -100,6 +103,8 @@ class Features:
         self._net = net
         self._stride = net.stride
         self.channels = len(source.bands) + sum(backbone.widths)
+        #: How much each channel counts to a head, float32 (channels,).
+        self.emphasis = _emphasis(len(source.bands), backbone.widths)
         self._statistics = estimate_statistics(source)
         self.room = room if room is not None else min(ROOM, int(free_memory() * _SHARE))
         #: Called before a tile is computed; what it raises ends the work.
@@ -216,6 +221,14 @@ def tiles_of(features: Features, section: Section) -> Iterator[Tile]:
     height, width = features.source.picture_shape(section)
     for row, column in features.numbers(section, slice(0, height), slice(0, width)):
         yield features.tile(section, row, column)
+
+
+def _emphasis(bands: int, widths: tuple[int, ...]) -> Tensor:
+    parts = [
+        torch.full((size,), (_LEVEL_CHANNELS / size) ** 0.5 * more)
+        for size, more in ((bands, _BANDS), *((width, 1) for width in widths))
+    ]
+    return torch.cat(parts)
 
 
 def _some_cells(live: np.ndarray, rows: slice, columns: slice) -> np.ndarray:

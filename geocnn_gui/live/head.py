@@ -94,25 +94,27 @@ def fit_head(
     others: Tensor | None = None,
     start: Head | None = None,
     weights: np.ndarray | None = None,
+    emphasis: Tensor | None = None,
 ) -> Head:
     """Fit a head to features (n, channels) float32 of cells of the class `ids` uint8 (n,).
 
     Multinomial logistic regression with every class counting alike, by L-BFGS; `start` is an
     earlier head of like classes to begin with. `others` are features of cells without labels,
     which say how features vary and how common the classes are. `weights` (n,) say how much each
-    cell counts within its class.
+    cell counts within its class, `emphasis` (channels,) how readily each channel is used.
     """
     known = tuple(int(i) for i in np.unique(ids))
     goal = torch.from_numpy(np.searchsorted(known, ids))
     all_of_it = features if others is None or not len(others) else torch.cat([features, others])
     mean, scale = all_of_it.mean(dim=0), all_of_it.std(dim=0, unbiased=False).clamp(min=_FLAT)
-    scaled = (features - mean) / scale
+    unit = scale if emphasis is None else scale / emphasis
+    scaled = (features - mean) / unit
     each = torch.ones(len(ids)) if weights is None else torch.from_numpy(weights).float()
     own = torch.zeros(len(known)).index_add_(0, goal, each)
     each = each / own[goal] / len(known)
-    found, bias = _minimum(scaled, goal, each, *_begin(known, mean, scale, start))
+    found, bias = _minimum(scaled, goal, each, *_begin(known, mean, unit, start))
     equal = torch.full((len(known),), 1 / len(known))
-    head = Head(known, found, bias, mean, scale, equal)
+    head = Head(known, found * (scale / unit), bias, mean, scale, equal)
     return head if others is None else head.with_shares(others)
 
 

@@ -70,7 +70,9 @@ class Live:
             for row, column in self.features.numbers(*near)[:1]:
                 self.features.tile(near[0], row, column)
         features = torch.cat([part.features for part in parts])
-        self.head = fit_head(features, ids, others=self._others(), start=self.head)
+        self.head = fit_head(
+            features, ids, others=self._others(), start=self.head, emphasis=self.features.emphasis
+        )
         return self.head
 
     def _others(self) -> torch.Tensor:

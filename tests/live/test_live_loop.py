@@ -180,3 +180,25 @@ def test_that_channels_that_never_vary_do_no_harm():
     features, ids = separable(100, 0)
     head = fit_head(torch.cat([features, torch.full((100, 1), 7.0)], dim=1), ids)
     assert torch.isfinite(head.weights).all()
+
+
+def test_that_what_counts_more_is_not_drowned_by_many_channels_that_say_nothing():
+    random = np.random.default_rng(0)
+
+    def noisy(count, seed):
+        features, ids = separable(count, seed)
+        noise = random.standard_normal((count, 300)).astype(np.float32)
+        return torch.cat([features, torch.from_numpy(noise)], dim=1), ids
+
+    (features, ids), (other, truth) = noisy(24, 0), noisy(300, 1)
+    emphasis = torch.cat([torch.full((2,), 6.0), torch.full((300,), 0.25)])
+    plain = fit_head(features, ids)
+    head = fit_head(features, ids, emphasis=emphasis)
+    again = fit_head(features, ids, emphasis=emphasis, start=plain)
+
+    def right(head):
+        return (np.array(head.ids)[head.logits(other).argmax(dim=1).numpy()] == truth).mean()
+
+    assert right(head) > right(plain) + 0.1
+    assert torch.allclose(head.logits(other), again.logits(other), atol=0.05)
+    assert torch.equal(head.scale, plain.scale)
