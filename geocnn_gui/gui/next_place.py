@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from geocnn_gui.live.loop import Live
     from geocnn_gui.live.next import Place
 
+LOOKING = "Looking where to label next\u2026"
 NOTHING = "No place without labels is left to name."
 
 
@@ -93,7 +94,7 @@ class NextPlaces(QObject):
         if self.looking or self.why_not() or session.labels is None:
             return
         session.live.set_on(True)
-        self.looking, self.at, self.sentence = True, -1, ""
+        self.looking, self.at, self.sentence = True, -1, LOOKING
         self._asked += 1
         number, section, labels = self._asked, session.section, session.labels.store.snapshot()
         prediction, classes = session.prediction, session.classes
@@ -133,7 +134,7 @@ class NextPlaces(QObject):
         self.changed.emit()
 
     def _on_failed(self, error: Exception) -> None:
-        self.looking = False
+        self.looking, self.sentence = False, ""
         self._session.report(error)
         self.changed.emit()
 

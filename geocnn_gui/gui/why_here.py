@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _PACE_MS = 120
 POINT = "Why here: point at the picture."
+WAITING = "Why here: looking\u2026"
 
 
 class WhyHere(QObject):
@@ -92,6 +93,9 @@ class WhyHere(QObject):
         session, cell = self._session, self._cell
         if not self.on or cell is None or self._waits or session.labels is None:
             return
+        if not self.likes:
+            self.sentence = WAITING
+            self.changed.emit()
         section, labels = session.section, session.labels.store.snapshot()
         self._waits = True
         self._asked += 1
