@@ -30,7 +30,12 @@ class FromHere(Training):
         self._here: Here | None = None  # in training
         self._judged: Here | None = None  # trained, and being predicted
         self._verdict: tuple[Project | None, str] = None, ""
+        self._shown_of: Project | None = None
         self.live.toggled.connect(self._on_live_toggled)
+        self._in_front = False
+        for signal in (self.section_changed, self.tile_done, self.overlay_changed):
+            signal.connect(self._look_again)
+        self.project_changed.connect(self._on_other_project)
 
     # What is shown
 
@@ -54,6 +59,17 @@ class FromHere(Training):
 
     def _on_live_toggled(self, on: bool) -> None:
         if on:
+            self.show_map("live")
+
+    def _look_again(self) -> None:
+        """Tell where another of the two maps is to be seen, as that of a section is drawn or not."""
+        if self.live.on and self.network_in_front != self._in_front:
+            self._in_front = not self._in_front
+            self.map_changed.emit()
+
+    def _on_other_project(self) -> None:
+        if self._shown_of is not self.project:
+            self._shown_of = self.project
             self.show_map("live")
 
     def start_prediction(self, *, whole: bool = False) -> None:

@@ -104,8 +104,7 @@ class LiveState(QObject):
         """Say whether what lies over the data is Live's map."""
         session = self._session
         mine = self.map is not None and self.map.source is session.source
-        in_front = session.shown == "live" or session.prediction is None
-        return mine and self.head is not None and in_front
+        return mine and self.head is not None and not session.network_in_front
 
     @property
     def backbone_file(self) -> Path | None:

@@ -128,6 +128,19 @@ def first_view(source: Source) -> ViewState:
     return ViewState(bands=_colour_bands(source), lock_aspect=True)
 
 
+def _holds(store: PredictionStore, source: Source, section: Section) -> bool:
+    """Say whether a prediction holds anything along three lines across and down a section."""
+    plane = source.plane(section)
+    rows, columns = source.picture_shape(section)
+    for part in (1, 2, 3):
+        row, column = rows * part // 4, columns * part // 4
+        across = plane.window(slice(row, row + 1), slice(0, columns))
+        down = plane.window(slice(0, rows), slice(column, column + 1))
+        if store.read_classes(across).any() or store.read_classes(down).any():
+            return True
+    return False
+
+
 def _colour_bands(source: Source) -> tuple[int, ...]:
     named = {band.colour: i for i, band in enumerate(source.bands)}
     if {"red", "green", "blue"} <= named.keys():
@@ -197,12 +210,14 @@ class State(QObject):
         self.view = ViewState()
         self.prediction: PredictionStore | None = None
         self.shown: Shown = "live"  # which of the two maps, where Live is on
+        self._predicted: tuple[object, Section] | None = None  # a section that it holds
         self.model_path: Path | None = None
         self.model_card: ModelCard | None = None
         self.job: Job | None = None
-        self.busy = ""
+        self._opening = ""
         self.saved_at: datetime | None = None
         self.steps = Steps(self)
+        self.steps.busy_changed.connect(lambda: self.busy_changed.emit(self.busy))
         self.in_use = InUse()
         self._calls = Calls(self)
         self.survey = Survey(self)
@@ -240,6 +255,20 @@ class State(QObject):
     def shown_map(self) -> ShownMap | None:
         """Return the map that is drawn over the data, None where there is none."""
         return self.live.map if self.live.shows else self.prediction
+
+    @property
+    def network_in_front(self) -> bool:
+        """Say whether the network's prediction is to be seen rather than Live's map.
+
+        Where it holds nothing of the section in view, Live's is.
+        """
+        store, seen = self.prediction, (self.prediction, self.section)
+        if self.shown == "live" or store is None or self.source is None:
+            self._predicted = None
+            return False
+        if self._predicted != seen and _holds(store, self.source, self.section):
+            self._predicted = seen
+        return self._predicted == seen
 
     def why_read_only(self) -> str:
         """Say why nothing of the project can be changed; "" where it can."""
@@ -333,6 +362,11 @@ class State(QObject):
         self._set_busy(title)
         self._calls.start(self.in_use.bound(source, read), finish(done), finish(self.report))
 
+    @property
+    def busy(self) -> str:
+        """Say what short work runs in the background, or which large step; "" while nothing does."""
+        return self._opening or self.steps.busy
+
     def _set_busy(self, text: str) -> None:
-        self.busy = text
-        self.busy_changed.emit(text)
+        self._opening = text
+        self.busy_changed.emit(self.busy)

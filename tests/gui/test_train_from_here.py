@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QLabel, QPushButton, QRadioButton, QWidget
 from geocnn_gui import resources, workflow
 from geocnn_gui.errors import NotEnoughLabels
 from geocnn_gui.gui import here_task
+from geocnn_gui.gui.canvas.view import CanvasView
 from geocnn_gui.live.standing import Standing
 from geocnn_gui.models.architectures.unet_spec import UNetSpec
 from geocnn_gui.models.survey import new_backbone, save_backbone
@@ -162,6 +163,20 @@ def test_that_painting_goes_on_and_later_strokes_wait_for_live(
     assert session.shown_map is session.prediction
     QTest.mouseClick(choice(painted)["live"], LEFT)
     assert session.shown_map is session.live.map
+
+
+def test_that_live_colours_the_sections_that_are_not_predicted(
+    painted, session, work, scored, qtbot
+):
+    scored(BETTER)
+    press(painted, session, qtbot)
+    legend = painted.findChild(CanvasView, "canvasView").legend
+    assert legend._title == "Prediction"
+    session.step_section(1)
+    assert session.shown_map is session.live.map
+    assert legend._title == "Live"
+    session.step_section(-1)
+    assert session.shown_map is session.prediction
 
 
 def test_that_what_keeps_live_from_a_score_is_said(painted, session, work, qtbot, monkeypatch):
