@@ -58,6 +58,8 @@ class Accepting(Labelling):
         if reason := self.why_no_accepting():
             self.tell(reason)
             return False
+        if not self.may_paint():
+            return False
         self._tell_unknown()
         return True
 
@@ -89,40 +91,36 @@ class Accepting(Labelling):
         cells = (rows.stop - rows.start) * (columns.stop - columns.start)
         if cells > MOST_ACCEPTED:
             self.tell(
-                f"{_count(cells)} pixels are in view and at most {_count(MOST_ACCEPTED)} can be "
-                "accepted at once: zoom in.",
+                f"{_count(cells)} {self.cell_noun}s are in view and at most "
+                f"{_count(MOST_ACCEPTED)} can be accepted at once: zoom in.",
                 "warning",
             )
             return
         table, _ = predicted_ids(self.classes, shown.classes)
         least = self.accept_from
 
-        def read() -> np.ndarray:
-            return _accepted(source, shown, section, rows, columns, table=table, least=least)
+        def read() -> StrokePart | None:
+            values = _accepted(source, shown, section, rows, columns, table=table, least=least)
+            part = StrokePart(section, rows, columns, values != 0, values)
+            return part if part.mask.any() else None
 
-        def done(values: np.ndarray) -> None:
+        def done(part: StrokePart | None) -> None:
             if self.source is source and not self.why_read_only():
-                self._take_accepted(section, rows, columns, values)
+                self._take_accepted(part)
 
         self._work_on(source, read, done, "Reading the prediction")
 
-    def _take_accepted(
-        self, section: Section, rows: slice, columns: slice, values: np.ndarray
-    ) -> None:
-        if not values.any():
+    def _take_accepted(self, part: StrokePart | None) -> None:
+        if part is None:
             sure = f" with a confidence of {self.accept_from:g} or more" if self.accept_from else ""
             self.tell(f"Nothing is predicted in view{sure}.")
             return
-        done = self._paint_unless_spared(section, rows, columns, values, "Accept the prediction")
-        if done:
-            self.tell(f"{_count(done)} pixels labelled as predicted.")
 
-    def _paint_unless_spared(
-        self, section: Section, rows: slice, columns: slice, values: np.ndarray, text: str
-    ) -> int:
-        """Label cells apart from any stroke in hand; return how many have changed."""
-        part = StrokePart(section, rows, columns, values != 0, values)
-        return self._paint([replace(part, mask=self._permitted(part))], text)
+        def tell(cells: int) -> None:
+            if cells:
+                self.tell(f"{_count(cells)} {self.cell_noun}s labelled as predicted.")
+
+        self._paint([part], "Accept the prediction", tell)
 
     # To the next section
 
@@ -146,6 +144,8 @@ class Accepting(Labelling):
         """
         source, section = self.source, self.section
         if self.why_no_copy_to(step) or source is None or self._stroke is not None:
+            return
+        if not self.may_paint():
             return
         target = replace(section, index=section.index + step)
         found = self._labels_of(section)
@@ -188,15 +188,20 @@ class Accepting(Labelling):
         there = plane.picture(self.labels.store.read(plane.window(rows, columns)))
         wanted = int(np.count_nonzero(values))
         free = np.where(live & (there == 0), values, 0).astype(np.uint8)
-        done = 0
+
+        def tell(done: int) -> None:
+            if done < wanted and (done or not free.any()):
+                self.tell(
+                    f"{_count(done)} of {_count(wanted)} labelled {self.cell_noun}s were copied; the "
+                    "others have a label here, are locked, or lie where no data are."
+                )
+
         if free.any():
-            done = self._paint_unless_spared(target, rows, columns, free, "Copy labels")
+            part = StrokePart(target, rows, columns, free != 0, free)
+            self._paint([part], "Copy labels", tell)
         self.set_section(target)
-        if done < wanted and (done or not free.any()):
-            self.tell(
-                f"{_count(done)} of {_count(wanted)} labelled pixels were copied; the others have a "
-                "label here, are locked, or lie where no data are."
-            )
+        if not free.any():
+            tell(0)
 
 
 def _accepted(

@@ -72,6 +72,10 @@ def _idle(w: MainWindow) -> str:
     return w.session.busy and f"{w.session.busy} …"
 
 
+def _idle_steps(w: MainWindow) -> str:
+    return w.session.steps.busy and f"{w.session.steps.busy} …"
+
+
 def _sections(w: MainWindow) -> str:
     return "" if w.session.section.axis is not None else "Only a cube has other sections."
 
@@ -157,7 +161,7 @@ _ALL = (
     Info(name="add", text="&Add to project…", icon="add", act=lambda w: w.asker.more_data(),
          why_not=lambda w: _project(w) or w.session.why_read_only() or _idle(w)),
     Info(name="save", text="&Save now", icon="save", keys=("Ctrl+S",),
-         act=lambda w: w.session.save(), why_not=_writable),
+         act=lambda w: w.session.save(), why_not=lambda w: _writable(w) or _idle_steps(w)),
     Info(name="copy_project", text="Save a copy of the &project…",
          act=lambda w: w.asker.copy_name(), why_not=lambda w: w.session.why_no_copy()),
     Info(name="close", text="&Close project", act=lambda w: w.session.close_source(),
@@ -165,10 +169,10 @@ _ALL = (
     Info(name="quit", text="&Quit", keys=("Ctrl+Q",), act=lambda w: w.close()),
     Info(name="undo", text="&Undo", icon="undo", keys=("Ctrl+Z",),
          act=lambda w: w.session.undo(), of=lambda w: w.session.steps.undo_text,
-         why_not=lambda w: "" if w.session.steps.can_undo else "Nothing to undo."),
+         why_not=lambda w: _idle_steps(w) or ("" if w.session.steps.can_undo else "Nothing to undo.")),
     Info(name="redo", text="&Redo", icon="redo", keys=("Ctrl+Shift+Z", "Ctrl+Y"),
          act=lambda w: w.session.redo(), of=lambda w: w.session.steps.redo_text,
-         why_not=lambda w: "" if w.session.steps.can_redo else "Nothing to redo."),
+         why_not=lambda w: _idle_steps(w) or ("" if w.session.steps.can_redo else "Nothing to redo.")),
     Info(name="history", text="&History", keys=("Ctrl+H",), why_not=_project,
          act=lambda w: w.session.show_history()),
     _tool("pan", "Pan", "pan", "V"),

@@ -8,32 +8,38 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from PySide6.QtCore import Signal
 
 from geocnn_gui.data.source import Window
 from geocnn_gui.errors import GeoCNNError
 from geocnn_gui.gui.ruling import Ruling
-from geocnn_gui.gui.strokes import StrokePart, bounds, joined, only_value
+from geocnn_gui.gui.strokes import StrokePart, Tally, area, bounds, joined, only_value
+from geocnn_gui.labels.book import labels_size
 from geocnn_gui.labels.classes import LabelClass, by_id
 from geocnn_gui.labels.edit import LabelEdit
 from geocnn_gui.labels.matching import merge_classes
 from geocnn_gui.labels.rules import merge_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    import numpy as np
     from PySide6.QtCore import QObject
 
-    from geocnn_gui.data.source import Section
+    from geocnn_gui.data.source import Plane, Section
     from geocnn_gui.labels.book import LabelBook
     from geocnn_gui.labels.classes import Classes
     from geocnn_gui.labels.files import LabelFile
+    from geocnn_gui.labels.rules import PaintRules
     from geocnn_gui.labels.store import LabelStore
+    from geocnn_gui.labels.tools import Shape
     from geocnn_gui.project.history import Changed
+    from geocnn_gui.project.project import Project
 
 #: More changed windows than this are redrawn as the whole.
 _MOST_WINDOWS = 20
+#: Labels that are one class far and wide take about a byte on disk for so many cells.
+_CELLS_A_BYTE = 256
 
 
 class Labelling(Ruling):
@@ -49,6 +55,7 @@ class Labelling(Ruling):
         self._stroke: list[StrokePart] | None = None
         self.steps.made.connect(self._on_made)
         self.steps.failed.connect(self.report)
+        self.steps.stopped.connect(lambda what: self.tell(f"{what}: stopped, nothing has changed."))
 
     def begin_stroke(self) -> None:
         """Gather what is painted from now on into one undo step."""
@@ -85,12 +92,16 @@ class Labelling(Ruling):
         return self.paint(section, rows, columns, values != 0, values)
 
     def _permitted(self, part: StrokePart) -> np.ndarray:
-        """Return the cells of a part that the rules let change; the one place that asks them."""
-        if self.source is None or self.labels is None or not self.rules.bind:
+        """Return the cells of a part that the rules let change."""
+        if self.source is None or self.labels is None:
             return part.mask
-        plane = self.source.plane(part.section)
-        old = plane.picture(self.labels.store.read(plane.window(part.rows, part.columns)))
-        return self.rules.may_change(old, part.mask, part.value)
+        return _permitted(part, self.source.plane(part.section), self.labels.store, self.rules)
+
+    def may_paint(self) -> bool:
+        """Say whether a stroke may begin; tell why not while something large is being made."""
+        if self.steps.long_busy:
+            self.tell(f"{self.steps.busy}: painting goes on when that has ended.")
+        return self.labels is not None and not self.steps.long_busy
 
     def end_stroke(self, text: str = "") -> None:
         """Write what the stroke has gathered to disk, as one undo step, called `text`."""
@@ -105,57 +116,80 @@ class Labelling(Ruling):
             plane = self.source.plane(parts[0].section)
             self.labels_changed.emit(plane.window(*bounds(parts)))
 
-    def _paint(self, parts: list[StrokePart], text: str = "") -> int:
-        """Write parts of a section as one undo step; return how many cells have changed."""
-        if self.source is None or self.labels is None:
-            return 0
-        wholes, one = joined(parts), only_value(parts)
-        if not any(whole.mask.any() for whole in wholes):
-            if any(whole.asked for whole in wholes):
-                self._tell_spared(one)
-            return 0
-        window = self.source.plane(parts[0].section).window(*bounds(parts))
-        # Labels or rules may have changed since the parts came.
-        free = [self._permitted(whole) for whole in wholes]
-        edits = [self._edit(*each) for each in zip(wholes, free, strict=True)]
-        edits = [edit for edit in edits if edit.cells]
-        if self.why_read_only() or not edits:
-            self.labels_changed.emit(window)
-            return 0
-        name = text or {0: "Erase", None: "Accept the prediction"}.get(one, "")
-        name = name or f"Paint {_name_of(self.classes, one or 0)}"
-        done = self._push_edits(name, edits, fallback=window)
-        if any(
-            not np.array_equal(mask, whole.mask) for mask, whole in zip(free, wholes, strict=True)
-        ):
-            self.labels_changed.emit(window)
-        return sum(edit.cells for edit in edits) if done else 0
+    def paint_shapes(
+        self, section: Section, shapes: Iterable[Shape], value: int, *, box: tuple[slice, slice]
+    ) -> None:
+        """Paint shapes within a box of a section with a class, as one undo step.
 
-    def _edit(self, part: StrokePart, free: np.ndarray) -> LabelEdit:
-        """Return the edit that gives the cells of a part that are `free` their value."""
-        assert self.source is not None
-        assert self.labels is not None
-        plane = self.source.plane(part.section)
-        window, value = plane.window(part.rows, part.columns), part.value
-        value = value if isinstance(value, int) else plane.array(value)
-        return LabelEdit.paint(self.labels.store, window, plane.array(free), value)
-
-    def _push_edits(
-        self, text: str, edits: Iterable[LabelEdit], *, fallback: Window | None = None
-    ) -> bool:
-        """Make edits of the labels in view as one step; say whether it could be done.
-
-        `fallback` is redrawn where it could not.
+        They are drawn one by one, in the background where the box is large: so a shape over all
+        of a large raster is never held as one.
         """
-        done = self.steps.do(text, ((self.entry_id, edit) for edit in edits))
-        if not done and fallback is not None:
-            self.labels_changed.emit(fallback)
+        parts = (StrokePart(section, *shape, value, bool(shape[2].any())) for shape in shapes)
+        self._write_parts(section, box, parts, Tally(value), cells=area(*box))
+
+    def _paint(
+        self, parts: list[StrokePart], text: str = "",
+        then: Callable[[int], object] | None = None,
+    ) -> None:  # fmt: skip
+        """Write parts of a section as one undo step; `then` hears how many cells have changed."""
+        cells, wholes = joined(parts)
+        tally = Tally(only_value(parts), text, then)
+        self._write_parts(parts[0].section, bounds(parts), wholes, tally, cells=cells)
+
+    def _write_parts(
+        self, section: Section, box: tuple[slice, slice], parts: Iterable[StrokePart],
+        tally: Tally, *, cells: int,
+    ) -> None:  # fmt: skip
+        """Write parts within a box of a section, large ones in the background."""
+        source, labels, entry, rules = self.source, self.labels, self.entry_id, self.rules
+        if source is None or labels is None:
+            return
+        plane = source.plane(section)
+        window = plane.window(*box)
+        if self.why_read_only():
+            self.labels_changed.emit(window)
+            return
+
+        def edits() -> Iterator[tuple[str, LabelEdit]]:
+            for part in parts:
+                # Labels or rules may have changed since the part came.
+                free = _permitted(part, plane, labels.store, rules)
+                value = part.value if isinstance(part.value, int) else plane.array(part.value)
+                where = plane.window(part.rows, part.columns)
+                edit = LabelEdit.paint(labels.store, where, plane.array(free), value)
+                tally.count(part, free, edit)
+                yield entry, edit
+
+        name = tally.text or {0: "Erase", None: "Accept the prediction"}.get(tally.value, "")
+        name = name or f"Paint {_name_of(self.classes, tally.value or 0)}"
+        self.steps.do(
+            name, edits(), cells=cells, then=lambda done: self._after_paint(window, tally, done)
+        )
+
+    def _after_paint(self, window: Window, tally: Tally, done: bool) -> None:
+        """Show what became of cells that were shown as painted, and tell why nothing has changed."""
+        if not done or tally.differs:
+            self.labels_changed.emit(window)
+        if done and tally.asked and not tally.free:
+            self._tell_spared(tally.value)
+        self._tell_history()
+        if tally.then is not None:
+            tally.then(tally.changed if done else 0)
+
+    def make_edits(self, text: str, edits: Iterable[LabelEdit]) -> bool:
+        """Make a few edits of the labels in view as one step; say whether it could be done."""
+        if self._waits():
+            return False
+        entry = self.entry_id
+        done = self.steps.do(text, ((entry, edit) for edit in edits))
         self._tell_history()
         return done
 
-    def make_edits(self, text: str, edits: Iterable[LabelEdit]) -> bool:
-        """Make edits of the labels in view as one step; say whether it could be done."""
-        return self._push_edits(text, edits)
+    def _waits(self) -> bool:
+        """Say whether labels cannot be changed just now, and tell why."""
+        if self.steps.busy:
+            self.tell(f"{self.steps.busy}: wait for it to end, or stop it.", "warning")
+        return bool(self.steps.busy)
 
     def _on_made(self, changed: Changed) -> None:
         """Show what a step has changed, made now, again, or taken back."""
@@ -185,13 +219,17 @@ class Labelling(Ruling):
         """Say that all is saved, tidying the label files; strokes are on disk as they end."""
         if self.project is None or self.labels is None or self.why_read_only():
             return
-        try:
-            self.labels.compact()
-        except GeoCNNError as error:
-            self.report(error)
+        if self._waits():
             return
-        self._note_saved()
-        self.tell(f"All is saved, as you work, in {self.project.folder}.")
+        folder = self.project.folder
+
+        def saved(done: bool) -> None:
+            if done:
+                self._note_saved()
+                self.tell(f"All is saved, as you work, in {folder}.")
+
+        cells = sum(self.labels.store.counts.values())
+        self.steps.work(self.labels.compact, cells=cells, title="Tidying the labels", then=saved)
 
     def undo(self) -> None:
         """Take the last change back."""
@@ -208,15 +246,20 @@ class Labelling(Ruling):
 
     def go_to_step(self, position: int) -> None:
         """Take back or make again so many steps that `position` of them stand."""
+        if self._waits():
+            return
         before, rows = self.steps.position, self.steps.rows
-        self.steps.go_to(position)
-        self._tell_history()
-        low, high = sorted((before, self.steps.position))
-        touched = frozenset().union(*(row.sources for row in rows[low:high]))
         names = {entry.id: entry.name for entry in self.project.sources} if self.project else {}
-        elsewhere = [names[each] for each in sorted(touched & names.keys())]
-        if elsewhere and self.entry_id not in touched:
-            self.tell(f"Labels of {' and '.join(elsewhere)} have changed, out of view.")
+
+        def gone() -> None:
+            self._tell_history()
+            low, high = sorted((before, self.steps.position))
+            touched = frozenset().union(*(row.sources for row in rows[low:high]))
+            elsewhere = [names[each] for each in sorted(touched & names.keys())]
+            if elsewhere and self.entry_id not in touched:
+                self.tell(f"Labels of {' and '.join(elsewhere)} have changed, out of view.")
+
+        self.steps.go_to(position, gone)
 
     def add_class(self, name: str | None = None) -> None:
         """Add a class with the next id and colour, and paint with it from now on."""
@@ -245,35 +288,47 @@ class Labelling(Ruling):
 
     def delete_class(self, number: int) -> None:
         """Remove a class and its labels in every source of the project, as one undo step."""
-        if by_id(self.classes, number) is None or self.why_read_only():
+        project = self.project
+        if project is None or by_id(self.classes, number) is None or self.why_read_only():
             return
         if reason := self.why_locked(number):
             self.tell(reason)
             return
-        parts = (
-            (entry, edit)
-            for entry, book in self._all_books()
-            for edit in _edits_without(book.store, number)
-        )
-        left = tuple(c for c in self.classes if c.id != number)
-        self.steps.do(f"Delete {_name_of(self.classes, number)}", parts, classes=left)
-        self._tell_history()
+        if self._waits():
+            return
+        books: dict[str, LabelBook] = {}
+        damaged: list[GeoCNNError] = []
 
-    def _all_books(self) -> list[tuple[str, LabelBook]]:
-        """Return id and labels of every source that has any; damaged ones are told, left out."""
-        books = []
-        for entry in self.project.sources if self.project is not None else ():
-            try:
-                book = self.project.stored_labels(entry.id) if self.project is not None else None
-            except GeoCNNError as error:
+        def parts() -> Iterator[tuple[str, LabelEdit]]:
+            for entry, book in books.items():
+                for edit in _edits_without(book.store, number):
+                    yield entry, edit
+
+        def deleted(_: bool) -> None:
+            for error in damaged:
                 self.report(error)
-                continue
-            if book is not None:
-                books.append((entry.id, book))
-        return books
+            self._tell_history()
+
+        left = tuple(c for c in self.classes if c.id != number)
+        self.steps.do(
+            f"Delete {_name_of(self.classes, number)}", parts(), classes=left,
+            cells=self._cells_of_all(number), then=deleted,
+            before=lambda: books.update(all_books(project, damaged)),
+        )  # fmt: skip
+
+    def _cells_of_all(self, number: int) -> int:
+        """Return about how many cells are searched for a class in all sources of the project."""
+        cells, project = 0, self.project
+        for entry in project.sources if project is not None else ():
+            book = self._books.get(entry.id)
+            if book is None:  # not opened yet
+                cells += _CELLS_A_BYTE * labels_size(project.folder / "labels" / entry.id)
+            elif number in book.store.counts:
+                cells += sum(book.store.counts.values())
+        return cells
 
     def _change_classes(self, text: str, after: Classes) -> bool:
-        if self.project is None or self.why_read_only():
+        if self.project is None or self.why_read_only() or self._waits():
             return False
         done = self.steps.do(text, classes=after)
         self._tell_history()
@@ -289,7 +344,7 @@ class Labelling(Ruling):
 
         def done(file: LabelFile) -> None:
             if self.source is source:
-                self._take_labels(file, path.name)
+                self.steps.when_idle(lambda: self._take_labels(file, path.name))
 
         title = f"Reading labels from {path.name}"
         self._work_on(source, lambda: read_label_file(path, source), done, title)
@@ -299,19 +354,25 @@ class Labelling(Ruling):
             return
         classes, mapping = merge_classes(self.classes, file.classes, by_color=file.coloured)
         store, rules, counts = self.labels.store, self.rules.only_locks(), Counter[str]()
+        entry = self.entry_id
 
         def parts() -> Iterator[tuple[str, LabelEdit]]:
             for edit, spared in merge_labels(store, file.snapshot, mapping, rules):
                 counts.update(cells=edit.cells, spared=spared)
-                yield self.entry_id, edit
+                yield entry, edit
 
-        done = self.steps.do(f"Labels from {name}", parts(), classes=classes)
-        self._tell_history()
-        if not done:
-            return
-        cells, spared = counts["cells"], counts["spared"]
-        kept = f" {spared:,} of locked classes stay as they were." if spared else ""
-        self.tell(f"{name}: {cells:,} {self.cell_noun}s labelled.{kept}".replace(",", "\u202f"))
+        def taken(done: bool) -> None:
+            self._tell_history()
+            if done:
+                cells, spared = counts["cells"], counts["spared"]
+                kept = f" {spared:,} of locked classes stay as they were." if spared else ""
+                said = f"{name}: {cells:,} {self.cell_noun}s labelled.{kept}"
+                self.tell(said.replace(",", "\u202f"))
+
+        self.steps.do(
+            f"Labels from {name}", parts(), classes=classes, title="Bringing labels in",
+            cells=sum(window.cells for window in file.snapshot.labelled_windows()), then=taken,
+        )  # fmt: skip
 
     def save_labels(self, path: Path | str) -> None:
         """Write the labels of the source in view to a file in a background call."""
@@ -331,6 +392,30 @@ class Labelling(Ruling):
             source, write,
             lambda _: self.tell(f"Labels saved to {path}."), f"Writing {path.name}",
         )  # fmt: skip
+
+
+def _permitted(
+    part: StrokePart, plane: Plane, store: LabelStore, rules: PaintRules
+) -> np.ndarray:
+    """Return the cells of a part that the rules let change; the one place that asks them."""
+    if not rules.bind:
+        return part.mask
+    old = plane.picture(store.read(plane.window(part.rows, part.columns)))
+    return rules.may_change(old, part.mask, part.value)
+
+
+def all_books(project: Project, damaged: list[GeoCNNError]) -> dict[str, LabelBook]:
+    """Return the labels of every source that has any; those `damaged` are left out."""
+    books = {}
+    for entry in project.sources:
+        try:
+            book = project.stored_labels(entry.id)
+        except GeoCNNError as error:
+            damaged.append(error)
+            continue
+        if book is not None:
+            books[entry.id] = book
+    return books
 
 
 def _edits_without(store: LabelStore, number: int) -> Iterator[LabelEdit]:

@@ -12,6 +12,7 @@ from PySide6.QtCore import QTimer, Signal
 
 from geocnn_gui.errors import GeoCNNError
 from geocnn_gui.gui import opening
+from geocnn_gui.gui.labelling import all_books
 from geocnn_gui.gui.showing import Showing
 from geocnn_gui.project.finding import find_moved, search_places
 from geocnn_gui.project.marks import forget_mark, interrupted
@@ -219,17 +220,29 @@ class Placing(Showing):
         if self.labels is None:
             self.tell("Show a source of the project first, so that Undo can bring them back.")
             return
-        books = {entry: book for entry, book in self._all_books() if book.edits_to_tidy()}
+        if self._waits():
+            return
+        damaged: list[GeoCNNError] = []
+        books = all_books(project, damaged)
+        edits = {entry: book.edits_to_tidy() for entry, book in books.items()}
         try:
-            copies = [book.keep_copy() for book in books.values()]
+            copies = [books[entry].keep_copy() for entry, found in edits.items() if found]
         except GeoCNNError as error:
             self.report(error)
             return
-        edits = ((entry, edit) for entry, book in books.items() for edit in book.edits_to_tidy())
-        if not self.steps.do("Without the recovered edits", edits):
-            return
         kept = f"; all of them are kept in {copies[0]}" if copies else ""
-        self.tell(f"The recovered edits are out; what was painted since stays{kept}.")
+
+        def out(done: bool) -> None:
+            for error in damaged:
+                self.report(error)
+            if done:
+                self.tell(f"The recovered edits are out; what was painted since stays{kept}.")
+
+        self.steps.do(
+            "Without the recovered edits",
+            ((entry, edit) for entry, found in edits.items() for edit in found),
+            cells=sum(edit.mask.size for found in edits.values() for edit in found), then=out,
+        )  # fmt: skip
 
     def offer_recovery(self) -> None:
         """Ask whether to go on with what was open when the program ended badly."""

@@ -41,7 +41,8 @@ class Showing(Keeping):
         name = Path(path).name.replace("example:", "example ")
         self._set_busy(f"Opening {name}")
         self._calls.start(
-            function, done, self._on_open_failed, dropped=lambda opened: opened.close(),
+            function, lambda answer: self.steps.when_idle(lambda: done(answer)),
+            self._on_open_failed, dropped=lambda opened: opened.close(),
             title=f"Opening {name}",
         )  # fmt: skip
 
@@ -161,6 +162,7 @@ class Showing(Keeping):
 
     def _leave_source(self) -> None:
         self.end_stroke()  # what was painted while another source opened is kept
+        self.steps.finish()
         self._note_view()
         if self.source is not None:
             self.in_use.retire(self.source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,10 @@ from geocnn_gui.data.source import Section
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from geocnn_gui.labels.edit import LabelEdit
+
 #: A stroke in a box of more cells is written square by square, of so many cells a side.
-_AT_ONCE, _SIDE = 4_000_000, 512
+_AT_ONCE, _SIDE = 512 * 512, 512
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +35,31 @@ class StrokePart:
     asked: bool = True
 
 
+@dataclass(eq=False)
+class Tally:
+    """What a step of painting is called and paints, and what becomes of it.
+
+    `value` is the one class id that all of it gets, None for several; `then` hears how many cells
+    have `changed`. `asked` says whether any were to change, `free` whether the rules let one, and
+    `differs` whether they spared one that was shown as painted.
+    """
+
+    value: int | None
+    text: str = ""
+    then: Callable[[int], object] | None = None
+    asked: bool = False
+    free: bool = False
+    differs: bool = False
+    changed: int = 0
+
+    def count(self, part: StrokePart, free: np.ndarray, edit: LabelEdit) -> None:
+        """Note what has become of a part of which the rules left some cells `free`."""
+        self.asked |= part.asked
+        self.free |= bool(free.any())
+        self.differs |= free is not part.mask and not np.array_equal(free, part.mask)
+        self.changed += edit.cells
+
+
 def bounds(parts: list[StrokePart]) -> tuple[slice, slice]:
     """Return the rows and columns that the parts of a stroke lie in."""
     rows = slice(min(p.rows.start for p in parts), max(p.rows.stop for p in parts))
@@ -39,19 +67,27 @@ def bounds(parts: list[StrokePart]) -> tuple[slice, slice]:
     return rows, columns
 
 
-def joined(parts: list[StrokePart]) -> list[StrokePart]:
+def joined(parts: list[StrokePart]) -> tuple[int, Iterator[StrokePart]]:
     """Join the parts of one stroke: into one, or of a far stroke into one for each square of cells.
 
     A stroke across a large raster touches few cells of its bounding box, which is never held.
+    Return how many cells are looked at, and the parts, each joined when it is drawn.
     """
-    rows, columns = bounds(parts)
-    if (rows.stop - rows.start) * (columns.stop - columns.start) <= _AT_ONCE:
-        return [join(parts)]
+    groups = [parts] if area(*bounds(parts)) <= _AT_ONCE else _squares(parts)
+    return sum(area(*bounds(group)) for group in groups), (join(group) for group in groups)
+
+
+def area(rows: slice, columns: slice) -> int:
+    """Return how many cells a block has."""
+    return (rows.stop - rows.start) * (columns.stop - columns.start)
+
+
+def _squares(parts: list[StrokePart]) -> list[list[StrokePart]]:
     squares: dict[tuple[int, int], list[StrokePart]] = {}
     for part in parts:
         for key, piece in _cut(part):
             squares.setdefault(key, []).append(piece)
-    return [join(pieces) for pieces in squares.values()]
+    return list(squares.values())
 
 
 def only_value(parts: list[StrokePart]) -> int | None:

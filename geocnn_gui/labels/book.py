@@ -269,6 +269,12 @@ def stored_shape(folder: Path) -> tuple[int, ...] | None:
     return None
 
 
+def labels_size(folder: Path) -> int:
+    """Return the bytes that the labels in a folder take on disk."""
+    files = (folder / name for name in (_BASE, _JOURNAL))
+    return sum(file.stat().st_size for file in files if file.exists())
+
+
 def pending_edits(folder: Path) -> int:
     """Count the edits that only the journal in a folder holds, unread; 0 for damaged files."""
     base, journal = folder / _BASE, folder / _JOURNAL

@@ -347,9 +347,8 @@ class History:
     ) -> Iterator[tuple[str, tuple[int, ...], LabelEdit]]:
         for entry, edit in parts:
             shape = self._book(entry).store.shape
-            if edit.cells:
-                for piece in edit.pieces(PIECE_CELLS):
-                    yield entry, shape, piece
+            for piece in edit.pieces(PIECE_CELLS):
+                yield entry, shape, piece
 
     def _marks(self) -> dict[str, int]:
         """Return the marks of the labels that are known to agree with the steps."""

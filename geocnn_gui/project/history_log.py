@@ -282,6 +282,8 @@ class HistoryLog:
         try:
             for entry, shape, edit in parts:
                 yield edit.mask.size
+                if not edit.cells:
+                    continue
                 cells += edit.mask.size
                 waiting.append((entry, shape, _part_bytes(entry, shape, edit)))
                 gathered += len(waiting[-1][2])

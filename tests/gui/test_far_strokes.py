@@ -26,7 +26,7 @@ def test_that_squares_hold_what_the_whole_stroke_holds(drawn):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(strokes, "_AT_ONCE", 50)
         patch.setattr(strokes, "_SIDE", 16)
-        pieces = joined(parts)
+        _, pieces = joined(parts)
     found, expected = np.full(SIZE, 9), np.full(SIZE, 9)
     for piece in pieces:
         found[piece.rows, piece.columns][piece.mask] = np.broadcast_to(

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from geocnn_gui.labels.tools.box import Shape, box
+from geocnn_gui.labels.tools.box import Block, Shape, box
 
 #: Cells that are counted at once, which bounds the memory of a polygon over a whole raster.
 _AT_ONCE = 2_000_000
 
 
-def polygon(points: np.ndarray, shape: tuple[int, int]) -> Shape:
+def polygon(points: np.ndarray, shape: tuple[int, int], *, within: Block | None = None) -> Shape:
     """Cover the cells whose centres lie inside the closed polygon `points` (n, 2).
 
-    Where it crosses itself, what is enclosed twice is outside (even-odd rule).
+    Where it crosses itself, what is enclosed twice is outside (even-odd rule). Only a block of
+    the picture is looked at where one is given.
     """
     points = np.atleast_2d(np.asarray(points, float))
-    rows, columns = box(points, 0.0, shape)
+    rows, columns = box(points, 0.0, shape) if within is None else within
     mask = np.zeros((rows.stop - rows.start, columns.stop - columns.start), bool)
     step = max(1, _AT_ONCE // max(mask.shape[1], 1))
     for first in range(0, len(mask), step):

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from geocnn_gui.labels.tools.box import Shape, box
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 #: Moves a square brush off the borders between cells, so that its width is that many cells.
 _NUDGE = 1e-6
+#: Cells of the longest piece of a line.
+_LONGEST = 512
+
+
+def pieces_of_line(points: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the ends (2, 2) of short pieces that together are the line along `points` (n, 2).
+
+    What a brush sweeps along them is held in small boxes, however far the line goes.
+    """
+    for start, end in pairwise(np.asarray(points, float)):
+        count = max(1, int(np.ceil(np.abs(end - start).max() / _LONGEST)))
+        yield from (np.array(ends) for ends in pairwise(np.linspace(start, end, count + 1)))
 
 
 def brush_stroke(

@@ -10,11 +10,15 @@ from PySide6.QtGui import QColor, QPainter, QPen
 from geocnn_gui.labels.classes import by_id
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
 
+    from geocnn_gui.gui.canvas import viewport
     from geocnn_gui.gui.canvas.tools.questions import Questions
-    from geocnn_gui.gui.canvas.viewport import Shape, Viewport
+    from geocnn_gui.gui.canvas.viewport import Viewport
     from geocnn_gui.gui.session import Session
+    from geocnn_gui.labels.tools import Shape
 
 Point = tuple[float, float]
 
@@ -30,7 +34,7 @@ class Host(Protocol):
         ...
 
     @property
-    def picture_shape(self) -> Shape:
+    def picture_shape(self) -> viewport.Shape:
         """Rows and columns."""
         ...
 
@@ -109,7 +113,7 @@ class Tool:
         return QRect()
 
 
-def paint_shape(host: Host, shape: tuple[slice, slice, np.ndarray], value: int) -> None:
+def paint_shape(host: Host, shape: Shape, value: int) -> None:
     """Paint masked cells of the section in view, and show them at once."""
     rows, columns, mask = shape
     if mask.any():
@@ -117,10 +121,11 @@ def paint_shape(host: Host, shape: tuple[slice, slice, np.ndarray], value: int) 
         host.show_painted(rows, columns, painted, value)
 
 
-def paint_once(host: Host, shape: tuple[slice, slice, np.ndarray]) -> None:
-    """Paint masked cells of the section in view with the current class, as one undo step."""
+def paint_once(host: Host, shapes: Iterable[Shape]) -> None:
+    """Paint shapes on the section in view with the current class, as one undo step."""
     host.session.begin_stroke()
-    paint_shape(host, shape, host.session.current_class)
+    for shape in shapes:
+        paint_shape(host, shape, host.session.current_class)
     host.session.end_stroke()
 
 

@@ -10,10 +10,10 @@ from PySide6.QtGui import QPainter, QPolygonF
 
 from geocnn_gui.gui.canvas.index_item import IndexItem
 from geocnn_gui.gui.canvas.parts import Part
-from geocnn_gui.gui.canvas.tools.base import Host, Point, outline_pens, paint_once
+from geocnn_gui.gui.canvas.tools.base import Host, Point, outline_pens
 from geocnn_gui.gui.canvas.tools.ground import Ground, block_around, reader_of
 from geocnn_gui.gui.canvas.tools.vertices import VertexTool
-from geocnn_gui.labels.tools import Shape, Span, between, brush_stroke, connected, trimmed
+from geocnn_gui.labels.tools import Shape, Span, between, between_box, blocks, connected, trimmed
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QPointF, QRect
@@ -25,16 +25,12 @@ _NO_LINE = "There is no painted line {} this place: draw the two lines, or click
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Line:
-    """A line that bounds; `points` of one drawn, and whether one painted goes on unsearched."""
+    """A line that bounds: `points` of one drawn; `shape` of one painted, `cut` if it goes on."""
 
-    shape: Shape
-    kept: bool
+    span: Span
     points: np.ndarray | None = None
+    shape: Shape | None = None
     cut: bool = False
-
-    @property
-    def span(self) -> Span:
-        return Span.of(self.shape, kept=self.kept)
 
 
 class BetweenTool(VertexTool):
@@ -78,9 +74,9 @@ class BetweenTool(VertexTool):
 
     def draw(self, points: np.ndarray) -> None:
         """Take the line that was drawn."""
-        shape = brush_stroke(points, 0.5, self.host.picture_shape)
-        if shape[2].any():
-            self._take(_Line(shape, kept=False, points=points))
+        span = Span.drawn(points, self.host.picture_shape)
+        if (span.first >= 0).any():
+            self._take(_Line(span, points=points))
 
     def step_back(self) -> None:
         """Drop the last point, or else the first line."""
@@ -144,18 +140,20 @@ class BetweenTool(VertexTool):
             self._fill(first, line)
             return
         self._line = line
-        rows, columns, mask = line.shape
-        if line.kept:
+        if line.shape is not None:
+            rows, columns, mask = line.shape
             self._preview.set_colours([0, *[_LIT] * 255])
             self._preview.set_levels(Part(rows, columns), mask.astype(np.uint8))
         self.host.update_overlay()
 
     def _fill(self, one: _Line, other: _Line) -> None:
-        shape, session = between(one.span, other.span), self.host.session
-        if not shape[2].any():
+        lines, session = (one.span, other.span), self.host.session
+        whole = between_box(*lines)
+        if whole[0].start >= whole[0].stop:
             session.tell("The two lines share no column with anything between them.")
             return
-        paint_once(self.host, shape)
+        shapes = (between(*lines, within=block) for block in blocks(*whole))
+        session.paint_shapes(session.section, shapes, session.current_class, box=whole)
         if one.cut or other.cut:
             session.tell("A line goes on beyond the view and a little more: it was cut there.")
 
@@ -179,7 +177,8 @@ def _line_at(ground: Ground, cell: tuple[int, int]) -> _Line:
     """Return the label of one class that hangs together with a cell, by sides and corners."""
     seed = ground.place(cell)
     mask = connected(ground.labels == ground.labels[seed], seed, corners=True)
-    return _Line(trimmed(ground.rows, ground.columns, mask), kept=True, cut=ground.cuts(mask))
+    shape = trimmed(ground.rows, ground.columns, mask)
+    return _Line(Span.of(shape, kept=True), shape=shape, cut=ground.cuts(mask))
 
 
 def _lines_around(ground: Ground, cell: tuple[int, int]) -> tuple[_Line | None, _Line | None]:

@@ -33,7 +33,7 @@ class BrushTool(Tool):
 
     def press(self, at: QPointF) -> None:
         """Begin a stroke with a dab."""
-        if self.host.session.labels is None:
+        if not self.host.session.may_paint():
             return
         self.host.session.begin_stroke()
         self._last = self.host.viewport.point_at(at)

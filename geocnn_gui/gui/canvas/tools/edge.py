@@ -63,7 +63,7 @@ class EdgeTool(BrushTool):
     def press(self, at: QPointF) -> None:
         """Begin a scribble with a dab."""
         session = self.host.session
-        if session.labels is None:
+        if not session.may_paint():
             return
         if not session.current_class:
             session.tell("Choose a class to scribble with: unlabelled has no edge to find.")

@@ -62,9 +62,10 @@ class RegionTool(Tool):
         cell = self.host.viewport.cell_at(at)
         inside = all(0 <= i < n for i, n in zip(cell, self.host.picture_shape, strict=True))
         session = self.host.session
-        if not inside or session.labels is None or self.why_not():
-            if inside and session.labels is not None:
-                session.tell(self.why_not())
+        if not inside or not session.may_paint():
+            return
+        if reason := self.why_not():
+            session.tell(reason)
             return
         self._cell, self._released = cell, False
         read = reader_of(self.host, block_around(self.host, cell))
@@ -148,7 +149,7 @@ class RegionTool(Tool):
         if not self._released or region is None or self.host.questions.waits:
             return
         self.cancel()
-        paint_once(self.host, region.shape)
+        paint_once(self.host, [region.shape])
         session = self.host.session
         if not region.live:
             session.tell("There is no data here to fill.")

@@ -16,7 +16,7 @@ from geocnn_gui.gui.canvas.tools.base import (
     outline_pens,
     paint_once,
 )
-from geocnn_gui.labels.tools import brush_stroke, polygon
+from geocnn_gui.labels.tools import blocks, box, brush_stroke, pieces_of_line, polygon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +37,7 @@ class VertexTool(Tool):
 
     def press(self, at: QPointF) -> None:
         """Set a point."""
-        if self.host.session.labels is not None:
+        if self._corners or self.host.session.may_paint():
             self._corners.append(self.host.viewport.point_at(at))
             self.host.update_overlay()
 
@@ -106,8 +106,11 @@ class PolygonTool(VertexTool):
 
     def draw(self, points: np.ndarray) -> None:
         """Fill the polygon."""
+        session, shape = self.host.session, self.host.picture_shape
         if len(points) >= 3:
-            paint_once(self.host, polygon(points, self.host.picture_shape))
+            whole = box(points, 0.0, shape)
+            shapes = (polygon(points, shape, within=block) for block in blocks(*whole))
+            session.paint_shapes(session.section, shapes, session.current_class, box=whole)
 
 
 class LineTool(VertexTool):
@@ -124,7 +127,10 @@ class LineTool(VertexTool):
         square = session.tool_settings.brush_shape == "square"
         radius, shape = session.brush_size / 2, self.host.picture_shape
         if len(points) >= 2:
-            paint_once(self.host, brush_stroke(points, radius, shape, square=square))
+            lines = pieces_of_line(points)
+            paint_once(
+                self.host, (brush_stroke(one, radius, shape, square=square) for one in lines)
+            )
 
     def paint(self, painter: QPainter) -> None:
         """Draw the line as wide as it will be, its middle and its points."""
