@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -49,6 +50,10 @@ def make_window(app: QApplication, session: Session | None = None) -> MainWindow
     """Return the window on a session, a new one by default, in its theme; not shown yet."""
     from geocnn_gui.gui.main_window import MainWindow
 
+    # torch's threads sleep while they wait for each other: turning round and round they would
+    # take the cores from the window, and from Live while a survey is learned. Read by OpenMP
+    # when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app.setApplicationName("GeoCNN")
     app.setApplicationVersion(__version__)
     app.setDesktopFileName("geocnn")
