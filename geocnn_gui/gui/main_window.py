@@ -203,6 +203,7 @@ class MainWindow(QMainWindow):
         session.folder_wanted.connect(self._show_folder)
         session.source_changed.connect(self._on_source_changed)
         session.classes_changed.connect(self._show_classes)
+        session.rules_changed.connect(self._show_locks)
         session.tool_changed.connect(self._show_tool)
         for signal in (session.source_changed, session.section_changed, session.view_changed,
                        session.tool_changed, session.job_changed, session.model_changed,
@@ -239,6 +240,10 @@ class MainWindow(QMainWindow):
 
     def _show_classes(self) -> None:
         self._chips.show_classes(self.session.classes, self.session.current_class)
+        self._show_locks()
+
+    def _show_locks(self) -> None:
+        self._chips.show_locked(self.session.rules.locked)
 
     def _show_tool(self) -> None:
         session = self.session

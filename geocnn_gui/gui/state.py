@@ -214,7 +214,7 @@ class State(QObject):
         self.model_path: Path | None = None
         self.model_card: ModelCard | None = None
         self.job: Job | None = None
-        self._opening = ""
+        self.reading = ""  # short work of `_work_on` and opening
         self.saved_at: datetime | None = None
         self.steps = Steps(self)
         self.steps.busy_changed.connect(lambda: self.busy_changed.emit(self.busy))
@@ -365,8 +365,8 @@ class State(QObject):
     @property
     def busy(self) -> str:
         """Say what short work runs in the background, or which large step; "" while nothing does."""
-        return self._opening or self.steps.busy
+        return self.reading or self.steps.busy
 
     def _set_busy(self, text: str) -> None:
-        self._opening = text
+        self.reading = text
         self.busy_changed.emit(self.busy)

@@ -18,6 +18,7 @@ from geocnn_gui.gui.canvas.overlays import (
     class_levels,
     confidence_levels,
     error_levels,
+    is_large,
     label_levels,
     picture_levels,
     value_levels,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 #: Moves of the view within so many milliseconds are answered by one read.
 _SETTLE_MS = 25
-_FINE, _COARSE, _OVERLAY = "fine", "coarse", "overlay"
+_FINE, _COARSE, _OVERLAY, _LABELS = "fine", "coarse", "overlay", "labels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Feed(QObject):
         self._reader.failed.connect(self._on_failed)
         self._reader.busy_changed.connect(self.busy_changed)
         self._late_tiles: list[Window] = []
+        self._late_labels: list[Window] = []
         self._estimate: Sequence[Percentiles] = ()
         self._pictured: tuple[Any, ...] | None = None
         self._overlaid: object = None
@@ -126,6 +128,7 @@ class Feed(QObject):
         canvas.labels.clear()
         canvas.prediction.clear()
         self._reader.forget(_OVERLAY)
+        self._reader.forget(_LABELS)
         self.take_aspect()
         self.refresh()
 
@@ -162,8 +165,12 @@ class Feed(QObject):
         if labels is None or source is None or held is None:
             return
         plane = source.plane(self._session.section)
+        if self._reader.waits_for(_LABELS):
+            self._late_labels.append(window)
         part = _touched(plane, held, window)
-        if part is not None:
+        if part is not None and is_large(part):
+            self._ask_labels(held)
+        elif part is not None:
             self._canvas.labels.update(part, label_levels(labels.store, plane, part))
             self._canvas.update_cells(part.rows, part.columns)
 
@@ -226,9 +233,28 @@ class Feed(QObject):
         if session.source is None or session.labels is None:
             item.clear()
         elif not still_good(item.part, part, *self._visible()):
+            if is_large(part):
+                self._ask_labels(part)
+                return
             plane = session.source.plane(session.section)
-            item.set_levels(part, label_levels(session.labels.store, plane, part))
-            self._take_colours()
+            self._reader.forget(_LABELS)
+            self._show_labels(part, label_levels(session.labels.store, plane, part))
+
+    def _ask_labels(self, part: Part) -> None:
+        """Read the labels of a large part on a thread; what is painted meanwhile is read again."""
+        session = self._session
+        if session.source is not None and session.labels is not None:
+            store, plane = session.labels.store, session.source.plane(session.section)
+            self._late_labels = []
+            self._reader.ask(_LABELS, lambda: (part, label_levels(store, plane, part)))
+
+    def _show_labels(self, part: Part, levels: np.ndarray) -> None:
+        self._canvas.labels.set_levels(part, levels)
+        self._take_colours()
+        late, self._late_labels = self._late_labels, []
+        for window in late:
+            self.take_labels(window)
+        self._canvas.update()
 
     def _refresh_prediction(self, part: Part) -> None:
         session, levels = self._session, self._levels()
@@ -263,6 +289,8 @@ class Feed(QObject):
     def _on_answered(self, topic: str, answer: Any) -> None:
         if topic == _OVERLAY:
             self._show_prediction(*answer)
+        elif topic == _LABELS:
+            self._show_labels(*answer)
         elif topic in (_FINE, _COARSE):
             self._show_picture(topic, answer)
 

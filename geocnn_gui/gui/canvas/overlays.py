@@ -40,7 +40,7 @@ def _sparse(
 ) -> np.ndarray:
     """Return levels of which every one counts; of a large part only `windows` are read."""
     whole = plane.window(part.rows, part.columns)
-    if part.step == (1, 1) or _cells(part) <= _AT_ONCE:
+    if not is_large(part):
         return thinned(plane.picture(read(whole)), part.step)
     levels = np.zeros(part.shape, np.uint8)
     for chunk in windows():
@@ -131,5 +131,7 @@ def _add_block(
     np.maximum(view, block, out=view)
 
 
-def _cells(part: Part) -> int:
-    return (part.rows.stop - part.rows.start) * (part.columns.stop - part.columns.start)
+def is_large(part: Part) -> bool:
+    """Say whether labels of a part take a while to be read, as those of a whole large raster."""
+    cells = (part.rows.stop - part.rows.start) * (part.columns.stop - part.columns.start)
+    return part.step != (1, 1) and cells > _AT_ONCE

@@ -147,7 +147,7 @@ class RunsPanel(Card):
     # The running task
 
     def _refresh(self) -> None:
-        job, busy = self._session.job, self._session.busy
+        job, busy = self._session.job, self._session.reading
         running = job is not None
         for widget in (self._pause, self._stop):
             widget.setVisible(running)
@@ -213,7 +213,7 @@ class RunsPanel(Card):
 
     def _show_empty(self) -> None:
         """Take no more room than there is something to show."""
-        idle = self._session.job is None and not self._session.busy
+        idle = self._session.job is None and not self._session.reading
         some = bool(self._known) or self._session.work == "train"
         self._empty.setVisible(idle and not some)
         self._tree.setVisible(bool(self._known))

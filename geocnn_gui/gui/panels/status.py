@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QStatusBar, QWidget
 
+from geocnn_gui.gui.panels.step_line import StepLine
 from geocnn_gui.gui.panels.survey_line import SurveyLine
 from geocnn_gui.gui.widgets.card import THIN_SPACE, label
 from geocnn_gui.labels.classes import by_id
@@ -30,6 +31,7 @@ class StatusLine(QStatusBar):
         for part in self._parts.values():
             part.setContentsMargins(8, 0, 16, 0)
             self.addWidget(part)
+        self.addPermanentWidget(StepLine(session))
         self.addPermanentWidget(SurveyLine(session))
         session.cursor_changed.connect(self.show_readout)
         session.source_changed.connect(lambda: self.show_readout(None))

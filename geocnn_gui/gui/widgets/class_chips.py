@@ -8,23 +8,29 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QHBoxLayout, QSizePolicy, QWidget
 
+from geocnn_gui.gui.theme import icon
+
 if TYPE_CHECKING:
     from PySide6.QtGui import QEnterEvent, QPaintEvent
 
     from geocnn_gui.labels.classes import Classes
 
 _LONGEST = 110
-_HEIGHT = 24
+_HEIGHT, _LOCK = 24, 14
 
 
 class Chip(QAbstractButton):
-    """One class: a rounded box in its colour; without its name where room is short."""
+    """One class: a rounded box in its colour, with a lock where its labels are kept as they are.
+
+    Without its name where room is short.
+    """
 
     def __init__(self, number: int, text: str, color: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.number = number
         self.color = QColor(color)
         self.short = False
+        self.locked = False
         self.setText(text)
         self.setCheckable(True)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -36,7 +42,7 @@ class Chip(QAbstractButton):
         metrics = self.fontMetrics()
         number = metrics.horizontalAdvance(str(self.number))
         name = 0 if short else 6 + min(metrics.horizontalAdvance(self.text()), _LONGEST)
-        return number + name + 20
+        return number + name + 20 + (_LOCK if self.locked else 0)
 
     def sizeHint(self) -> QSize:
         """Return the size of the box."""
@@ -62,7 +68,7 @@ class Chip(QAbstractButton):
         painter.setPen(self.palette().windowText().color())
         metrics = self.fontMetrics()
         number = str(self.number)
-        inner = box.adjusted(9, 0, -9, 0)
+        inner = box.adjusted(9, 0, -9 - (_LOCK if self.locked else 0), 0)
         flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
         painter.drawText(inner, flags, number)
         if not self.short or self.isChecked():
@@ -71,6 +77,9 @@ class Chip(QAbstractButton):
                 self.text(), Qt.TextElideMode.ElideRight, int(inner.width()) + 2
             )
             painter.drawText(inner, flags, name)
+        if self.locked:
+            at = QRectF(box.right() - 8 - _LOCK, box.center().y() - _LOCK / 2, _LOCK, _LOCK)
+            icon("lock", self.palette().windowText().color().name()).paint(painter, at.toRect())
 
 
 class ClassChips(QWidget):
@@ -99,7 +108,7 @@ class ClassChips(QWidget):
         return [chip for chip in self._group.buttons() if isinstance(chip, Chip)]
 
     def show_classes(self, classes: Classes, current: int) -> None:
-        """Draw these classes, `current` in hand."""
+        """Draw these classes, `current` in hand, none locked."""
         for chip in self.chips:
             self._group.removeButton(chip)
             chip.hide()
@@ -113,6 +122,13 @@ class ClassChips(QWidget):
             self._group.addButton(chip, each.id)
             self._layout.insertWidget(place - 1, chip)
         self.show_current(current)
+
+    def show_locked(self, locked: frozenset[int]) -> None:
+        """Draw a lock on the chips of these classes alone."""
+        for chip in self.chips:
+            chip.locked = self._group.id(chip) in locked
+            chip.setAccessibleName(f"{chip.text()}, locked" if chip.locked else chip.text())
+        self._fit()
 
     def show_current(self, current: int) -> None:
         """Mark the class in hand; 0 marks none."""
