@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QApplication, QWidget
 
 from geocnn_gui import workflow
@@ -137,6 +138,16 @@ def work(monkeypatch):
     monkeypatch.setattr(workflow, "train", fake.train)
     monkeypatch.setattr(workflow, "predict", fake.predict)
     return fake
+
+
+@pytest.fixture(autouse=True)
+def undressed():
+    """Take off what a window has dressed the whole program in, so that the next test is bare."""
+    yield
+    app = QApplication.instance()
+    if isinstance(app, QApplication) and app.styleSheet():
+        app.setStyleSheet("")
+        app.setPalette(QPalette())
 
 
 @pytest.fixture
