@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 TILE = 512
 #: Features are kept up to so many bytes, and up to this share of the memory that is free.
 ROOM, _SHARE = 2**30, 0.25
-#: A head takes every level of a backbone for as much as one of so many channels, and the bands
-#: for so many times that: what is coarse has more channels, not more to say.
-_LEVEL_CHANNELS, _BANDS = 16, 3
+#: A head takes a level of more channels for as much as one of so many, and each band for so many
+#: channels' worth: what is coarse has more channels, not more to say.
+_LEVEL_CHANNELS, _BAND = 32, 6.0
 #: Cells of a tile whose features are kept to say how data look that carry no labels.
 _SAMPLE = 512
 
@@ -224,11 +224,8 @@ def tiles_of(features: Features, section: Section) -> Iterator[Tile]:
 
 
 def _emphasis(bands: int, widths: tuple[int, ...]) -> Tensor:
-    parts = [
-        torch.full((size,), (_LEVEL_CHANNELS / size) ** 0.5 * more)
-        for size, more in ((bands, _BANDS), *((width, 1) for width in widths))
-    ]
-    return torch.cat(parts)
+    levels = [torch.full((size,), min(1.0, (_LEVEL_CHANNELS / size) ** 0.5)) for size in widths]
+    return torch.cat([torch.full((bands,), _BAND), *levels])
 
 
 def _some_cells(live: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
