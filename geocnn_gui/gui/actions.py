@@ -106,6 +106,13 @@ def _split(w: MainWindow) -> str:
     return "" if w.session.split is not None else "Show the split first, in the Train panel."
 
 
+def _turn_learning(w: MainWindow) -> None:
+    """Let surveys be learned by themselves, or not, now and after the next start."""
+    learns = not w.session.survey.automatic
+    w.settings = w.settings.model_copy(update={"learn_surveys": learns})
+    w.session.survey.set_automatic(learns)
+
+
 def _tool(name: Tool, text: str, icon: str, key: str) -> Info:
     return Info(
         name=f"tool_{name}", text=text, icon=icon, keys=(key,), canvas=True, group="tools",
@@ -234,7 +241,7 @@ _ALL = (
          act=lambda w: w.session.survey.learn_longer(),
          why_not=lambda w: w.session.survey.why_no_longer()),
     Info(name="learn_surveys", text="Learn &surveys by themselves",
-         act=lambda w: w.set_learning(not w.session.survey.automatic),
+         act=_turn_learning,
          checked=lambda w: w.session.survey.automatic),
     _step("previous", "Previous section", "Left", -1),
     _step("next", "Next section", "Right", 1),

@@ -303,11 +303,6 @@ class MainWindow(QMainWindow):
             apply_theme(app, self.settings.theme)
         self._show_classes()
 
-    def set_learning(self, learns: bool) -> None:
-        """Let surveys be learned by themselves, or not, now and after the next start."""
-        self.settings = self.settings.model_copy(update={"learn_surveys": learns})
-        self.session.survey.set_automatic(learns)
-
     def toggle_docks(self) -> None:
         """Leave only the picture, or bring everything back."""
         self.docks_hidden = not self.docks_hidden
