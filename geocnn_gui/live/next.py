@@ -36,7 +36,7 @@ _DOUBT, _DISPUTE = 0.25, 1.0
 #: Of more labelled places so many are compared with.
 _MOST_COMPARED = 2000
 #: Windows with fewer live cells, and with more labelled ones, are left out.
-_LEAST_LIVE, _MOST_LABELLED = 0.5, 0.1
+_LEAST_LIVE, _MOST_LABELLED = 0.5, 0.02
 #: From so much on a reason is told.
 _TELL_DOUBT, _TELL_DISPUTE, _TELL_STRANGE = 0.4, 0.25, 1.5
 

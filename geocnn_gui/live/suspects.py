@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 
 #: A label is denied where its own class is at most so likely and another one at least so.
 OWN_AT_MOST, OTHER_AT_LEAST = 0.1, 0.6
-#: Heads of few strokes are surer than they are right: what they say is softened by so much. On
-#: F3 it halves what is denied of right labels and keeps three quarters of what is of wrong ones.
+#: What heads say is first made as sure as it is right on other strokes, then softened by so much:
+#: strokes that they are yet to judge may differ more. On F3 that halves what is denied of right
+#: labels and keeps three quarters of what is denied of wrong ones.
 SOFTENING = 1.5
+_TEMPERATURES = np.geomspace(0.2, 4, 14)
 #: A stroke of which so much is denied is suspect as a whole: it was made in one go.
 WHOLE_FROM = 0.5
 #: A smaller part of a stroke, and a smaller stroke, are not worth a question; of more regions the
@@ -88,7 +90,7 @@ def find_suspects(
 
     Strokes are regions of equal label that hang together in a section. Those of each class are
     dealt to folds; for each fold a head is fitted to the others, then once more without the
-    cells that the first ones deny, so that wrong labels do not speak for each other. Classes
+    strokes that the first ones doubt, so that wrong labels do not speak for each other. Classes
     count alike. A class with a single stroke helps to judge, and is not judged. The work is
     tile by tile and may be closed at every event.
 
@@ -104,7 +106,7 @@ def find_suspects(
     folds, single = _dealt(strokes)
     _check(strokes, folds)
     cells = CellBook(features).gather(labels, known=known)
-    heads = _heads(cells, _fold_of(cells, strokes, folds))
+    heads = _heads(cells, *_owners(cells, strokes, folds))
     keys, left_out = _tiles(features, strokes)
     court = _Court(features, strokes, folds, heads, known)
     for number, key in enumerate(keys):
@@ -153,33 +155,72 @@ def _check(strokes: dict[Section, Strokes], folds: dict[Section, np.ndarray]) ->
         )
 
 
-def _fold_of(
+def _owners(
     cells: LabelledCells, strokes: dict[Section, Strokes], folds: dict[Section, np.ndarray]
-) -> np.ndarray:
-    found = np.full(len(cells.ids), -1)
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the fold int (n,) of each cell, -1 for none, and a number for its stroke."""
+    fold, owner, first = np.full(len(cells.ids), -1), np.zeros(len(cells.ids), int), 0
     for place, section in enumerate(cells.sections):
         here = np.flatnonzero(cells.place == place)
-        found[here] = folds[section][strokes[section].at(cells.cells[here])]
+        numbers = strokes[section].at(cells.cells[here])
+        fold[here], owner[here] = folds[section][numbers], first + numbers
+        first += strokes[section].count + 1
+    return fold, owner
+
+
+def _heads(cells: LabelledCells, fold: np.ndarray, stroke: np.ndarray) -> tuple[Head, ...]:
+    """Return the head of each fold; the second fit leaves out strokes that the first heads doubt.
+
+    `stroke` int (n,) numbers the strokes of the cells from 0. The heads are as sure as they are
+    right on strokes that they have not seen, and softened.
+    """
+    size = np.bincount(stroke)
+    heads = _fitted(cells, fold, np.ones(len(fold), bool))
+    against = np.zeros(len(fold))
+    for own, head, logits in _held_out(cells, fold, heads):
+        said = logits.softmax(dim=1).numpy()
+        against[own] = _denied(said, head, cells.ids[own])[2] >= OTHER_AT_LEAST
+    kept = (np.bincount(stroke, against) < WHOLE_FROM * size)[stroke]
+    heads = _fitted(cells, fold, kept)
+    cool = _temperature(cells, _held_out(cells, fold, heads), kept / size[stroke]) * SOFTENING
+    return tuple(replace(h, weights=h.weights / cool, bias=h.bias / cool) for h in heads)
+
+
+def _fitted(cells: LabelledCells, fold: np.ndarray, kept: np.ndarray) -> list[Head]:
+    """Return a head for each fold, fitted to the cells of the others that are kept."""
+    found = []
+    for one in range(int(fold.max()) + 1):
+        part = cells.take(np.flatnonzero(kept & (fold != one)))
+        found.append(fit_head(part.features, part.ids))
     return found
 
 
-def _heads(cells: LabelledCells, fold: np.ndarray) -> tuple[Head, ...]:
-    """Return the head of each fold; the second fit leaves out what the first heads deny."""
-    count, kept = int(fold.max()) + 1, np.ones(len(fold), bool)
-    heads: list[Head] = []
-    for _ in range(2):
-        heads = [_fitted(cells, kept & (fold != one)) for one in range(count)]
-        for one, head in enumerate(heads):
-            own = np.flatnonzero(fold == one)
-            said = head.probabilities(cells.features[torch.from_numpy(own)]).numpy()
-            kept[own] = ~_denied(said, head, cells.ids[own])[0]
-    return tuple(heads)
+def _held_out(
+    cells: LabelledCells, fold: np.ndarray, heads: Sequence[Head]
+) -> Iterator[tuple[np.ndarray, Head, torch.Tensor]]:
+    """Yield for each fold the numbers of its cells, its head, and what that says of them."""
+    for one, head in enumerate(heads):
+        own = np.flatnonzero(fold == one)
+        yield own, head, head.logits(cells.features[torch.from_numpy(own)])
 
 
-def _fitted(cells: LabelledCells, chosen: np.ndarray) -> Head:
-    part = cells.take(np.flatnonzero(chosen))
-    head = fit_head(part.features, part.ids)
-    return replace(head, weights=head.weights / SOFTENING, bias=head.bias / SOFTENING)
+def _temperature(
+    cells: LabelledCells, judged: Iterator[tuple[np.ndarray, Head, torch.Tensor]],
+    weights: np.ndarray,
+) -> float:  # fmt: skip
+    """Return by what logits should be divided to be as sure as they are right.
+
+    Guo, Pleiss, Sun and Weinberger (2017); `weights` (n,) are those of the cells.
+    """
+    loss = np.zeros(len(_TEMPERATURES))
+    for own, head, logits in judged:
+        known = np.isin(cells.ids[own], head.ids)
+        goal = torch.from_numpy(np.searchsorted(head.ids, cells.ids[own][known]))
+        mine = torch.from_numpy(weights[own][known])
+        for number, cool in enumerate(_TEMPERATURES):
+            said = (logits[torch.from_numpy(known)] / cool).log_softmax(dim=1)
+            loss[number] -= float((said[torch.arange(len(goal)), goal] * mine).sum())
+    return float(_TEMPERATURES[int(loss.argmin())])
 
 
 def _denied(said: np.ndarray, head: Head, ids: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -48,7 +48,7 @@ class KeptLabels(BaseModel):
         return cls(
             axis=plane.section.axis, index=plane.section.index, rows=(rows.start, rows.stop),
             columns=(columns.start, columns.stop), label=label,
-            mark=_mark(labels, plane, rows, columns, label),
+            mark=_mark(labels, plane, rows, columns, label) or 0,
         )  # fmt: skip
 
     def holds(
@@ -87,14 +87,14 @@ def write_kept(folder: Path, kept: Sequence[KeptLabels]) -> None:
 
 def _mark(
     labels: LabelStore | LabelSnapshot, plane: Plane, rows: slice, columns: slice, label: int
-) -> int:
-    """Return a sum over which cells of a box have a label; 0 where the box lies outside."""
+) -> int | None:
+    """Return a sum over which cells of a box have a label; None where the box lies outside."""
+    ends = (labels.shape[plane.row_axis], labels.shape[plane.column_axis])
+    if rows.stop > ends[0] or columns.stop > ends[1]:  # a stranger's file
+        return None
     mark, step = 1, max(1, _AT_ONCE // max(1, columns.stop - columns.start))
     for start in range(rows.start, rows.stop, step):
         part = slice(start, min(start + step, rows.stop))
-        try:
-            values = labels.read(plane.window(part, columns))
-        except ValueError:  # a stranger's file
-            return 0
+        values = labels.read(plane.window(part, columns))
         mark = zlib.crc32(np.packbits(plane.picture(values) == label).tobytes(), mark)
     return mark
