@@ -362,6 +362,8 @@ class CanvasView(QWidget):
             (self.waiting, _INSET),
             (self.guide, self._guide_y()),
         ):
+            if sentence.isVisible():
+                sentence.fit()
             sentence.move((width - sentence.width()) // 2, y)
         right = width - self.legend.width() - _INSET
         self.legend.move(right, height - self.legend.height() - _INSET)
@@ -373,6 +375,7 @@ class _Sentence(QLabel):
 
     def __init__(self, text: str, parent: QWidget) -> None:
         super().__init__(text, parent)
+        self._over = parent
         self.setObjectName("canvasSentence")
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setContentsMargins(12, 6, 12, 6)
@@ -384,8 +387,16 @@ class _Sentence(QLabel):
         self.hide()
 
     def say(self, text: str) -> None:
-        """Show a sentence, or nothing."""
+        """Show a sentence, or nothing; one that is wider than the canvas takes several lines."""
         if text:
             self.setText(text)
-            self.adjustSize()
+            self.fit()
         self.setVisible(bool(text))
+
+    def fit(self) -> None:
+        """Take the size of the text, as wide as the canvas at most."""
+        room = self._over.width() - 2 * _INSET
+        self.setWordWrap(False)
+        wide = self.sizeHint().width() > room
+        self.setWordWrap(wide)
+        self.resize(room, self.heightForWidth(room)) if wide else self.adjustSize()

@@ -11,7 +11,7 @@ from geocnn_gui.gui.panels.history_group import HistoryGroup
 from geocnn_gui.gui.panels.live_group import LiveGroup
 from geocnn_gui.gui.panels.network_group import NetworkGroup
 from geocnn_gui.gui.panels.rules_group import RulesGroup
-from geocnn_gui.gui.widgets.card import button, enable, label, plural
+from geocnn_gui.gui.widgets.card import Fold, button, enable, label, plural
 from geocnn_gui.gui.widgets.class_bars import ClassBars
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _KEYS = (
     ("B", "brush"), ("E", "eraser"), ("P", "polygon"), ("L", "line"),
     ("F", "fill what is alike"), ("W", "magic wand"), ("S", "smart edge"), ("T", "between two lines"),
     ("I", "pick the class"), ("A", "accept the prediction"), ("V", "pan, or hold Space"),
-    ("N", "next place to label"), ("Y", "why here"), ("[  ]", "size"), ("1 – 9", "class"), ("Ctrl+Z", "undo"),
+    ("Shift+L", "Live"), ("N", "next place to label"), ("Y", "why here"), ("[  ]", "size"), ("1 – 9", "class"), ("Ctrl+Z", "undo"),
 )  # fmt: skip
 _HOW_SAMPLES = (
     "Click a sample to see it large, or select several with Ctrl or Shift, and press the digit of "
@@ -68,10 +68,8 @@ class LabelPanel(QWidget):
         layout.addWidget(self._load)
         layout.addWidget(self._save)
         layout.addWidget(HistoryGroup(session))
-        layout.addSpacing(8)
-        layout.addWidget(label("KEYS ON THE PICTURE", role="heading"))
         self._keys = label(role="muted", name="label_keys")
-        layout.addWidget(self._keys)
+        layout.addWidget(Fold("Keys on the picture", self._keys))
         layout.addStretch(1)
         for signal in (session.source_changed, session.classes_changed):
             signal.connect(self._refresh)
