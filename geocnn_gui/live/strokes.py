@@ -107,8 +107,10 @@ class Strokes:
         for one in np.unique(values).tolist():
             if not self._known[one]:
                 continue
-            found, more = ndimage.label(values == one, _CORNERS)
-            numbers += np.where(found, found + count, 0).astype(np.int32)
+            found = np.zeros(values.shape, np.int32)
+            ndimage.label(values == one, _CORNERS, output=found)
+            more = int(found.max(initial=0))
+            numbers += np.where(found, found + count, 0)
             ids.append(np.full(more, one, np.uint8))
             count += more
         return numbers, np.concatenate(ids)
