@@ -148,7 +148,7 @@ def test_that_a_sketch_holds_what_was_drawn_last(strokes):
     sketch, expected = Sketch(), np.zeros(SIZE, np.uint8)
     for start, end, value in strokes:
         shape = brush_stroke(np.array([start, end]), 1.5, SIZE)
-        sketch.add(shape, value)
+        sketch.add([shape], value)
         expected[shape[0], shape[1]][shape[2]] = value
     found = np.zeros(SIZE, np.uint8)
     found[sketch.rows, sketch.columns] = sketch.ids

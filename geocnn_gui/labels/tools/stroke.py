@@ -14,17 +14,19 @@ if TYPE_CHECKING:
 
 #: Moves a square brush off the borders between cells, so that its width is that many cells.
 _NUDGE = 1e-6
-#: Cells of the longest piece of a line.
-_LONGEST = 512
+#: A piece of a line is so many cells long, or so many times the radius of a large brush.
+_LONGEST, _RADII = 64, 4
 
 
-def pieces_of_line(points: np.ndarray) -> Iterator[np.ndarray]:
+def pieces_of_line(points: np.ndarray, radius: float = 0.0) -> Iterator[np.ndarray]:
     """Yield the ends (2, 2) of short pieces that together are the line along `points` (n, 2).
 
-    What a brush sweeps along them is held in small boxes, however far the line goes.
+    What a brush of `radius` sweeps along them is held in small boxes of which it covers a fair
+    share, however far the line goes.
     """
+    longest = max(_LONGEST, _RADII * radius)
     for start, end in pairwise(np.asarray(points, float)):
-        count = max(1, int(np.ceil(np.abs(end - start).max() / _LONGEST)))
+        count = max(1, int(np.ceil(np.abs(end - start).max() / longest)))
         yield from (np.array(ends) for ends in pairwise(np.linspace(start, end, count + 1)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from geocnn_gui.gui.canvas.tools.brush import BrushTool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from PySide6.QtCore import QPointF
 
@@ -27,10 +28,10 @@ class AcceptTool(BrushTool):
         if self.host.session.check_accepting():
             super().press(at)
 
-    def put(self, shape: Shape) -> None:
+    def put(self, shapes: Sequence[Shape]) -> None:
         """Label what one step of the mouse has swept."""
         if not self.host.session.why_no_accepting():
-            for part in strips(shape):
+            for part in chain.from_iterable(map(strips, shapes)):
                 self._put_strip(*part)
 
     def _put_strip(self, rows: slice, columns: slice, mask: np.ndarray) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QPainter
 
 from geocnn_gui.gui.canvas.tools.base import Host, Point, Tool, outline_pens, paint_shape
-from geocnn_gui.labels.tools import Shape, brush_stroke
+from geocnn_gui.labels.tools import Shape, brush_stroke, pieces_of_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class BrushTool(Tool):
@@ -89,12 +94,12 @@ class BrushTool(Tool):
         return QRectF(at.x() - width / 2, at.y() - height / 2, width, height)
 
     def _sweep(self, to: Point) -> None:
-        points = np.array([self._last, to])
-        radius = self.host.session.brush_size / 2
-        shape = self.host.picture_shape
-        self.put(brush_stroke(points, radius, shape, square=self._square))
+        radius, shape = self.host.session.brush_size / 2, self.host.picture_shape
+        line = pieces_of_line(np.array([self._last, to]), radius)
+        self.put([brush_stroke(one, radius, shape, square=self._square) for one in line])
         self._last = to
 
-    def put(self, shape: Shape) -> None:
-        """Paint what one step of the mouse has swept."""
-        paint_shape(self.host, shape, self.value)
+    def put(self, shapes: Sequence[Shape]) -> None:
+        """Paint what one step of the mouse has swept: shapes along its way."""
+        for shape in shapes:
+            paint_shape(self.host, shape, self.value)

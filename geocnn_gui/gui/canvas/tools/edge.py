@@ -18,6 +18,8 @@ from geocnn_gui.gui.canvas.tools.ground import Ground, most_cells, reader_of
 from geocnn_gui.labels.tools import Sketch, random_walk
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from PySide6.QtCore import QPointF
     from PySide6.QtGui import QPainter
 
@@ -45,7 +47,7 @@ class EdgeTool(BrushTool):
 
     def __init__(self, host: Host) -> None:
         super().__init__(host)
-        self._strokes: list[list[tuple[Shape, int]]] = []
+        self._strokes: list[list[tuple[Sequence[Shape], int]]] = []
         self._sketch = Sketch()
         self._answer: _Answer | None = None
         self._wanted = False
@@ -74,11 +76,10 @@ class EdgeTool(BrushTool):
         self._last = self.host.viewport.point_at(at)
         self._sweep(self._last)
 
-    def put(self, shape: Shape) -> None:
+    def put(self, shapes: Sequence[Shape]) -> None:
         """Draw what one step of the mouse has swept."""
-        if not shape[2].any():
-            return
-        rows, columns = self._sketch.box_with(shape)
+        shapes = [shape for shape in shapes if shape[2].any()]
+        rows, columns = self._sketch.box_with(shapes)
         if (rows.stop - rows.start) * (columns.stop - columns.start) > most_cells(self.host):
             self.host.session.tell(
                 f"The scribbles lie too far apart to be held at once: at most {most_cells(self.host):,} "
@@ -86,8 +87,8 @@ class EdgeTool(BrushTool):
                 "warning",
             )
             return
-        self._strokes[-1].append((shape, self.value))
-        self._sketch.add(shape, self.value)
+        self._strokes[-1].append((shapes, self.value))
+        self._sketch.add(shapes, self.value)
         self._show()
 
     def finish(self) -> None:
@@ -113,8 +114,8 @@ class EdgeTool(BrushTool):
             return
         self._strokes.pop()
         self._sketch = Sketch()
-        for shape, value in (step for stroke in self._strokes for step in stroke):
-            self._sketch.add(shape, value)
+        for shapes, value in (step for stroke in self._strokes for step in stroke):
+            self._sketch.add(shapes, value)
         self._forget()
         self._show()
         self._walk()

@@ -127,7 +127,7 @@ class LineTool(VertexTool):
         square = session.tool_settings.brush_shape == "square"
         radius, shape = session.brush_size / 2, self.host.picture_shape
         if len(points) >= 2:
-            lines = pieces_of_line(points)
+            lines = pieces_of_line(points, radius)
             paint_once(
                 self.host, (brush_stroke(one, radius, shape, square=square) for one in lines)
             )
