@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from geocnn_gui.labels.edit import LabelEdit
 
 #: A stroke in a box of more cells is written square by square, of so many cells a side.
-_AT_ONCE, _SIDE = 512 * 512, 512
+_AT_ONCE, _SIDE = 512 * 512, 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QPushButton, QTableWidget, QWidget
 
 from geocnn_gui.data.source import Section, Window
 from geocnn_gui.gui.session import Session
+from geocnn_gui.gui.widgets.class_chips import ClassChips
 
 LEFT, LOCK = Qt.MouseButton.LeftButton, 2
 CONTROL = Qt.KeyboardModifier.ControlModifier
@@ -211,3 +212,17 @@ def test_that_a_stroke_obeys_a_lock_that_came_while_it_was_drawn(opened):
     opened.lock_class(1, True)
     opened.end_stroke()
     assert opened.labels.store.counts == {1: 60, 2: 30}
+
+
+def test_that_the_chip_of_a_locked_class_shows_a_lock(shown, opened):
+    chips = shown.findChild(ClassChips, "class_chips")
+    width = chips.chips[0].sizeHint().width()
+    click_lock(shown, 0)
+    chip = chips.chips[0]
+    assert chip.accessibleName() == "Class 1, locked"
+    assert chip.sizeHint().width() > width
+    opened.rename_class(2, "Sand")
+    assert [chip.locked for chip in chips.chips] == [True, False]
+    click_lock(shown, 0)
+    chip = chips.chips[0]
+    assert (chip.accessibleName(), chip.sizeHint().width()) == ("Class 1", width)

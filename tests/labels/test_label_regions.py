@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,9 +15,14 @@ from geocnn_gui.labels.tools import (
     Sketch,
     Span,
     between,
+    between_box,
+    blocks,
+    box,
     brush_stroke,
     connected,
     flood,
+    pieces_of_line,
+    polygon,
     random_walk,
     trimmed,
 )
@@ -128,6 +135,70 @@ def test_that_between_is_what_counting_each_column_finds(one, other, keep_one, k
             end = rows[1 - upper][0] if kept[1 - upper] else rows[1 - upper][-1] + 1
             expected[top : max(end, top)] = True
         assert np.array_equal(found[:, column], expected)
+
+
+@pytest.fixture(scope="module")
+def small_blocks():
+    """Boxes of more than 6 cells are drawn in blocks of 4 x 5."""
+    with pytest.MonkeyPatch.context() as patch:
+        boxes = sys.modules["geocnn_gui.labels.tools.box"]  # a function has its name
+        patch.setattr(boxes, "_AT_ONCE", 6)
+        patch.setattr(boxes, "_BLOCK", (4, 5))
+        patch.setattr("geocnn_gui.labels.tools.stroke._LONGEST", 3)
+        yield
+
+
+def united(shapes):
+    picture = np.zeros(SIZE, bool)
+    for shape in shapes:
+        assert shape[2].size <= 20
+        assert not (picture & covered(shape)).any()
+        picture |= covered(shape)
+    return picture
+
+
+@given(points=st.lists(corner, min_size=3, max_size=6))
+def test_that_blocks_of_a_polygon_are_the_whole(small_blocks, points):
+    points = np.array(points)
+    found = [polygon(points, SIZE, within=each) for each in blocks(*box(points, 0.0, SIZE))]
+    assert np.array_equal(united(found), covered(polygon(points, SIZE)))
+
+
+@given(one=st.lists(corner, min_size=2, max_size=4), other=st.lists(corner, min_size=2, max_size=4))
+def test_that_blocks_between_lines_are_the_whole(small_blocks, one, other):
+    lines = [Span.of(brush_stroke(np.array(each), 0.5, SIZE)) for each in (one, other)]
+    found = [between(*lines, within=each) for each in blocks(*between_box(*lines))]
+    assert np.array_equal(united(found), covered(between(*lines)))
+
+
+@given(
+    points=st.lists(corner, min_size=2, max_size=4), radius=st.floats(1, 5), square=st.booleans()
+)
+def test_that_pieces_of_a_line_are_swept_as_the_whole(small_blocks, points, radius, square):
+    line = np.array(points).round(6)
+    found = np.zeros(SIZE, bool)
+    for piece in pieces_of_line(line):
+        assert np.abs(np.diff(piece, axis=0)).max() <= 3.001
+        found |= covered(brush_stroke(piece, radius, SIZE, square=square))
+    less, more = (
+        covered(brush_stroke(line, radius + by, SIZE, square=square)) for by in (-1e-5, 1e-5)
+    )
+    assert found[less].all()
+    assert not found[~more].any()
+
+
+@given(points=st.lists(corner, min_size=2, max_size=4))
+def test_that_a_line_drawn_in_pieces_runs_through_every_column(small_blocks, points):
+    line = np.array(points)
+    drawn, whole = Span.drawn(line, SIZE), Span.of(brush_stroke(line, 0.5, SIZE))
+    assert drawn.columns == whole.columns
+    for one, other in ((drawn, whole), (whole, drawn)):  # half a cell may be rounded either way
+        wide = Span.of(brush_stroke(line, 2.0, SIZE))
+        first, last = wide.at(one.columns)
+        has = one.first >= 0
+        assert (first[has] <= one.first[has]).all()
+        assert (one.last[has] <= last[has]).all()
+        assert np.count_nonzero(has) >= np.count_nonzero(other.first >= 0) - 2
 
 
 def test_that_only_columns_of_both_lines_are_filled():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -462,6 +463,45 @@ def test_that_a_large_step_is_written_in_parts_and_undone(folder, monkeypatch):
         assert same(held(project), before)
         project.history.go_to(3)
         assert same(held(project), after)
+
+
+@pytest.mark.parametrize("deed", ["do", "go_to"])
+def test_that_a_step_that_is_stopped_anywhere_was_never_begun(folder, deed, monkeypatch):
+    monkeypatch.setattr("geocnn_gui.project.history.PIECE_CELLS", 500)
+    random, stopped = np.random.default_rng(1), 0
+    with Project.open(folder) as project:
+        history = project.history
+
+        def making():
+            if deed == "go_to":
+                return history.going_to(0)
+            parts = []
+            for entry, shape in SHAPES.items():
+                store, values = project.labels(entry, shape).store, random.integers(0, 5, shape)
+                edit = LabelEdit.replace(store, Window.whole(shape), values.astype(np.uint8))
+                parts.append((entry, edit))
+            return history.doing("Labels", parts, classes=(SALT,))
+
+        before, disk = held(project), (folder / HISTORY_FILE).read_bytes()
+        for number in (1, 2, 5, 40, 10**6):
+            task = making()
+            met = sum(1 for _ in itertools.islice(task, number))
+            if met == number:
+                assert same(held(project), before)  # nobody sees half of it
+            task.close()
+            if met < number:
+                break
+            stopped += 1
+            assert same(held(project), before)
+            assert (folder / HISTORY_FILE).read_bytes() == disk
+            crash(project)
+            project = Project.open(folder)
+            history = project.history
+            assert same(held(project), before)
+            assert (history.position, history.take_notes()) == (2, ())
+        assert stopped > 0
+        assert not same(held(project), before)
+        project.close()
 
 
 def test_that_steps_of_a_removed_source_wait_until_it_is_back(folder):

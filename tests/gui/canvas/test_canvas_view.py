@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from PySide6.QtWidgets import QApplication, QLineEdit, QPushButton
 
 from geocnn_gui.data.source import Picture, Section, Window
 from geocnn_gui.errors import UnreadableFile
+from geocnn_gui.gui.canvas import feed, overlays
 from geocnn_gui.inference.store import PredictionStore
 from geocnn_gui.labels.edit import LabelEdit
 
@@ -586,6 +588,38 @@ def test_that_the_handles_of_the_colour_bar_set_the_limits(
     view.colour_bar.reset_requested.emit()
     assert session.view.low is None
     assert view.colour_bar.limits[1] > 0.9
+
+
+def test_that_labels_of_a_huge_picture_are_read_on_a_thread_with_what_is_painted_meanwhile(
+    view: CanvasView, session: Session, show: Show, settled: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show(line_source(3000, 3000))
+    settled()
+    assert session.labels is not None
+    monkeypatch.setattr(overlays, "_AT_ONCE", 100_000)
+    threads: list[threading.Thread] = []
+    real = feed.label_levels
+
+    def noted(*arguments: Any) -> np.ndarray:
+        threads.append(threading.current_thread())
+        return real(*arguments)
+
+    monkeypatch.setattr(feed, "label_levels", noted)
+    mask = np.ones((40, 3000), bool)
+    session.paint(Section(), slice(100, 140), slice(0, 3000), mask, 1)
+    session.labels_changed.emit(Window.whole((3000, 3000)))
+    session.paint(Section(), slice(2000, 2010), slice(7, 90), np.ones((10, 83), bool), 2)
+    settled()
+    part = view.canvas.labels.part
+    assert part is not None
+    assert part.step > (1, 1)
+    assert session.source is not None
+    plane = session.source.plane(Section())
+    expected = real(session.labels.store, plane, part)
+    assert set(np.unique(expected)) == {0, 1, 2}
+    assert np.array_equal(view.canvas.labels.levels, expected)
+    here = threading.current_thread()
+    assert {thread is here for thread in threads} == {True, False}
 
 
 def test_that_another_palette_restyles_everything(
