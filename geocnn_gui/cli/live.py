@@ -102,6 +102,7 @@ def live(
             workflow.MapWish(
                 pairs, classes, source, backbone_for(wish["backbone"], source),
                 resolve_sections(sections, source),
+                tuple(Path(each) for each in (labels, *(pair[1] for pair in more))),
             ),
             out, confidence, probabilities=probabilities, device=device,
         )  # fmt: skip

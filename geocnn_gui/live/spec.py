@@ -17,7 +17,7 @@ class MapWish:
 
     `pairs` are the labelled sources, `classes` those of their labels, `source` is what is drawn:
     one of them or another of their kind. `sections` None draws all of it. `backbone` None is one
-    with fresh weights.
+    with fresh weights. `files` are those that the labels were read from.
     """
 
     pairs: Sequence[Pair]
@@ -25,6 +25,13 @@ class MapWish:
     source: Source
     backbone: Path | None
     sections: Sequence[Section] | None = None
+    files: tuple[Path, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """Return the files that are read, none of which is to be written over."""
+        read = (self.backbone, self.source.path, *(pair.source.path for pair in self.pairs))
+        return (*self.files, *(path for path in read if path is not None))
 
     @property
     def wanted(self) -> list[Section]:

@@ -120,9 +120,8 @@ def live_to_file(
         As `draw_map`; when a name does not suit, or another process writes there.
     """
     beside = outputs_beside(wish.source, out, confidence, probabilities)
-    inputs = () if wish.backbone is None else (wish.backbone,)
     for path in (out, *beside.values()):
-        check_destination(path, inputs=inputs)
+        check_destination(path, inputs=wish.inputs)
     for source in {id(s): s for s in (wish.source, *(p.source for p in wish.pairs))}.values():
         require_live(source)
 

@@ -151,6 +151,21 @@ def test_that_what_does_not_suit_is_one_sentence_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("option", ["--out", "--confidence", "--probabilities"])
+@pytest.mark.parametrize("name", ["labels.npy", "more.npy", "more_labels.npy"])
+def test_that_nothing_that_is_read_is_written_over(live, section_labels, tmp_path, option, name):
+    labels = np.load(section_labels)
+    np.save(tmp_path / "labels.npy", labels)
+    np.save(tmp_path / "more.npy", labels.astype(np.float32))
+    np.save(tmp_path / "more_labels.npy", labels)
+    before = (tmp_path / name).read_bytes()
+    result = live("--data", tmp_path / "more.npy", tmp_path / "more_labels.npy",
+                  option, tmp_path / name, labels=tmp_path / "labels.npy")  # fmt: skip
+    assert result.code == 1
+    assert "is one of the inputs" in result.err
+    assert (tmp_path / name).read_bytes() == before
+
+
 @pytest.mark.parametrize("value", [0, 1])
 def test_that_fewer_than_two_classes_are_not_enough(live, tmp_path, value):
     np.save(tmp_path / "l.npy", np.full((40, 100), value, np.uint8))
