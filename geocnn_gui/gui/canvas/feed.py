@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 #: Moves of the view within so many milliseconds are answered by one read.
 _SETTLE_MS = 25
+#: A step tells of about so many windows one after the other whose labels it has changed.
+_IN_A_ROW = 8
 _FINE, _COARSE, _OVERLAY, _LABELS = "fine", "coarse", "overlay", "labels"
 
 
@@ -168,7 +170,7 @@ class Feed(QObject):
         if self._reader.waits_for(_LABELS):
             self._late_labels.append(window)
         part = _touched(plane, held, window)
-        if part is not None and is_large(part):
+        if part is not None and is_large(part, several=_IN_A_ROW):
             self._ask_labels(held)
         elif part is not None:
             self._canvas.labels.update(part, label_levels(labels.store, plane, part))

@@ -131,7 +131,7 @@ def _add_block(
     np.maximum(view, block, out=view)
 
 
-def is_large(part: Part) -> bool:
-    """Say whether labels of a part take a while to be read, as those of a whole large raster."""
+def is_large(part: Part, *, several: int = 1) -> bool:
+    """Say whether labels of a part, or of `several`, take a while to be read; of a whole raster."""
     cells = (part.rows.stop - part.rows.start) * (part.columns.stop - part.columns.start)
-    return part.step != (1, 1) and cells > _AT_ONCE
+    return part.step != (1, 1) and several * cells > _AT_ONCE

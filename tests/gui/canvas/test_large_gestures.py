@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 
 from geocnn_gui.data.source import Window
+from geocnn_gui.gui.canvas import feed, overlays
 from geocnn_gui.inference.store import PredictionStore
 from geocnn_gui.labels.tools import Sketch, brush_stroke
 
@@ -21,10 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from geocnn_gui.data.source import Source
+    from geocnn_gui.data.source import Plane, Source
     from geocnn_gui.gui.canvas.canvas import Canvas
+    from geocnn_gui.gui.canvas.parts import Part
     from geocnn_gui.gui.canvas.view import CanvasView
     from geocnn_gui.gui.session import Session
+    from geocnn_gui.labels.store import LabelStore
 
     Show = Callable[[Source], None]
 
@@ -118,3 +122,31 @@ def test_that_a_flick_of_the_smart_edge_is_drawn_at_once_and_in_small_shapes(
     assert sum(sizes) < 12 * 1200 * 12 * np.sqrt(2)
     QTest.mouseRelease(canvas, LEFT, pos=pixel(canvas, 1300, 1300))
     QTest.keyClick(canvas, Qt.Key.Key_Escape)
+
+
+def test_that_windows_of_a_large_step_are_not_read_one_by_one_on_the_windows_thread(
+    view: CanvasView, session: Session, show: Show, settled: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    show(line_source(SIDE, SIDE))
+    settled()
+    assert session.labels is not None
+    windows = [Window((at, 0), (250, SIDE)) for at in range(0, SIDE, 250)]
+    for window in windows:
+        session.labels.store.write(window, 1)
+    here, read = threading.current_thread(), 0
+    real = feed.label_levels
+
+    def noted(store: LabelStore, plane: Plane, part: Part) -> np.ndarray:
+        nonlocal read
+        if threading.current_thread() is here:
+            read += (part.rows.stop - part.rows.start) * (part.columns.stop - part.columns.start)
+        return real(store, plane, part)
+
+    monkeypatch.setattr(feed, "label_levels", noted)
+    monkeypatch.setattr(overlays, "_AT_ONCE", 1_000_000)
+    for window in windows:
+        session.labels_changed.emit(window)
+    settled()
+    assert read <= 1_000_000
+    assert (view.canvas.labels.levels == 1).all()
