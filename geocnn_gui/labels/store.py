@@ -107,6 +107,13 @@ class LabelSnapshot(_Chunks):
         """Return the windows of the chunks that hold any label, in array order."""
         return [self._window(key) for key in self.chunks]
 
+    def parts(self) -> list[tuple[Window, np.ndarray]]:
+        """Return the chunks that hold any label with their windows, in array order; read-only.
+
+        Of a later snapshot a chunk that was not written since is the same object.
+        """
+        return [(self._window(key), chunk) for key, chunk in self.chunks.items()]
+
     @property
     def digest(self) -> str:
         """Return a hex digest of shape and labels; the same labels have the same digest."""

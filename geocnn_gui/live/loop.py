@@ -58,7 +58,8 @@ class Live:
         part of a section that will be drawn: how common classes are is seen there too.
         """
         known = [c.id for c in classes]
-        self.cells = self._book.gather(labels, known=known)
+        section = None if near is None else near[0]
+        self.cells = self._book.gather(labels, known=known, near=section)
         parts = [self.cells]
         for book, other in zip(self._beside, beside, strict=True):
             parts.append(book.gather(other, known=known))

@@ -240,7 +240,8 @@ class _Book:
         cells = self.ground.cells
         keys = np.column_stack([cells.place, cells.cells // max(1, self.side), cells.ids])
         _, owner = np.unique(keys, axis=0, return_inverse=True)
-        return means(self.eye.scaled(cells.features), owner.ravel())[:_MOST_COMPARED]
+        found = means(self.eye.scaled(cells.features), owner.ravel())
+        return found[:: max(1, -(-len(found) // _MOST_COMPARED))]
 
     def _apart(self, at: int) -> np.ndarray:
         """Return how far windows lie from one of them, 1 from two sides on; other sections are."""

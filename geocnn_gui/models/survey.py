@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 
 from geocnn_gui.errors import ModelMismatch
@@ -56,17 +56,39 @@ def save_backbone(path: Path, backbone: Backbone) -> None:
 def load_backbone(path: Path) -> Backbone:
     """Load a backbone in eval mode on the CPU.
 
+    Sizes are compared before anything of them is made, so that a small file cannot take much
+    memory.
+
     Raises
     ------
     ModelMismatch
-        As `read_backbone_card`, and when weights are missing, cut off or of other sizes.
+        As `read_backbone_card`, and when weights are missing, cut off, of other sizes or no
+        numbers.
     """
-    backbone = new_backbone(read_backbone_card(path))
+    card = read_backbone_card(path)
+    damaged = ModelMismatch(f"{path} is a damaged backbone", "let it be learned again")
     try:
-        backbone.net.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
-        raise ModelMismatch(f"{path} is a damaged backbone", "let it be learned again") from error
+        if _shapes_in(path) != _shapes_of(card):
+            raise damaged
+        state = load_file(path)
+    except (SafetensorError, RuntimeError, OSError) as error:
+        raise damaged from error
+    if not all(bool(value.isfinite().all()) for value in state.values()):
+        raise damaged
+    backbone = new_backbone(card)
+    backbone.net.load_state_dict(state)
     return backbone
+
+
+def _shapes_in(path: Path) -> dict[str, tuple[int, ...]]:
+    with safe_open(path, framework="pt") as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+
+
+def _shapes_of(card: BackboneCard) -> dict[str, tuple[int, ...]]:
+    with torch.device("meta"):
+        net = UNet(card.spec, len(card.bands), len(card.bands))
+    return {name: tuple(value.shape) for name, value in net.state_dict().items()}
 
 
 def for_bands(backbone: Backbone, bands: tuple[str, ...]) -> Backbone:

@@ -49,6 +49,18 @@ def open_values(values: np.ndarray) -> Source:
     )  # fmt: skip
 
 
+def open_raster(values: np.ndarray) -> Source:
+    """Return values (band, row, column) as imagery."""
+    axes = tuple(
+        Axis(name, "px", 0, 1, size)
+        for name, size in zip(("row", "column"), values.shape[1:], strict=True)
+    )
+    return ArraySource(
+        values, kind="raster", axes=axes, bands=tuple(Band(str(n)) for n in range(len(values))),
+        domain="imagery", name=f"Raster {values.size}",
+    )  # fmt: skip
+
+
 def small_backbone(source: Source, *, seed: int = 0) -> Backbone:
     """Return an untrained backbone of two levels for a source, alike every time."""
     torch.manual_seed(seed)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from live_sources import open_values, two_textures
-from safetensors.torch import load_file
+from live_sources import open_raster, open_values, two_textures
+from safetensors.torch import load_file, save
 
 from geocnn_gui.data.source import open_source
 from geocnn_gui.errors import BadRequest, CannotWrite, ModelMismatch
@@ -10,8 +10,10 @@ from geocnn_gui.events import Note, Progress, Saved
 from geocnn_gui.inference.device import choose_device
 from geocnn_gui.live import learn as room
 from geocnn_gui.live.learn import Wish, learn_backbone
+from geocnn_gui.models import survey
+from geocnn_gui.models.architectures.unet_spec import UNetSpec
 from geocnn_gui.models.survey import load_backbone, save_backbone
-from geocnn_gui.models.survey_card import BackboneCard, is_backbone, read_backbone_card
+from geocnn_gui.models.survey_card import KEY, BackboneCard, is_backbone, read_backbone_card
 
 
 @pytest.fixture
@@ -176,3 +178,34 @@ def test_that_a_backbone_of_a_newer_version_is_refused(line, tmp_path):
 def test_that_a_card_with_more_than_is_known_is_refused():
     with pytest.raises(ValueError, match="extra"):
         BackboneCard.model_validate({"domain": "seismic", "bands": ["a"], "evil": 1})
+
+
+def test_that_data_of_many_bands_take_no_more_memory_than_those_of_few():
+    values = np.random.default_rng(0).normal(size=(32, 400, 400)).astype(np.float32)
+    with open_raster(values) as source:
+        patches = room.Patches([source], 0)
+        for _ in range(10):
+            patches.draw(1)
+    assert sum(values.nbytes + live.nbytes for values, live in patches._blocks) <= 2**27
+
+
+def test_that_weights_that_are_no_numbers_are_refused(line, tmp_path):
+    out = tmp_path / "survey.safetensors"
+    run(quick(line), out)
+    backbone = load_backbone(out)
+    next(backbone.net.parameters()).data.view(-1)[3] = torch.nan
+    save_backbone(out, backbone)
+    with pytest.raises(ModelMismatch, match="damaged"):
+        load_backbone(out)
+
+
+def test_that_a_small_file_cannot_ask_for_a_huge_network(tmp_path, monkeypatch):
+    huge = UNetSpec.model_validate({"depth": 6, "width": 128})
+    card = BackboneCard(spec=huge, domain="seismic", bands=("a",))
+    out = tmp_path / "huge.safetensors"
+    out.write_bytes(save({"x": torch.zeros(1)}, metadata={KEY: card.model_dump_json()}))
+    built = []
+    monkeypatch.setattr(survey, "new_backbone", built.append)
+    with pytest.raises(ModelMismatch, match="damaged"):
+        load_backbone(out)
+    assert not built

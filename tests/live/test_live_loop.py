@@ -5,13 +5,17 @@ from live_sources import open_values, small_backbone, two_textures
 
 from geocnn_gui.data.source import Section, Window
 from geocnn_gui.inference.device import choose_device
+from geocnn_gui.labels import store as store_room
 from geocnn_gui.labels.classes import classes_for
 from geocnn_gui.labels.store import LabelSnapshot, LabelStore
+from geocnn_gui.live import cells as cells_room
+from geocnn_gui.live import features as room
 from geocnn_gui.live.cells import BLOCK_CELLS, CLASS_CELLS, CellBook
 from geocnn_gui.live.features import Features
 from geocnn_gui.live.head import fit_head
 from geocnn_gui.live.loop import Live
 from geocnn_gui.live.map import LiveMap
+from geocnn_gui.training import sections as sections_room
 
 CLASSES = classes_for([1, 2])
 
@@ -202,3 +206,54 @@ def test_that_what_counts_more_is_not_drowned_by_many_channels_that_say_nothing(
     assert right(head) > right(plain) + 0.1
     assert torch.allclose(head.logits(other), again.logits(other), atol=0.05)
     assert torch.equal(head.scale, plain.scale)
+
+
+def test_that_labels_everywhere_are_looked_at_in_few_places(tmp_path, monkeypatch):
+    monkeypatch.setattr(room, "TILE", 64)
+    monkeypatch.setattr(store_room, "CHUNK_SHAPES", {2: (16, 16)})
+    monkeypatch.setattr(cells_room, "_MOST_BLOCKS", 12)
+    values, truth = two_textures((256, 256))
+    source = open_values(values)
+    store = LabelStore(source.shape)
+    store.write(Window.whole(source.shape), truth)
+    features = Features(small_backbone(source), source, device=choose_device("cpu"))
+    book = CellBook(features)
+    steps = sum(1 for _ in book.look(store.snapshot(), known=[1, 2]))
+    assert steps <= 12
+    store.write(Window((250, 3), (4, 4)), 2)
+    cells = book.gather(store.snapshot(), known=[1, 2])
+    assert set(cells.ids.tolist()) == {1, 2}
+    newest = (cells.cells[:, 1] >= 240) & (cells.cells[:, 0] < 16)
+    assert newest.any()
+
+
+def test_that_what_was_looked_at_stays_when_newer_work_breaks_in(monkeypatch):
+    monkeypatch.setattr(store_room, "CHUNK_SHAPES", {2: (16, 16)})
+    values, truth = two_textures((64, 64))
+    source = open_values(values)
+    labels = LabelSnapshot.from_array(truth)
+    book = CellBook(Features(small_backbone(source), source, device=choose_device("cpu")))
+    seen = []
+    see = CellBook._see
+    monkeypatch.setattr(CellBook, "_see", lambda self, *a: seen.append(a[0]) or see(self, *a))
+    for _ in range(4):
+        look = book.look(labels, known=[1, 2])
+        for _, _ in zip(range(4), look, strict=False):
+            pass
+        look.close()
+    book.gather(labels, known=[1, 2])
+    assert len(seen) == len(set(seen)) == 16
+
+
+def test_that_the_section_in_view_counts_in_a_cube_with_labels_everywhere(monkeypatch):
+    monkeypatch.setattr(sections_room, "_MOST_SECTIONS", 3)
+    values, truth = two_textures((20, 16, 24))
+    source = open_values(values)
+    store = LabelStore(source.shape)
+    store.write(Window.whole(source.shape), truth)
+    book = CellBook(Features(small_backbone(source), source, device=choose_device("cpu")))
+    book.gather(store.snapshot(), known=[1, 2, 3])
+    store.write(Window((7, 2, 2), (1, 4, 4)), 3)
+    cells = book.gather(store.snapshot(), known=[1, 2, 3], near=Section(0, 7))
+    of_three = {cells.sections[place] for place in cells.place[cells.ids == 3]}
+    assert Section(0, 7) in of_three
