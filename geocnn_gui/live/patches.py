@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from geocnn_gui.data.source import Source
     from geocnn_gui.data.statistics import BandStatistics
 
-#: Side of a patch, of the blocks that are read, and how many of these are held.
-PATCH, _BLOCK, _HELD = 128, 384, 48
+#: Side of a patch, of the blocks that are read, how many of these are held, and in how many bytes.
+PATCH, _BLOCK, _HELD, _ROOM = 128, 384, 48, 2**27
 #: A block with fewer live cells than this share is not taken, if another one can be had.
 _LEAST_LIVE, _TRIES = 0.2, 8
 
@@ -32,6 +32,8 @@ class Patches:
         self._sources = [(source, estimate_statistics(source)) for source in sources]
         self._random = np.random.default_rng(seed)
         self._blocks: list[tuple[np.ndarray, np.ndarray]] = []
+        cell = max(4 * len(source.bands) + 1 for source in sources)  # float32, and one bool
+        self._most = min(_HELD, max(1, _ROOM // (cell * _BLOCK**2)))
         self._oldest = 0
 
     def draw(self, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -53,11 +55,11 @@ class Patches:
             if block[1].mean() >= _LEAST_LIVE:
                 break
             block = self._block(*self._sources[number])
-        if len(self._blocks) < _HELD:
+        if len(self._blocks) < self._most:
             self._blocks.append(block)
         else:
             self._blocks[self._oldest] = block
-            self._oldest = (self._oldest + 1) % _HELD
+            self._oldest = (self._oldest + 1) % self._most
 
     def _block(
         self, source: Source, statistics: tuple[BandStatistics, ...]
