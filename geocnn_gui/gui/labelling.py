@@ -1,9 +1,8 @@
-"""The session's hand on labels and classes: strokes, undo, label files."""
+"""The session's hand on labels and classes: undo, classes, label files."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +11,7 @@ from PySide6.QtCore import Signal
 
 from geocnn_gui.data.source import Window
 from geocnn_gui.errors import GeoCNNError
-from geocnn_gui.gui.ruling import Ruling
-from geocnn_gui.gui.strokes import StrokePart, Tally, area, bounds, joined, only_value
+from geocnn_gui.gui.painting import Painting, name_of
 from geocnn_gui.labels.book import labels_size
 from geocnn_gui.labels.classes import LabelClass, by_id
 from geocnn_gui.labels.edit import LabelEdit
@@ -21,18 +19,14 @@ from geocnn_gui.labels.matching import merge_classes
 from geocnn_gui.labels.rules import merge_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
-    import numpy as np
     from PySide6.QtCore import QObject
 
-    from geocnn_gui.data.source import Plane, Section
     from geocnn_gui.labels.book import LabelBook
     from geocnn_gui.labels.classes import Classes
     from geocnn_gui.labels.files import LabelFile
-    from geocnn_gui.labels.rules import PaintRules
     from geocnn_gui.labels.store import LabelStore
-    from geocnn_gui.labels.tools import Shape
     from geocnn_gui.project.history import Changed
     from geocnn_gui.project.project import Project
 
@@ -42,7 +36,7 @@ _MOST_WINDOWS = 20
 _CELLS_A_BYTE = 256
 
 
-class Labelling(Ruling):
+class Labelling(Painting):
     """State whose labels and classes can be changed; every change is an undo step.
 
     request_history: the list of steps is wanted.
@@ -52,129 +46,10 @@ class Labelling(Ruling):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._stroke: list[StrokePart] | None = None
+        self._books: dict[str, LabelBook] = {}  # of the sources that were shown
         self.steps.made.connect(self._on_made)
         self.steps.failed.connect(self.report)
         self.steps.stopped.connect(lambda what: self.tell(f"{what}: stopped, nothing has changed."))
-
-    def begin_stroke(self) -> None:
-        """Gather what is painted from now on into one undo step."""
-        self._stroke = []
-
-    def paint(
-        self,
-        section: Section,
-        rows: slice,
-        columns: slice,
-        mask: np.ndarray,
-        value: np.ndarray | int,
-    ) -> np.ndarray:
-        """Set masked cells (bool (rows, columns)) of a section to a class id, 0 to erase.
-
-        `value` may be uint8 (rows, columns), an id for each cell. Within a stroke the cells are
-        only gathered; `end_stroke` writes them. Returns the cells that the rules let change.
-        """
-        part = StrokePart(section, rows, columns, mask, value, bool(mask.any()))
-        part = replace(part, mask=self._permitted(part))
-        if self._stroke is not None:
-            self._stroke.append(part)
-        else:
-            self._paint([part])
-        return part.mask
-
-    def paint_values(
-        self, section: Section, rows: slice, columns: slice, values: np.ndarray
-    ) -> np.ndarray:
-        """Set cells of a section to the class ids in `values` (uint8 (rows, columns)).
-
-        Where they are 0 the labels stay. Gathers and returns as `paint` does.
-        """
-        return self.paint(section, rows, columns, values != 0, values)
-
-    def _permitted(self, part: StrokePart) -> np.ndarray:
-        """Return the cells of a part that the rules let change."""
-        if self.source is None or self.labels is None:
-            return part.mask
-        return _permitted(part, self.source.plane(part.section), self.labels.store, self.rules)
-
-    def may_paint(self) -> bool:
-        """Say whether a stroke may begin; tell why not while something large is being made."""
-        if self.steps.long_busy:
-            self.tell(f"{self.steps.busy}: painting goes on when that has ended.")
-        return self.labels is not None and not self.steps.long_busy
-
-    def end_stroke(self, text: str = "") -> None:
-        """Write what the stroke has gathered to disk, as one undo step, called `text`."""
-        parts, self._stroke = self._stroke, None
-        if parts:
-            self._paint(parts, text)
-
-    def abort_stroke(self) -> None:
-        """Forget what the stroke has gathered."""
-        parts, self._stroke = self._stroke, None
-        if parts and self.source is not None:
-            plane = self.source.plane(parts[0].section)
-            self.labels_changed.emit(plane.window(*bounds(parts)))
-
-    def paint_shapes(
-        self, section: Section, shapes: Iterable[Shape], value: int, *, box: tuple[slice, slice]
-    ) -> None:
-        """Paint shapes within a box of a section with a class, as one undo step.
-
-        They are drawn one by one, in the background where the box is large: so a shape over all
-        of a large raster is never held as one.
-        """
-        parts = (StrokePart(section, *shape, value, bool(shape[2].any())) for shape in shapes)
-        self._write_parts(section, box, parts, Tally(value), cells=area(*box))
-
-    def _paint(
-        self, parts: list[StrokePart], text: str = "",
-        then: Callable[[int], object] | None = None,
-    ) -> None:  # fmt: skip
-        """Write parts of a section as one undo step; `then` hears how many cells have changed."""
-        cells, wholes = joined(parts)
-        tally = Tally(only_value(parts), text, then)
-        self._write_parts(parts[0].section, bounds(parts), wholes, tally, cells=cells)
-
-    def _write_parts(
-        self, section: Section, box: tuple[slice, slice], parts: Iterable[StrokePart],
-        tally: Tally, *, cells: int,
-    ) -> None:  # fmt: skip
-        """Write parts within a box of a section, large ones in the background."""
-        source, labels, entry, rules = self.source, self.labels, self.entry_id, self.rules
-        if source is None or labels is None:
-            return
-        plane = source.plane(section)
-        window = plane.window(*box)
-        if self.why_read_only():
-            self.labels_changed.emit(window)
-            return
-
-        def edits() -> Iterator[tuple[str, LabelEdit]]:
-            for part in parts:
-                # Labels or rules may have changed since the part came.
-                free = _permitted(part, plane, labels.store, rules)
-                value = part.value if isinstance(part.value, int) else plane.array(part.value)
-                where = plane.window(part.rows, part.columns)
-                edit = LabelEdit.paint(labels.store, where, plane.array(free), value)
-                tally.count(part, free, edit)
-                yield entry, edit
-
-        name = tally.text or {0: "Erase", None: "Accept the prediction"}.get(tally.value, "")
-        name = name or f"Paint {_name_of(self.classes, tally.value or 0)}"
-        self.steps.do(
-            name, edits(), cells=cells, then=lambda done: self._after_paint(window, tally, done)
-        )
-
-    def _after_paint(self, window: Window, tally: Tally, done: bool) -> None:
-        """Show what became of cells that were shown as painted, and tell why nothing has changed."""
-        if not done or tally.differs:
-            self.labels_changed.emit(window)
-        if done and tally.asked and not tally.free:
-            self._tell_spared(tally.value)
-        self._tell_history()
-        if tally.then is not None:
-            tally.then(tally.changed if done else 0)
 
     def make_edits(self, text: str, edits: Iterable[LabelEdit]) -> bool:
         """Make a few edits of the labels in view as one step; say whether it could be done."""
@@ -184,12 +59,6 @@ class Labelling(Ruling):
         done = self.steps.do(text, ((entry, edit) for edit in edits))
         self._tell_history()
         return done
-
-    def _waits(self) -> bool:
-        """Say whether labels cannot be changed just now, and tell why."""
-        if self.steps.busy:
-            self.tell(f"{self.steps.busy}: wait for it to end, or stop it.", "warning")
-        return bool(self.steps.busy)
 
     def _on_made(self, changed: Changed) -> None:
         """Show what a step has changed, made now, again, or taken back."""
@@ -204,12 +73,6 @@ class Labelling(Ruling):
             self.classes_changed.emit()
             if self.current_class and by_id(self.classes, self.current_class) is None:
                 self.set_current_class(self.classes[0].id if self.classes else 0)
-
-    def _tell_history(self) -> None:
-        """Tell what became of the steps, where they and the labels do not agree."""
-        for note in self.project.history.take_notes() if self.project is not None else ():
-            self.tell(note, "warning")
-            self.steps.refresh()
 
     def _note_saved(self) -> None:
         self.saved_at = datetime.now()
@@ -311,7 +174,7 @@ class Labelling(Ruling):
 
         left = tuple(c for c in self.classes if c.id != number)
         self.steps.do(
-            f"Delete {_name_of(self.classes, number)}", parts(), classes=left,
+            f"Delete {name_of(self.classes, number)}", parts(), classes=left,
             cells=self._cells_of_all(number), then=deleted,
             before=lambda: books.update(all_books(project, damaged)),
         )  # fmt: skip
@@ -319,7 +182,9 @@ class Labelling(Ruling):
     def _cells_of_all(self, number: int) -> int:
         """Return about how many cells are searched for a class in all sources of the project."""
         cells, project = 0, self.project
-        for entry in project.sources if project is not None else ():
+        if project is None:
+            return cells
+        for entry in project.sources:
             book = self._books.get(entry.id)
             if book is None:  # not opened yet
                 cells += _CELLS_A_BYTE * labels_size(project.folder / "labels" / entry.id)
@@ -394,16 +259,6 @@ class Labelling(Ruling):
         )  # fmt: skip
 
 
-def _permitted(
-    part: StrokePart, plane: Plane, store: LabelStore, rules: PaintRules
-) -> np.ndarray:
-    """Return the cells of a part that the rules let change; the one place that asks them."""
-    if not rules.bind:
-        return part.mask
-    old = plane.picture(store.read(plane.window(part.rows, part.columns)))
-    return rules.may_change(old, part.mask, part.value)
-
-
 def all_books(project: Project, damaged: list[GeoCNNError]) -> dict[str, LabelBook]:
     """Return the labels of every source that has any; those `damaged` are left out."""
     books = {}
@@ -419,10 +274,6 @@ def all_books(project: Project, damaged: list[GeoCNNError]) -> dict[str, LabelBo
 
 
 def _edits_without(store: LabelStore, number: int) -> Iterator[LabelEdit]:
-    for window in store.snapshot().labelled_windows():
+    """Yield what erases a class; labels without any of it are not searched."""
+    for window in store.snapshot().labelled_windows() if number in store.counts else ():
         yield LabelEdit.paint(store, window, store.read(window) == number, 0)
-
-
-def _name_of(classes: Classes, number: int) -> str:
-    found = by_id(classes, number)
-    return found.name if found is not None else f"class {number}"

@@ -15,6 +15,7 @@ from geocnn_gui.gui.labelling import merge_classes
 from geocnn_gui.gui.session import MODEL_FILE, Session
 from geocnn_gui.labels.classes import LabelClass
 from geocnn_gui.labels.files import read_label_file
+from geocnn_gui.labels.store import LabelStore
 from geocnn_gui.models.spec import CnnSpec
 from geocnn_gui.training.spec import TrainingSpec
 
@@ -176,6 +177,17 @@ def test_that_deleting_a_class_takes_its_labels_and_undo_brings_both_back(opened
     opened.undo()
     assert counts(opened) == {1: 60, 2: 120}
     assert [c.id for c in opened.classes] == [1, 2]
+
+
+def test_that_labels_are_not_searched_for_a_class_that_has_none(opened, paint, monkeypatch):
+    paint(0, 2, 1)
+    read = []
+    monkeypatch.setattr(LabelStore, "read", lambda _, window: read.append(window))
+    opened.delete_class(2)
+    monkeypatch.undo()
+    assert not read
+    assert [c.id for c in opened.classes] == [1]
+    assert counts(opened) == {1: 60}
 
 
 def test_that_an_id_of_a_deleted_class_is_not_given_again(opened):
