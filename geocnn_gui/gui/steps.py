@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from geocnn_gui.errors import CannotWrite, GeoCNNError
-from geocnn_gui.events import Progress
-from geocnn_gui.gui.jobs import Job
-from geocnn_gui.project.history import HISTORY_LIMIT, Changed, Making
-from geocnn_gui.project.history_log import drawn
+from geocnn_gui.errors import CannotWrite
+from geocnn_gui.gui.step_runner import StepRunner, Task, ignore
+from geocnn_gui.project.history import HISTORY_LIMIT, Changed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from geocnn_gui.labels.classes import Classes
     from geocnn_gui.labels.edit import LabelEdit
-    from geocnn_gui.project.history import History
+    from geocnn_gui.project.history import History, Making
     from geocnn_gui.project.history_log import LoggedStep
-
-#: What meets more cells runs on another thread; fewer take a few hundredths of a second.
-LIGHT_CELLS = 1_000_000
-#: Seconds that such a step may take before anyone is told to wait for it.
-PATIENCE = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,64 +50,26 @@ class StepRow:
     kept: bool = True
 
 
-@dataclass(eq=False)
-class _Task:
-    """Work on steps and labels: `making` meets `cells` in all; then `done` or not, `then` hears."""
-
-    making: Making
-    cells: int
-    title: str
-    done: Callable[[Changed], object]
-    then: Callable[[bool], object]
-    changed: Changed | None = None
-    begun: float = field(default_factory=time.monotonic)
-
-    def events(self) -> Iterator[Progress]:
-        """Make it, saying how far it is; nothing is changed when this is closed before its end."""
-        met = 0
-        with closing(self._kept()) as making:
-            for cells in making:
-                met = min(met + cells, self.cells)
-                yield Progress(met, self.cells, f"{self.title} {met / max(self.cells, 1):.0%}")
-
-    def _kept(self) -> Making:
-        self.changed = yield from self.making
-        return self.changed
-
-
-class Steps(QObject):
+class Steps(StepRunner):
     """The steps that can be undone and made again, oldest first; `position` of them stand.
 
     Those of labels and classes are the project's (`History`) and survive a restart; others,
     deleted runs and units moved in the split, live as long as the project is open.
 
-    A step of many cells is made on another thread, one at a time: `busy` names it meanwhile,
-    and what else is asked for waits until it has ended. It is made wholly or not at all.
-
     Signals
     -------
-    changed: the steps or the position. made: a Changed. failed: a GeoCNNError; nothing changed.
-    busy_changed: `busy` or `stopping`. progressed: a Progress of it. stopped: its name; nothing
-    changed.
+    changed: the steps or the position. made: a Changed.
     """
 
     changed = Signal()
     made = Signal(object)
-    failed = Signal(object)
-    busy_changed = Signal()
-    progressed = Signal(object)
-    stopped = Signal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._history: History | None = None
         self._logged: tuple[LoggedStep, ...] = ()  # as they were when nothing was on its way
         self._size = 0
         self._rows: list[Step | None] = []  # None: the project's next
         self._position = 0
-        self._task: _Task | None = None
-        self._job: Job | None = None
-        self._waiting: deque[Callable[[], object]] = deque()
 
     def attach(self, history: History | None) -> None:
         """Take the steps of a project, or of none."""
@@ -138,22 +92,6 @@ class Steps(QObject):
             self._rows = [None] * len(self._logged)
             self._position = history.position if history is not None else 0
         self.changed.emit()
-
-    @property
-    def busy(self) -> str:
-        """Say what is being made on another thread; "" while nothing is."""
-        return self._task.title if self._task is not None else ""
-
-    @property
-    def long_busy(self) -> str:
-        """Say what is being made for longer than a moment already; "" while nothing is."""
-        late = self._task is not None and time.monotonic() > self._task.begun + PATIENCE
-        return self.busy if late else ""
-
-    @property
-    def stopping(self) -> bool:
-        """Say whether what is being made was asked to stop."""
-        return self._job is not None and self._job.stopping
 
     @property
     def rows(self) -> tuple[StepRow, ...]:
@@ -233,96 +171,7 @@ class Steps(QObject):
                 self.refresh()
                 self.made.emit(changed)
 
-        return self._run(_Task(making(), 2 * cells, title or text, done, then or _ignore))
-
-    def work(
-        self, function: Callable[[], object], *, cells: int, title: str,
-        then: Callable[[bool], object] | None = None,
-    ) -> None:  # fmt: skip
-        """Call what tidies the labels, in its turn; in the background as `do`."""
-
-        def making() -> Making:
-            function()
-            return Changed()
-            yield 0
-
-        self._run(_Task(making(), cells, title, _ignore, then or _ignore))
-
-    def _run(self, task: _Task) -> bool:
-        """Make a task at once, in the background where it is large, or when its turn comes."""
-        if self._task is not None:
-            self._waiting.append(lambda: self._run(task))
-            return False
-        if task.cells <= LIGHT_CELLS:
-            return self._run_here(task)
-        task.begun = time.monotonic()
-        self._task = task
-        job = self._job = Job(self._with_tidying(task), title=task.title, parent=self)
-        job.stepped.connect(self.progressed)
-        job.ended.connect(self._on_ended)
-        job.start()
-        self.busy_changed.emit()
-        return False
-
-    def _run_here(self, task: _Task) -> bool:
-        try:
-            task.changed = drawn(task.making)
-        except GeoCNNError as error:
-            self._settle(task, error)
-            return False
-        self._settle(task)
-        history = self._history
-        if history is not None and history.grown:
-            self.work(history.tidy, cells=LIGHT_CELLS + 1, title="Tidying the labels")
-        return True
-
-    def _with_tidying(self, task: _Task) -> Iterator[Progress]:
-        yield from task.events()
-        if self._history is not None:
-            self._history.tidy()
-
-    def _on_ended(self) -> None:
-        task, job = self._task, self._job
-        if task is None or job is None:
-            return
-        self._task = self._job = None
-        job.ended.disconnect(self._on_ended)
-        job.deleteLater()
-        self._settle(task, job.error)
-        if task.changed is None and job.error is None:
-            self.stopped.emit(task.title)
-        self.busy_changed.emit()
-        while self._waiting and self._task is None:
-            self._waiting.popleft()()
-
-    def _settle(self, task: _Task, error: Exception | None = None) -> None:
-        """Take what a task has come to."""
-        if task.changed is not None:
-            task.done(task.changed)
-        else:
-            if error is not None:
-                self.failed.emit(error)
-            self.refresh()
-        task.then(task.changed is not None)
-
-    def when_idle(self, act: Callable[[], object]) -> None:
-        """Call something now, or when what is on its way and what waits already have ended."""
-        if self._task is None:
-            act()
-        else:
-            self._waiting.append(act)
-
-    def stop(self) -> None:
-        """Stop what is being made; nothing of it stays."""
-        if self._job is not None and not self._job.stopping:
-            self._job.stop()
-            self.busy_changed.emit()
-
-    def finish(self) -> None:
-        """Wait for what is on its way and what waits, before the labels are closed."""
-        while self._job is not None:
-            self._job.wait()
-            self._on_ended()
+        return self._run(Task(making(), 2 * cells, title or text, done, then or ignore))
 
     def push(self, step: Step) -> None:
         """Take a step of this sitting that was made; those undone are forgotten."""
@@ -392,11 +241,7 @@ class Steps(QObject):
                 then()
 
         title = "Making it again" if forward else "Taking it back"
-        self._run(_Task(history.going_to(place), history.cells_to(place), title, done, go_on))
-
-
-def _ignore(_: object) -> None:
-    """Do nothing with an answer."""
+        self._run(Task(history.going_to(place), history.cells_to(place), title, done, go_on))
 
 
 def _nothing() -> None:

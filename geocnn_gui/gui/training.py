@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from geocnn_gui.events import Event
     from geocnn_gui.gui.census import Census
     from geocnn_gui.inference.outlook import Outlook
-    from geocnn_gui.labels.book import LabelBook
     from geocnn_gui.models.spec import ModelSpec
     from geocnn_gui.project.project import Project
     from geocnn_gui.project.runs import Run
@@ -47,7 +46,6 @@ class Training(Targeting):
         self.training_spec = TrainingSpec.model_validate({})
         self.kept_split: KeptSplit | None = None
         self._built: tuple[tuple[LayersSpec, tuple[int, int]], str] | None = None
-        self._books: dict[str, LabelBook] = {}
         self._asked: Project | None = None
         self._listed = True
         self.project_changed.connect(self._offer_interrupted)

@@ -11,7 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 
 from geocnn_gui.errors import CannotWrite
-from geocnn_gui.gui import steps
+from geocnn_gui.gui import step_runner, steps
 from geocnn_gui.gui.session import Session
 from geocnn_gui.inference.store import PredictionStore
 from geocnn_gui.project import history
@@ -32,8 +32,8 @@ def gate(monkeypatch):
         assert gate.wait(SECONDS)
         return (yield from making)
 
-    monkeypatch.setattr(steps, "LIGHT_CELLS", -1)
-    monkeypatch.setattr(steps, "PATIENCE", 0.0)
+    monkeypatch.setattr(step_runner, "LIGHT_CELLS", -1)
+    monkeypatch.setattr(step_runner, "PATIENCE", 0.0)
     monkeypatch.setattr(history, "PIECE_CELLS", 600)
     monkeypatch.setattr(HistoryLog, "writing", writing)
     yield gate
@@ -118,7 +118,7 @@ def test_that_large_steps_come_to_what_small_ones_do(
     predicted.write(window, np.full(window.size, 2, np.uint8), np.full(window.size, 0.9))
     small = run()
     with monkeypatch.context() as patch:
-        patch.setattr(steps, "LIGHT_CELLS", -1)
+        patch.setattr(step_runner, "LIGHT_CELLS", -1)
         assert run() == small
     assert len({each[0] for each in small}) > 3
     texts = [row.text for row in opened.steps.rows]
