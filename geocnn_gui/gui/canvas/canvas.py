@@ -68,6 +68,8 @@ class Canvas(QWidget):
         self._tools = make_tools(self)
         self._tool: Tool = self._tools[session.tool]
         self._held: Tool | None = None
+        self._button = Qt.MouseButton.NoButton
+        self._ids = frozenset(one.id for one in session.classes)
         self._space = False
         self._touched = QRect()
         self._hint = ""
@@ -166,6 +168,17 @@ class Canvas(QWidget):
         self._tool.finish()
         self._held = None
 
+    def take_labels(self) -> None:
+        """Let the tool in hand look again, as labels have changed."""
+        self._tool.relabelled()
+
+    def take_classes(self) -> None:
+        """Drop what the tool has in hand where a class has gone, for it may be of that class."""
+        ids = frozenset(one.id for one in self.session.classes)
+        gone, self._ids = self._ids - ids, ids
+        if gone:
+            self._tool.cancel()
+
     def show_painted(
         self, rows: slice, columns: slice, mask: np.ndarray, value: np.ndarray | int
     ) -> None:
@@ -230,6 +243,7 @@ class Canvas(QWidget):
         if self._held is not None or event.button() not in (_LEFT, _MIDDLE) or not self._shape[0]:
             return
         pans = self._space or event.button() == _MIDDLE
+        self._button = event.button()
         self._held = self._tools["pan"] if pans else self._tool
         self._held.press(event.position())
         self._update_cursor()
@@ -237,8 +251,10 @@ class Canvas(QWidget):
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Show the whole picture, close the polygon, or dab again."""
+        if self._held is not None:
+            return
         if event.button() == _LEFT and not self._space and self._shape[0]:
-            self._held = self._tool
+            self._held, self._button = self._tool, _LEFT
             self._tool.double_click(event.position())
         elif event.button() == _MIDDLE:
             self.fit()
@@ -250,8 +266,8 @@ class Canvas(QWidget):
         self._follow(event.position())
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """End what was in hand."""
-        if self._held is not None and not event.buttons() & (_LEFT | _MIDDLE):
+        """End what was in hand, when the button goes up that began it."""
+        if self._held is not None and event.button() == self._button:
             self._held.release(event.position())
             self._held = None
             self._update_cursor()

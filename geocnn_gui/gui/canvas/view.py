@@ -182,9 +182,11 @@ class CanvasView(QWidget):
 
     def _on_labels_changed(self, window: Window) -> None:
         self.feed.take_labels(window)
+        self.canvas.take_labels()
         self._show_sentences()
 
     def _on_classes_changed(self) -> None:
+        self.canvas.take_classes()
         self.feed.take_classes()
         self._show_sentences()
 

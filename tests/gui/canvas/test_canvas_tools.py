@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from canvas_sources import CLASSES, cube_source, line_source, scene_source
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QMouseEvent
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
 from geocnn_gui.data.array import ArraySource
 from geocnn_gui.data.source import Axis, Band, Picture, Section
@@ -533,3 +535,91 @@ def test_that_a_tool_says_what_to_do_next(view: CanvasView, session: Session, sh
     session.set_tool("brush")
     assert not view.tool_hint.isVisible()
     assert view.hint.isVisible()
+
+
+# -- while something is in hand ----------------------------------------------------------------
+
+
+def test_that_scribbles_are_dropped_with_their_class(
+    view: CanvasView, session: Session, show: Show, answered: Wait
+) -> None:
+    show(blocks_source())
+    session.set_tool("edge")
+    session.set_brush_size(1)
+    drag(view.canvas, (4, 2), (20, 2))
+    session.set_current_class(2)
+    drag(view.canvas, (6, 35), (22, 38))
+    answered()
+    session.classes = CLASSES[:1]
+    session.classes_changed.emit()
+    QTest.keyClick(view.canvas, KEY.Key_Return)
+    answered()
+    assert not labels(session).any()
+
+
+def test_that_the_smart_edge_spares_labels_that_came_after_its_answer(
+    view: CanvasView, session: Session, show: Show, answered: Wait
+) -> None:
+    show(blocks_source())
+    block = np.ones((4, 4), bool)
+    session.paint(session.section, slice(10, 14), slice(10, 14), block, 2)
+    session.undo()
+    session.set_tool("edge")
+    session.set_brush_size(1)
+    drag(view.canvas, (4, 2), (20, 2))
+    session.set_current_class(2)
+    drag(view.canvas, (6, 35), (22, 38))
+    answered()
+    session.redo()
+    QTest.keyClick(view.canvas, KEY.Key_Return)
+    answered()
+    found = labels(session)
+    assert (found[10:14, 10:14] == 2).all()
+    assert (found[4:23, 2:9] == 1).sum() > 100
+
+
+def test_that_the_wand_stops_at_labels_that_came_while_it_was_dragged(
+    view: CanvasView, session: Session, show: Show, answered: Wait
+) -> None:
+    show(line_source())
+    session.paint(session.section, slice(0, 30), slice(15, 17), np.ones((30, 2), bool), 2)
+    session.undo()
+    session.set_tool("wand")
+    QTest.mousePress(view.canvas, LEFT, pos=pixel(view.canvas, 8, 8))
+    answered()
+    QTest.mouseMove(view.canvas, pixel(view.canvas, 8, 8) + QPoint(400, 0))
+    answered()
+    session.redo()
+    answered()
+    QTest.mouseRelease(view.canvas, LEFT, pos=pixel(view.canvas, 8, 8) + QPoint(400, 0))
+    answered()
+    expected = np.zeros((30, 40), np.uint8)
+    expected[:, :15], expected[:, 15:17] = 1, 2
+    assert np.array_equal(labels(session), expected)
+
+
+def test_that_a_stroke_ends_with_the_button_that_began_it(
+    view: CanvasView, session: Session, show: Show
+) -> None:
+    show(line_source())
+    session.set_tool("brush")
+    session.set_brush_size(1)
+    middle, none = Qt.MouseButton.MiddleButton, Qt.MouseButton.NoButton
+    kinds = QEvent.Type.MouseButtonPress, QEvent.Type.MouseMove, QEvent.Type.MouseButtonRelease
+
+    def send(kind: int, row: int, button: Qt.MouseButton, held: Qt.MouseButton) -> None:
+        at = QPointF(pixel(view.canvas, row, 5))
+        over = QPointF(view.canvas.mapToGlobal(at))
+        event = QMouseEvent(kinds[kind], at, over, button, held, Qt.KeyboardModifier.NoModifier)
+        QApplication.sendEvent(view.canvas, event)
+
+    send(0, 3, LEFT, LEFT)
+    send(0, 3, middle, LEFT | middle)
+    send(1, 5, none, LEFT | middle)
+    send(2, 5, LEFT, middle)
+    assert len(session.steps.rows) == 1
+    send(1, 20, none, middle)
+    send(2, 20, middle, none)
+    found = labels(session)
+    assert found[3:6, 5].all()
+    assert found.sum() == 3

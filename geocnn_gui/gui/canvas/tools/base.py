@@ -105,6 +105,9 @@ class Tool:
     def finish(self) -> None:
         """End what is in hand because the tool or the section changes."""
 
+    def relabelled(self) -> None:
+        """Answer to labels that have changed while something is in hand."""
+
     def paint(self, painter: QPainter) -> None:
         """Draw over the picture."""
 

@@ -120,6 +120,12 @@ class EdgeTool(BrushTool):
         self._show()
         self._walk()
 
+    def relabelled(self) -> None:
+        """Ask anew: labels are scribbles too, and what was found may lie over them."""
+        if self._strokes and self._last is None:
+            self._answer = None
+            self._walk()
+
     def accept(self) -> None:
         """Paint scribbles and what lies between, as soon as that is known."""
         if not self._strokes or self._last is not None:

@@ -68,8 +68,13 @@ class RegionTool(Tool):
             session.tell(reason)
             return
         self._cell, self._released = cell, False
-        read = reader_of(self.host, block_around(self.host, cell))
-        self.host.questions.ask(read, self._take_ground)
+        self.relabelled()
+
+    def relabelled(self) -> None:
+        """Read what lies around the cell, anew where labels have changed."""
+        if self._cell is not None:
+            read = reader_of(self.host, block_around(self.host, self._cell))
+            self.host.questions.ask(read, self._take_ground)
 
     def why_not(self) -> str:
         """Say why no region can be found; "" where one can."""
