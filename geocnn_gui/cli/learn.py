@@ -93,7 +93,8 @@ def backbone_named(name: str, domain: Domain) -> Path | None:
 
 def _tell_stopped(out: Path, *, kept: bool) -> None:
     if not kept:
-        click.echo("geocnn: stopped before there was anything to save.", err=True)
+        stays = f"; {out} stays, which learned longer." if out.exists() else "."
+        click.echo(f"geocnn: stopped before there was anything to save{stays}", err=True)
         return
     click.echo(
         f"geocnn: stopped; what is learned is saved as {out}. The same command with "

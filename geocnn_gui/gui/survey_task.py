@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safetensors import SafetensorError, safe_open
-
 from geocnn_gui.data.source import Source
-from geocnn_gui.errors import GeoCNNError, ModelMismatch, writing
+from geocnn_gui.errors import GeoCNNError, writing
 from geocnn_gui.gui.opening import open_entry
-from geocnn_gui.models.survey_card import BackboneCard, read_backbone_card
+from geocnn_gui.models.survey_card import BackboneCard, whole_card
 from geocnn_gui.project.project import SourceEntry
+from geocnn_gui.training.checkpoint import identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,14 +48,14 @@ def learn_survey(ground: Ground) -> Iterator[Event]:
 
     Raises
     ------
-    CannotWrite, NotEnoughMemory
+    UnreadableFile, CannotWrite, NotEnoughMemory
         As `learn_backbone` does.
     """
     be_polite()
     with ExitStack() as stack:
         sources = [ground.source, *_alike(ground, stack)]
-        card = card_of(ground.out)
-        left = steps_left(card, [s.name for s in sources], ground.steps) + ground.longer
+        card = whole_card(ground.out)
+        left = steps_left(card, [identity(s) for s in sources], ground.steps) + ground.longer
         if not left:
             return
         from geocnn_gui.inference.device import choose_device
@@ -70,20 +69,11 @@ def learn_survey(ground: Ground) -> Iterator[Event]:
         )
 
 
-def steps_left(card: BackboneCard | None, names: Sequence[str], steps: int) -> int:
+def steps_left(card: BackboneCard | None, identities: Sequence[str], steps: int) -> int:
     """Return how many steps a learning of sources still takes; as many anew for a new source."""
-    if card is None or not set(names) <= set(card.sources):
+    if card is None or not set(identities) <= set(card.identities):
         return steps
     return max(0, card.goal - card.steps)
-
-
-def card_of(path: Path) -> BackboneCard | None:
-    """Return the card of a backbone, None where there is none, or it is damaged or cut off."""
-    with suppress(ModelMismatch, OSError, SafetensorError):
-        card = read_backbone_card(path)
-        with safe_open(path, framework="numpy"):
-            return card
-    return None
 
 
 def _alike(ground: Ground, stack: ExitStack) -> list[Source]:

@@ -14,7 +14,7 @@ from geocnn_gui.events import Progress, Saved
 from geocnn_gui.gui import survey_task
 from geocnn_gui.gui.in_use import SourceLeft
 from geocnn_gui.gui.jobs import Job
-from geocnn_gui.gui.survey_task import card_of
+from geocnn_gui.models.survey_card import whole_card
 from geocnn_gui.project.backbones import backbone_path
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Survey(QObject):
         out, source = self._out(), self._session.source
         if source is None:
             return ""
-        card = card_of(out) if out is not None else None
+        card = whole_card(out) if out is not None else None
         if card is not None:
             return f"this survey, {card.steps} steps"
         return f"bundled {source.domain}" if resources.backbone(source.domain) else "untrained"
@@ -124,7 +124,7 @@ class Survey(QObject):
         if self.why_no_longer():
             return
         out = self._out()
-        card = card_of(out) if out is not None else None
+        card = whole_card(out) if out is not None else None
         self._longer = self.steps if card is not None and card.steps >= card.goal else 0
         self._refused.discard(out) if out is not None else None
         self._start()

@@ -31,6 +31,8 @@ from geocnn_gui.models.survey import (
     new_backbone,
     save_backbone,
 )
+from geocnn_gui.models.survey_card import whole_card
+from geocnn_gui.training.checkpoint import identity
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -51,7 +53,10 @@ _MEMORY = 20
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What to learn from and how: `steps`, `seed`, and the backbone file to begin with, if any."""
+    """What to learn from and how: `steps`, `seed`, and the backbone file to begin with, if any.
+
+    What that says of its licence goes before `licence`, that of the sources.
+    """
 
     sources: Sequence[Source]
     steps: int = STEPS
@@ -65,32 +70,34 @@ def learn_backbone(wish: Wish, *, out: Path, device: Device) -> Generator[Event]
     """Learn sources of the same kind and bands into a backbone at `out`.
 
     It is written every `SAVE_EVERY` steps, at the end, and when the task is closed; each time
-    with `Saved(out, "backbone")`, but for the last.
+    with `Saved(out, "backbone")`, but for the last. Another backbone at `out` is replaced before
+    the end only by one of more steps.
 
     Raises
     ------
     BadRequest
         Without sources, with sample sets, or where kinds or bands differ.
-    ModelMismatch
-        When the backbone to begin with cannot be read.
+    ModelMismatch, UnreadableFile
+        When the backbone to begin with cannot be read, or a file has gone.
     CannotWrite, NotEnoughMemory
         When `out` cannot be written, or not even one patch fits.
     """
     first = _same_kind(wish.sources)
     backbone = _begin(wish, first, out)
     yield Note(f"Learning {', '.join(s.name for s in wish.sources)} on {device.description}.")
-    run = _Learning(wish, backbone, training_device(device))
+    run, before = _Learning(wish, backbone, training_device(device)), whole_card(out)
+    stands = 0 if before is None else before.steps
     try:
         while run.done < wish.steps:
             yield from run.step()
-            if run.done % SAVE_EVERY == 0 and run.done < wish.steps:
+            if run.done % SAVE_EVERY == 0 and run.done < wish.steps and run.steps > stands:
                 save_backbone(out, run.backbone())
                 yield Saved(out, "backbone")
             yield run.progress()
         save_backbone(out, run.backbone())
         yield Saved(out, "backbone")
     except GeneratorExit:
-        if run.done % SAVE_EVERY:
+        if run.done % SAVE_EVERY and run.steps > stands:
             save_backbone(out, run.backbone())
         raise
 
@@ -119,7 +126,7 @@ def _kind(source: Source) -> str:
 
 def _begin(wish: Wish, source: Source, out: Path) -> Backbone:
     """Return what to begin with; one that is to be written over goes on where it is."""
-    bands = tuple(band.name for band in source.bands)
+    bands, licence = tuple(band.name for band in source.bands), wish.licence
     if wish.start is None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(wish.seed)
@@ -132,13 +139,18 @@ def _begin(wish: Wish, source: Source, out: Path) -> Backbone:
                 f"{wish.start} has learned {backbone.card.domain}, not {source.domain}",
                 "begin with another backbone or with fresh weights",
             )
-        again = wish.start == out
+        again = out.exists() and wish.start.samefile(out)
         began = backbone.card.began if again else wish.start.stem
         steps = backbone.card.steps if again else 0
+        if licence not in backbone.card.licence:
+            licence = f"{backbone.card.licence} {licence}".strip()
+        else:
+            licence = backbone.card.licence
     card = backbone.card.model_copy(update={
         "bands": bands, "domain": source.domain, "seed": wish.seed, "began": began, "steps": steps,
         "goal": steps + wish.steps,
-        "sources": tuple(s.name for s in wish.sources), "licence": wish.licence, "seconds": 0.0,
+        "sources": tuple(s.name for s in wish.sources), "licence": licence, "seconds": 0.0,
+        "identities": tuple(identity(s) for s in wish.sources),
     })  # fmt: skip
     return replace(backbone, card=card)
 
@@ -148,8 +160,9 @@ class _Learning:
 
     def __init__(self, wish: Wish, backbone: Backbone, device: Device) -> None:
         self._wish, self._card, self._net, self._device = wish, backbone.card, backbone.net, device
-        self._patches = Patches(wish.sources, wish.seed)
-        self._random = torch.Generator().manual_seed(wish.seed)
+        seed = wish.seed + backbone.card.steps  # what goes on sees other patches than before
+        self._patches = Patches(wish.sources, seed)
+        self._random = torch.Generator().manual_seed(seed)
         self._net.train()
         self._net.dropout.eval()  # what is hidden is enough, and its chance is not the seed's
         device.place(self._net)
@@ -212,11 +225,16 @@ class _Learning:
         text = f"Learning without labels, error {self._loss:.3f}"
         return Progress(self.done, self._wish.steps, text, left)
 
+    @property
+    def steps(self) -> int:
+        """Return all steps, those before this task too."""
+        return self._card.steps + self.done
+
     def backbone(self) -> Backbone:
         """Return what it is now, in eval mode on the CPU."""
         net = copy.deepcopy(self._net).to("cpu").eval()
         card = self._card.model_copy(update={
-            "steps": self._card.steps + self.done, "seconds": round(self._spent, 1),
+            "steps": self.steps, "seconds": round(self._spent, 1),
             "loss": None if self._loss is None else round(self._loss, 4),
             "software": f"GeoCNN {__version__}",
         })  # fmt: skip

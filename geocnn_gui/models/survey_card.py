@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, ValidationError
+from safetensors import SafetensorError, safe_open
 
 from geocnn_gui.errors import ModelMismatch
 from geocnn_gui.models.architectures.unet_spec import UNetSpec
@@ -21,7 +23,8 @@ KEY = "geocnn-backbone"
 class BackboneCard(Spec):
     """What a backbone knows of itself; saved as JSON in its file.
 
-    `sources` are the names of the data that it learned, `steps` all steps that it has taken,
+    `sources` are the names of the data that it learned, `identities` tell them from others of the
+    same name (see `data.identity`), `steps` all steps that it has taken,
     those of the backbone that it began with (`began`) left out, `goal` how many it was to take;
     it has fewer where it was stopped. `loss` is the mean absolute
     error where data were hidden, in robust deviations, at the end.
@@ -32,6 +35,7 @@ class BackboneCard(Spec):
     domain: Literal["seismic", "imagery"]
     bands: tuple[str, ...] = Field(min_length=1)
     sources: tuple[str, ...] = ()
+    identities: tuple[str, ...] = ()
     steps: int = 0
     goal: int = 0
     seconds: float = 0.0
@@ -70,3 +74,12 @@ def read_backbone_card(path: Path) -> BackboneCard:
         raise ModelMismatch(
             f"{path} is a backbone with a damaged description", "let it be learned again"
         ) from error
+
+
+def whole_card(path: Path) -> BackboneCard | None:
+    """Return the card of a backbone, None where there is none, or it is damaged or cut off."""
+    with suppress(ModelMismatch, OSError, SafetensorError):
+        card = read_backbone_card(path)
+        with safe_open(path, framework="numpy"):
+            return card
+    return None

@@ -19,7 +19,6 @@ from geocnn_gui.inference.map_files import (
 )
 from geocnn_gui.live.spec import MapWish
 from geocnn_gui.live.standing import HeldOut
-from geocnn_gui.models.survey_card import read_backbone_card
 from geocnn_gui.project.lock import alone, training_alone
 from geocnn_gui.workflow.destination import DeviceWish, check_destination
 
@@ -77,8 +76,6 @@ def learn(
 ) -> Generator[Event]:
     """Learn sources without labels into a backbone at `out`; see `live.learn.learn_backbone`.
 
-    What the backbone to `start` with says of its licence goes before that of the sources.
-
     Raises
     ------
     BadRequest, ModelMismatch, NoLiveData, CannotWrite, NotEnoughMemory
@@ -86,9 +83,6 @@ def learn(
         another process learns into `out`.
     """
     check_destination(out, inputs=tuple(s.path for s in sources if s.path is not None))
-    if start is not None:
-        before = read_backbone_card(start).licence
-        licence = " ".join(dict.fromkeys(part for part in (before, licence) if part))
     for source in sources:
         require_live(source)
 

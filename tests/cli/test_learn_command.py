@@ -51,21 +51,35 @@ def test_that_its_own_file_goes_on_where_it_was(learn, tmp_path):
     assert (card.steps, card.began) == (3, "")
 
 
-def test_that_ctrl_c_keeps_what_is_learned_and_says_how_to_go_on(learn, tmp_path, monkeypatch):
-    seen = []
+@pytest.fixture
+def stopped_at(monkeypatch):
+    """Press Ctrl-C after so many steps of each task."""
 
-    class Asked:
-        def is_set(self):
-            return len(seen) > 1
+    def call(steps):
+        seen = []
 
-    shown = console._Lines.show
+        class Asked:
+            def is_set(self):
+                return len(seen) >= steps
 
-    def show(lines, event):
-        seen.extend([event] if isinstance(event, Progress) else [])
-        shown(lines, event)
+        def interrupts():
+            seen.clear()
+            return nullcontext(Asked())
 
-    monkeypatch.setattr(console._Lines, "show", show)
-    monkeypatch.setattr(console, "_interrupts", lambda: nullcontext(Asked()))
+        shown = console._Lines.show
+
+        def show(lines, event):
+            seen.extend([event] if isinstance(event, Progress) else [])
+            shown(lines, event)
+
+        monkeypatch.setattr(console._Lines, "show", show)
+        monkeypatch.setattr(console, "_interrupts", interrupts)
+
+    return call
+
+
+def test_that_ctrl_c_keeps_what_is_learned_and_says_how_to_go_on(learn, tmp_path, stopped_at):
+    stopped_at(2)
     result = learn("--start", "none", steps=500)
     out = tmp_path / "b.safetensors"
     assert result.code == 130
@@ -145,3 +159,24 @@ def test_that_a_bundled_backbone_says_what_it_is(domain, bands, licence):
 def test_that_bundled_backbones_are_small():
     folder = Path(str(backbone("seismic"))).parent
     assert sum(path.stat().st_size for path in folder.iterdir()) < 20e6
+
+
+def test_that_ctrl_c_leaves_a_backbone_that_learned_longer(learn, tmp_path, stopped_at):
+    out = tmp_path / "b.safetensors"
+    assert learn("--start", "none", steps=3).code == 0
+    before = out.read_bytes()
+    stopped_at(2)
+    result = learn("--start", "bundled", steps=500)
+    assert result.code == 130
+    assert "stays, which learned longer" in result.err
+    assert out.read_bytes() == before
+    assert learn("--start", out, steps=500).code == 130
+    assert read_backbone_card(out).steps == 5
+
+
+def test_that_its_own_file_goes_on_by_another_name(learn, tmp_path, monkeypatch):
+    assert learn("--start", "none", steps=2).code == 0
+    monkeypatch.chdir(tmp_path)
+    assert learn("--start", "b.safetensors").code == 0
+    card = read_backbone_card(tmp_path / "b.safetensors")
+    assert (card.steps, card.goal) == (3, 3)

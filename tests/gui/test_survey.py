@@ -11,13 +11,14 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QPushButton, QWidget
 
+from geocnn_gui.data.source import open_source
 from geocnn_gui.errors import CannotWrite
 from geocnn_gui.events import Note, Progress, Saved
 from geocnn_gui.gui import survey_task
 from geocnn_gui.gui.session import Session
 from geocnn_gui.gui.settings import read_settings
 from geocnn_gui.models.survey import new_backbone, save_backbone
-from geocnn_gui.models.survey_card import BackboneCard, read_backbone_card
+from geocnn_gui.models.survey_card import BackboneCard, read_backbone_card, whole_card
 from geocnn_gui.project.backbones import backbone_path
 from geocnn_gui.project.project import Project
 
@@ -181,7 +182,7 @@ def test_that_another_source_is_learned_as_well(begun, session, small_file, qtbo
     ],
 )
 def test_that_what_is_left_is_what_was_broken_off(steps, goal, sources, left):
-    card = BackboneCard(domain="seismic", bands=("x",), steps=steps, goal=goal, sources=sources)
+    card = BackboneCard(domain="seismic", bands=("x",), steps=steps, goal=goal, identities=sources)
     assert survey_task.steps_left(card, ["a"], 9) == left
     assert survey_task.steps_left(None, ["a"], 9) == 9
 
@@ -232,7 +233,7 @@ def test_that_a_damaged_backbone_is_said_and_replaced(
     path.write_bytes(path.read_bytes()[:-1000])
     session.live.set_on(True)
     qtbot.waitUntil(lambda: session.live.core is not None, timeout=PATIENCE)
-    assert survey_task.card_of(path) is None  # so that it is learned again
+    assert whole_card(path) is None  # so that it is learned again
     assert session.live.backbone_file != path
     assert f"{path} is a damaged backbone" in session.said[-1].text
 
@@ -265,3 +266,17 @@ def test_that_a_session_ends_while_a_survey_is_learned(qapp, small_file, open_an
     session.shut_down()
     card = read_backbone_card(path)  # what it had is kept, whole
     assert 0 < card.steps < card.goal == survey_task.STEPS
+
+
+def test_that_another_file_of_the_same_name_is_learned_as_well(tmp_path):
+    random, out = np.random.default_rng(0), tmp_path / "backbones" / "seismic-1.safetensors"
+    steps = []
+    for name, size in (("a", 40), ("b", 50), ("b", 50)):
+        (tmp_path / name).mkdir(exist_ok=True)
+        path = tmp_path / name / "line.npy"
+        if not path.exists():
+            np.save(path, random.normal(size=(size, 40)).astype(np.float32))
+        with open_source(path) as source:
+            list(survey_task.learn_survey(survey_task.Ground(source, (), out, None, 1)))
+        steps.append(read_backbone_card(out).steps)
+    assert steps == [1, 2, 2]

@@ -1,3 +1,8 @@
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -209,3 +214,71 @@ def test_that_a_small_file_cannot_ask_for_a_huge_network(tmp_path, monkeypatch):
     with pytest.raises(ModelMismatch, match="damaged"):
         load_backbone(out)
     assert not built
+
+
+def test_that_going_on_sees_other_patches_than_before(line, tmp_path, monkeypatch):
+    drawn, draw = [], room.Patches.draw
+
+    def kept(patches, count):
+        drawn.append(draw(patches, count)[0])
+        return drawn[-1], np.ones((count, 1, *drawn[-1].shape[2:]), bool)
+
+    monkeypatch.setattr(room.Patches, "draw", kept)
+    out = tmp_path / "survey.safetensors"
+    run(quick(line, steps=1), out)
+    run(quick(line, steps=1, start=out), out)
+    assert not np.array_equal(*drawn)
+
+
+def test_that_what_is_learned_keeps_the_licence_of_what_it_began_with(line, tmp_path):
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    run(quick(line, licence="CC BY-SA 3.0"), first)
+    run(quick(line, start=first), second)
+    assert read_backbone_card(second).licence == "CC BY-SA 3.0"
+    for _ in range(2):
+        run(quick(line, start=second, licence="Mine."), second)
+    assert read_backbone_card(second).licence == "CC BY-SA 3.0 Mine."
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+
+sys.path.insert(0, sys.argv[1])
+from live_sources import open_values, two_textures
+from geocnn_gui.inference.device import choose_device
+from geocnn_gui.live import learn
+
+learn.SAVE_EVERY, sync, seen = 1, os.fsync, []
+
+
+def killed(file):
+    sync(file)
+    if os.path.isfile(f"/proc/self/fd/{file}"):
+        seen.append(file)
+    if len(seen) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+os.fsync = killed
+source = open_values(two_textures((160, 140))[0])
+wish = learn.Wish((source,), steps=9, batch=2)
+for _ in learn.learn_backbone(wish, out=Path(sys.argv[2]), device=choose_device("cpu")):
+    pass
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="kills itself while it writes")
+def test_that_a_process_killed_while_it_writes_leaves_the_older_backbone_whole(tmp_path):
+    out = tmp_path / "survey.safetensors"
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED, str(Path(__file__).parent), str(out)],
+        check=False, timeout=120,
+    )  # fmt: skip
+    assert ended.returncode == -signal.SIGKILL
+    assert load_backbone(out).card.steps == 2
+    with open_values(two_textures((160, 140))[0]) as source:
+        run(quick(source, start=out), out)
+    assert read_backbone_card(out).steps == 4
+    assert list(tmp_path.iterdir()) == [out]  # what was half written is gone too
