@@ -105,8 +105,12 @@ class Accepting(Labelling):
             return part if part.mask.any() else None
 
         def done(part: StrokePart | None) -> None:
-            if self.source is source and not self.why_read_only():
-                self._take_accepted(part)
+            if self.source is not source or self.why_read_only():
+                return
+            if not np.array_equal(predicted_ids(self.classes, shown.classes)[0], table):
+                self.tell("The classes have changed meanwhile: accept the prediction again.")
+                return
+            self._take_accepted(part)
 
         self._work_on(source, read, done, "Reading the prediction")
 

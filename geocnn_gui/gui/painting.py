@@ -117,16 +117,18 @@ class Painting(Ruling):
         source, labels, entry, rules = self.source, self.labels, self.entry_id, self.rules
         if source is None or labels is None:
             return
-        plane = source.plane(section)
+        plane, known = source.plane(section), _ids(self.classes)
         window = plane.window(*box)
         if self.why_read_only():
             self.labels_changed.emit(window)
             return
 
         def edits() -> Iterator[tuple[str, LabelEdit]]:
+            # What waited its turn may be of a class that has gone meanwhile.
+            bound = replace(rules, locked=rules.locked | (known - _ids(self.classes)))
             for part in parts:
                 # Labels or rules may have changed since the part came.
-                free = _permitted(part, plane, labels.store, rules)
+                free = _permitted(part, plane, labels.store, bound)
                 value = part.value if isinstance(part.value, int) else plane.array(part.value)
                 where = plane.window(part.rows, part.columns)
                 edit = LabelEdit.paint(labels.store, where, plane.array(free), value)
@@ -168,6 +170,10 @@ def _permitted(part: StrokePart, plane: Plane, store: LabelStore, rules: PaintRu
         return part.mask
     old = plane.picture(store.read(plane.window(part.rows, part.columns)))
     return rules.may_change(old, part.mask, part.value)
+
+
+def _ids(classes: Classes) -> frozenset[int]:
+    return frozenset(one.id for one in classes)
 
 
 def name_of(classes: Classes, number: int) -> str:

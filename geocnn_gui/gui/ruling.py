@@ -53,6 +53,8 @@ class Ruling(Tooling):
         """Say why a stroke of one value, or of several, was kept from every cell by the rules."""
         if value is not None and (reason := self.why_locked(value)):
             self.tell(reason)
+        elif value and by_id(self.classes, value) is None:
+            self.tell("Nothing was painted: the class was deleted meanwhile.")
         elif self.rules.only_unlabelled and value != 0:
             self.tell(
                 f"Nothing was painted: only unlabelled {self.cell_noun}s are (key U), and there "

@@ -220,6 +220,18 @@ def test_that_classes_of_a_foreign_prediction_go_by_name(show, predict, session)
     assert (labels(session)[8, 15:25] == 3).all()
 
 
+def test_that_a_class_deleted_while_a_prediction_is_read_is_not_accepted(
+    show, predict, session, qtbot
+):
+    show("scene")
+    predict()
+    session.accept_in_view(slice(0, 10), slice(0, 20))
+    with qtbot.waitSignal(session.message, timeout=5000):
+        session.delete_class(2)
+    assert "accept the prediction again" in session.said[-1].text
+    assert not labels(session).any()
+
+
 # -- to the next section -------------------------------------------------------------------------
 
 

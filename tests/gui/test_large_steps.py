@@ -278,6 +278,22 @@ def test_that_a_file_that_was_opening_is_shown_after_it(opened, paint, gate, tmp
     qtbot.waitUntil(lambda: opened.statistics is not None, timeout=5000)
 
 
+def test_that_what_waits_for_its_class_to_be_deleted_is_not_painted(opened, paint, gate, qtbot):
+    gate.set()
+    paint(0, 3, 2)
+    ended(opened, qtbot)
+    gate.clear()
+    under_way(opened, qtbot, lambda: opened.delete_class(2))
+    paint(5, 9, 2)
+    gate.set()
+    ended(opened, qtbot)
+    assert counts(opened) == {}
+    assert "deleted meanwhile" in opened.said[-1].text
+    opened.undo()
+    ended(opened, qtbot)
+    assert counts(opened) == {2: 90}
+
+
 def test_that_steps_of_this_sitting_wait_their_turn(opened, paint, gate, qtbot):
     under_way(opened, qtbot, lambda: paint(0, 3, 1))
     opened.steps.push(steps.Step("Move", lambda: True, lambda: True))
