@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _MAGIC = b"GEOCNNLJ"
 _VERSION = 1
 _HEADER = struct.Struct("<8sHQB")
+#: Bytes of edits in a record, and cells of an edit's window: what a file can ask for in memory.
+_LARGEST = 2**28
 
 
 class Journal(RecordFile):
@@ -79,7 +81,7 @@ class Journal(RecordFile):
         """
         for _, payload in self.records():
             self.records_read += 1
-            most = 4 * math.prod(self.shape) + 2**20
+            most = min(4 * math.prod(self.shape) + 2**20, _LARGEST)
             yield from unpacked(payload, self.shape, self.path, most=most)
 
     def append(self, edits: Sequence[LabelEdit], *, sync: bool = True) -> None:
@@ -108,12 +110,7 @@ def unpacked(
         plain = unpack.decompress(data, most)
         if not unpack.eof:
             raise ValueError("too long")
-        for edit in _decode(plain, both=both):
-            if min(edit.window.offset) < 0 or any(
-                a > b for a, b in zip(edit.window.stop, shape, strict=True)
-            ):
-                raise ValueError("outside")
-            yield edit
+        yield from _decode(plain, shape, both=both)
     except (zlib.error, struct.error, ValueError, OverflowError, MemoryError) as error:
         raise UnreadableFile(
             f"{path} is damaged", "restore it from a backup, or move it away"
@@ -154,15 +151,24 @@ def _encode(edit: LabelEdit, *, both: bool) -> bytes:
     return head + np.packbits(edit.mask).tobytes() + b"".join(cells)
 
 
-def _decode(payload: bytes, *, both: bool) -> Iterator[LabelEdit]:
+def _check_window(window: Window, shape: tuple[int, ...]) -> None:
+    axes = zip(window.offset, window.size, window.stop, shape, strict=True)
+    if any(low < 0 or size < 0 or high > end for low, size, high, end in axes):
+        raise ValueError("outside")
+    if math.prod(window.size) > _LARGEST:
+        raise ValueError("too large")
+
+
+def _decode(payload: bytes, shape: tuple[int, ...], *, both: bool) -> Iterator[LabelEdit]:
     at = 0
     while at < len(payload):
         axes, kinds = struct.unpack_from("<BB", payload, at)
         numbers = struct.unpack_from(f"<{2 * axes}q", payload, at + 2)
         window = Window(numbers[:axes], numbers[axes:])
+        _check_window(window, shape)
         at += 2 + 16 * axes
         bits = np.frombuffer(payload, np.uint8, math.ceil(window.cells / 8), at)
-        mask = np.unpackbits(bits, count=window.cells).astype(bool).reshape(window.size)
+        mask = np.unpackbits(bits, count=window.cells).view(bool).reshape(window.size)
         at += bits.size
         found: list[np.ndarray | int] = [0, 0]
         for which in range(1 + both):

@@ -13,13 +13,16 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from geocnn_gui.errors import writing
-from geocnn_gui.files import write_bytes
+from geocnn_gui.files import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 RECORD = struct.Struct("<II")
+#: Bytes of the longest record, so that a stranger's file cannot ask for any memory.
+LONGEST_RECORD = 2**28
+_COPIED = 2**23
 
 
 class RecordFile:
@@ -30,9 +33,15 @@ class RecordFile:
     than a torn last record.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        """Open a file; one that is opened `read_only` is never changed. Raises `CannotWrite`."""
+    def __init__(
+        self, path: Path, *, read_only: bool = False, longest: int = LONGEST_RECORD
+    ) -> None:
+        """Open a file of records of `longest` bytes; with `read_only` it is never changed.
+
+        Raises `CannotWrite`.
+        """
         self.path = path
+        self._longest = longest
         self.dropped = 0
         self.copy: Path | None = None
         self._read_only = read_only
@@ -89,9 +98,11 @@ class RecordFile:
 
     def keep_copy(self) -> None:
         """Keep the file as it is beside it, as "*.damaged"; raises `CannotWrite`."""
-        self._file.seek(0)
         self.copy = self.path.with_name(self.path.name + ".damaged")
-        write_bytes(self.copy, self._file.read())
+        length = os.fstat(self._file.fileno()).st_size
+        with replacing(self.copy) as temporary, temporary.open("wb") as copy:
+            for piece in self.pieces(0, length, _COPIED):
+                copy.write(piece)
 
     def read_at(self, at: int) -> bytes | None:
         """Return the record that stands at a place; None where it is not whole any more."""
@@ -103,7 +114,7 @@ class RecordFile:
         if len(head) < RECORD.size:
             return None
         size, crc = RECORD.unpack(head)
-        if not 0 < size <= length - at - RECORD.size:
+        if not 0 < size <= min(length - at - RECORD.size, self._longest):
             return None
         payload = self._file.read(size)
         return payload if len(payload) == size and zlib.crc32(payload) == crc else None
@@ -128,6 +139,8 @@ class RecordFile:
         CannotWrite
             When the disk is full or the like; the file is then as before.
         """
+        if max(map(len, payloads), default=0) > self._longest:
+            raise ValueError("a record that could not be read again")
         places, at, parts = [], self._end, []
         for payload in payloads:
             places.append(at)
