@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from geocnn_gui.events import Event
-    from geocnn_gui.project.file import StoredSource
+    from geocnn_gui.project.file import ProjectFile, StoredSource
 
 _PIECE = 8 * 2**20
 
 
 def copy_project(folder: Path, to: Path) -> Iterator[Event]:
-    """Copy labels, predictions, runs and project.json to a new folder `to`.
+    """Copy labels, predictions, runs, backbones, steps and project.json to a new folder `to`.
 
     The data files stay where they are. The copy appears under its name when it is whole; one
     that is stopped or fails leaves nothing.
@@ -45,17 +45,16 @@ def copy_project(folder: Path, to: Path) -> Iterator[Event]:
     with making_folder(to) as part:
         with writing(to):
             yield from _copy_files(folder, part)
-        _write_project(folder, part, to)
+            data = _copy_steps(folder, part)
+        _write_project(data, folder, part, to)
     yield Saved(to, "project")
 
 
 def _copy_files(folder: Path, part: Path) -> Iterator[Event]:
-    steps = [path for path in (folder / HISTORY_FILE,) if path.is_file()]
-    files = [path for name in ("labels", "runs", "predictions", "removed")
+    files = [path for name in ("labels", "runs", "predictions", "backbones", "removed")
              for path in sorted((folder / name).rglob("*")) if path.is_file()]  # fmt: skip
     # A base file that is renewed meanwhile holds what an older journal says, not the reverse.
     files.sort(key=lambda path: path.suffix != ".journal")
-    files = [*steps, *files]
     total, done = sum(path.stat().st_size for path in files), 0
     for path in files:
         target = part / path.relative_to(folder)
@@ -64,6 +63,19 @@ def _copy_files(folder: Path, part: Path) -> Iterator[Event]:
             done += size
             yield Progress(done, max(total, done), "Copying")
         shutil.copystat(path, target)
+
+
+def _copy_steps(folder: Path, part: Path) -> ProjectFile:
+    """Copy the steps behind the labels; return the project as it stood beside them.
+
+    So these know everything that is painted meanwhile, and bring the copied labels up to it.
+    """
+    steps, before, now = folder / HISTORY_FILE, None, read_project(folder / "project.json")
+    while before != now:
+        if steps.is_file():
+            list(_copy(steps, part / HISTORY_FILE))
+        before, now = now, read_project(folder / "project.json")
+    return now
 
 
 def _copy(path: Path, target: Path) -> Iterator[int]:
@@ -80,8 +92,7 @@ def _copy(path: Path, target: Path) -> Iterator[int]:
         os.fsync(copy.fileno())
 
 
-def _write_project(folder: Path, part: Path, to: Path) -> None:
-    data = read_project(folder / "project.json")
+def _write_project(data: ProjectFile, folder: Path, part: Path, to: Path) -> None:
     sources = tuple(_seen_from(stored, folder, to) for stored in data.sources)
     write_project(part / "project.json", data.model_copy(update={"sources": sources}))
 
