@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from geocnn_gui.data.source import Window
 from geocnn_gui.errors import BadRequest, CannotWrite, GeoCNNError, UnreadableFile
-from geocnn_gui.labels.store import LabelStore
-from geocnn_gui.project.history_log import PIECE_CELLS, HistoryLog, drawn
+from geocnn_gui.project.agreement import brought_up
+from geocnn_gui.project.history_log import MOST_MOVES, PIECE_CELLS, HistoryLog, drawn
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from geocnn_gui.labels.book import Change, LabelBook
     from geocnn_gui.labels.classes import Classes
     from geocnn_gui.labels.edit import LabelEdit
-    from geocnn_gui.project.history_log import LoggedStep, Moves, Turn
+    from geocnn_gui.project.history_log import LoggedStep, Moves
     from geocnn_gui.project.project import Project
 
 HISTORY_FILE = "history.journal"
@@ -112,18 +112,16 @@ class History:
 
     def _finish_last(self) -> None:
         assert self._log is not None
-        last = self._log.turns[-1:]
-        for turn in last:
-            for step, _ in turn.moves:
-                for part in {part.entry: part for part in step.parts}.values():
-                    with suppress(GeoCNNError, KeyError):  # it is told when they are looked at
-                        self._project.labels(part.entry, part.shape)
+        for turn in self._log.turns[-1:]:
+            for entry in sorted(turn.sources):  # those without any files follow when looked at
+                with suppress(GeoCNNError, KeyError):  # it is told then
+                    self._project.stored_labels(entry)
         with suppress(CannotWrite):
             self._settle_classes()
 
     def _settle_classes(self) -> None:
         turns = self._log.turns if self._log is not None else []
-        with_classes = [turn for turn in turns if any(step.classes for step, _ in turn.moves)]
+        with_classes = [turn for turn in turns if any(step.classes for step in turn.steps)]
         if not with_classes:
             return
         before, after = _classes_around(with_classes[-1].moves)
@@ -156,51 +154,16 @@ class History:
             self._settled.add(entry)
 
     def _compare(self, entry: str, book: LabelBook) -> None:
-        log = self._log
+        log, _ = self._log, book.store.mark  # it is found out here, not at the first stroke
         if log is None:
             return
-        turns = [turn for turn in log.turns if entry in turn.sources]
-        mark, end = book.store.mark, log.ends.get(entry)
-        if mark == end or not turns:
-            return
         try:
-            if end is None and self._is_within(turns[-1], entry, book):
-                self._bring_up(entry, book, turns[-1:])
-                return
-            for number in reversed(range(len(turns))):
-                if turns[number].marks.get(entry) == mark:
-                    self._bring_up(entry, book, turns[number:])
-                    return
+            agrees = brought_up(log, entry, book)
         except UnreadableFile as error:
             self._put_aside(error.fact)
             return
-        self._put_aside(f"The labels in {book.folder} are not those of {self._path}")
-
-    def _is_within(self, turn: Turn, entry: str, book: LabelBook) -> bool:
-        """Say whether the labels are before a turn, after it, or it was made in part.
-
-        Taking all of it back leads from each of these to what it found.
-        """
-        assert self._log is not None
-        store = LabelStore(book.store.shape, book.store.snapshot())
-        back: Moves = tuple((step, not forward) for step, forward in reversed(turn.moves))
-        for _, edit in self._log.edits(back, entry, store.shape):
-            edit.apply(store)
-        return store.mark == turn.marks.get(entry)
-
-    def _bring_up(self, entry: str, book: LabelBook, turns: list[Turn]) -> None:
-        assert self._log is not None
-        moves = tuple(move for turn in turns for move in turn.moves)
-        shape = book.store.shape
-        change = book.change()
-        try:
-            for _, edit in self._log.edits(moves, entry, shape):
-                change.write(edit)
-            change.sync()
-        except BaseException:
-            change.take_back()
-            raise
-        change.take_in()
+        if not agrees:
+            self._put_aside(f"The labels in {book.folder} are not those of {self._path}")
 
     def _put_aside(self, fact: str) -> None:
         """Forget all steps; their file is kept under another name."""
@@ -315,10 +278,13 @@ class History:
 
     def _check_sources(self, moves: Moves) -> None:
         """Open the labels of all sources that moves change."""
-        shapes = {part.entry: part.shape for step, _ in moves for part in step.parts}
-        for entry, shape in shapes.items():
+        for entry in sorted(frozenset().union(*(step.sources for step, _ in moves))):
             try:
-                self._project.labels(entry, shape)
+                if entry not in self._books and self._project.stored_labels(entry) is None:
+                    raise BadRequest(
+                        "That step changed labels of a source that has none any more",
+                        "show that source first",
+                    )
             except KeyError:
                 raise BadRequest(
                     "That step changed labels of a source that was taken out of the project",
@@ -397,18 +363,22 @@ class History:
     def _has_old(self) -> bool:
         """Say whether there are steps to be forgotten, and nothing needs them any more."""
         log = self._log
-        if log is None or log.size <= self._most or log.position < len(log.steps) or not log.turns:
+        if log is None or log.position < len(log.steps) or not log.turns:
+            return False
+        if log.size <= self._most and log.moved <= MOST_MOVES // 4:
             return False
         if len(log.steps) == 1 or log.turns[-1].sources - self._settled:
             return False
         unknown = frozenset().union(*(turn.sources for turn in log.turns)) - log.ends.keys()
-        return not unknown - self._settled  # labels that nobody has looked at may need older steps
+        unknown -= self._settled  # labels that nobody has looked at may need older steps
+        return not unknown or unknown.isdisjoint(entry.id for entry in self._project.sources)
 
     # At the end
 
     def forget(self, entry: str) -> None:
         """Compare a source again when its labels are next opened."""
         with self._lock:
+            self._note_marks()
             self._settled.discard(entry)
             self._books.pop(entry, None)
             self._late.pop(entry, None)
@@ -416,14 +386,17 @@ class History:
     def close(self) -> None:
         """Note how the labels are left, and release the file; call it before they are closed."""
         with self._lock:
-            log, self._log = self._log, None
-            if log is None:
-                return
-            marks = self._marks()
-            if marks.keys() - log.ends.keys():
-                with suppress(CannotWrite):  # they are looked at more closely then
-                    log.move(log.position, marks)
-            log.close()
+            self._note_marks()
+            if self._log is not None:
+                self._log.close()
+            self._log = None
+
+    def _note_marks(self) -> None:
+        """Put the marks of labels on disk that are not known from it yet."""
+        marks = self._marks()
+        if self._log is not None and marks.keys() - self._log.ends.keys():
+            with suppress(CannotWrite):  # they are looked at more closely then
+                self._log.move(self._log.position, marks)
 
 
 def _classes_around(moves: Moves) -> tuple[Classes, Classes]:

@@ -12,6 +12,7 @@ import re
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -37,6 +38,9 @@ PIECE_CELLS = 2**22
 _BUFFER = 2**23
 _LARGEST_JSON = 2**22
 _COPIED = 2**23
+_LONGEST_RECORD = 2**24
+#: So many steps may be taken back and made again in a file; far fewer are before it is renewed.
+MOST_MOVES = 2**22
 
 T = TypeVar("T")
 Mark = Annotated[int, Field(ge=0, lt=2**64)]
@@ -74,7 +78,7 @@ class Part:
     at: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class LoggedStep:
     """A step: its name, when it was made (seconds since 1970), and what it changed.
 
@@ -95,7 +99,7 @@ class LoggedStep:
         """Return what it takes on disk."""
         return self.end - self.start
 
-    @property
+    @cached_property
     def sources(self) -> frozenset[str]:
         """Return the ids of the sources whose labels it changed."""
         return frozenset(part.entry for part in self.parts)
@@ -105,25 +109,34 @@ class LoggedStep:
 Moves = tuple[tuple[LoggedStep, bool], ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Turn:
-    """What one record did, and the marks of the labels that it found."""
+    """What one record did, `steps` made (`forward`) or taken back in this order.
 
-    moves: Moves
+    `marks` are those of the labels that it found.
+    """
+
+    steps: tuple[LoggedStep, ...]
+    forward: bool
     marks: dict[str, int]
 
     @property
+    def moves(self) -> Moves:
+        """Return the steps with their direction."""
+        return tuple((step, self.forward) for step in self.steps)
+
+    @cached_property
     def sources(self) -> frozenset[str]:
         """Return the ids of the sources whose labels it changed."""
-        return frozenset().union(*(step.sources for step, _ in self.moves))
+        return frozenset().union(*(step.sources for step in self.steps))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LogState:
-    """Where a history stood."""
+    """Where a history stood; `undone` are the steps after `position`."""
 
     size: int
-    steps: list[LoggedStep]
+    undone: list[LoggedStep]
     position: int
     turns: int
     ends: dict[str, int]
@@ -132,8 +145,9 @@ class LogState:
 class HistoryLog:
     """The steps as they are on disk; `position` of them stand, the later ones are undone.
 
-    `turns` are what was done in order; `ends` the marks that the labels of sources have after
-    all of it, where that is known. Everything raises `CannotWrite` and is then as before.
+    `turns` are what was done in order, `moved` how many steps it took back or made again; `ends`
+    the marks that the labels of sources have after all of it, where that is known. Everything
+    raises `CannotWrite` and is then as before.
     """
 
     @staticmethod
@@ -151,10 +165,10 @@ class HistoryLog:
 
     def _open(self) -> None:
         self.steps: list[LoggedStep] = []
-        self.position = 0
+        self.position = self.moved = 0
         self.turns: list[Turn] = []
         self.ends: dict[str, int] = {}
-        self._file = RecordFile(self.path)
+        self._file = RecordFile(self.path, longest=_LONGEST_RECORD)
         try:
             self._read()
         except BaseException:
@@ -200,24 +214,27 @@ class HistoryLog:
             if move.to > len(self.steps):
                 raise ValueError("beyond the last step")
             self._go(move)
+            if self.moved > MOST_MOVES:
+                raise ValueError("more to and fro than anyone has done")
         else:
             raise ValueError(f"a record of kind {kind!r}")
 
     def _push(self, step: LoggedStep, marks: dict[str, int]) -> None:
-        self.steps = [*self.steps[: self.position], step]
+        self.steps[self.position :] = [step]
         self.position += 1
-        self._turn(((step, True),), marks)
+        self._turn(Turn((step,), True, marks))
 
     def _go(self, move: _Move) -> None:
-        moves, self.position = self.moves_to(move.to), move.to
+        low, high = sorted((self.position, move.to))
+        forward, steps = move.to > self.position, tuple(self.steps[low:high])
+        self.position, self.moved = move.to, self.moved + high - low
         if move.drop:
-            self.steps = self.steps[: move.to]
-        self._turn(moves, move.marks)
+            del self.steps[move.to :]
+        self._turn(Turn(steps if forward else steps[::-1], forward, move.marks))
 
-    def _turn(self, moves: Moves, marks: dict[str, int]) -> None:
-        self.ends.update(marks)
-        if moves:
-            turn = Turn(moves, marks)
+    def _turn(self, turn: Turn) -> None:
+        self.ends.update(turn.marks)
+        if turn.steps:
             self.turns.append(turn)
             for entry in turn.sources:
                 self.ends.pop(entry, None)
@@ -322,12 +339,14 @@ class HistoryLog:
     def state(self) -> LogState:
         """Return what `restore` needs to forget all that is written from now on."""
         return LogState(
-            self._file.size, self.steps, self.position, len(self.turns), dict(self.ends)
-        )
+            self._file.size, self.steps[self.position :], self.position, len(self.turns),
+            dict(self.ends),
+        )  # fmt: skip
 
     def restore(self, state: LogState) -> None:
         """Forget what was written since `state`, on disk too."""
-        self.steps, self.position, self.ends = state.steps, state.position, state.ends
+        self.steps[state.position :] = state.undone
+        self.position, self.ends = state.position, state.ends
         del self.turns[state.turns :]
         self._cut(state.size)
 
