@@ -86,6 +86,14 @@ class Strokes:
             found[inside] = numbers[tuple((cells[inside] - low).T)]
         return found
 
+    def along(self, other: Section) -> np.ndarray:
+        """Return the numbers int32 (n,) along the line where a section of another axis crosses."""
+        down = self._plane.row_axis == other.axis
+        cells = np.zeros((self._shape[1 if down else 0], 2), int)
+        cells[:, 0 if down else 1] = other.index
+        cells[:, 1 if down else 0] = np.arange(len(cells))
+        return self.at(cells)
+
     def parts(self, number: int) -> tuple[Part, ...]:
         """Return where a stroke is."""
         return tuple(

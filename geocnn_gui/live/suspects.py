@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from geocnn_gui.events import Event, Note, Progress
 from geocnn_gui.labels.store import LabelStore
 from geocnn_gui.live.cells import CellBook, LabelledCells
 from geocnn_gui.live.features import TILE
+from geocnn_gui.live.groups import grouped
 from geocnn_gui.live.head import Head, fit_head
 from geocnn_gui.live.strokes import Part, Strokes
 from geocnn_gui.training.sections import labelled_sections
@@ -89,10 +90,11 @@ def find_suspects(
     """Judge every labelled cell by a head that was fitted without its stroke.
 
     Strokes are regions of equal label that hang together in a section. Those of each class are
-    dealt to folds; for each fold a head is fitted to the others, then once more without the
+    dealt to folds, those that lie on each other in a cube to the same one; for each fold a head is fitted to the others, then once more without the
     strokes that the first ones doubt, so that wrong labels do not speak for each other. Classes
-    count alike. A class with a single stroke helps to judge, and is not judged. The work is
-    tile by tile and may be closed at every event.
+    count alike. A class with a single stroke, or with strokes that all lie on each other,
+    helps to judge, and is not judged. The work goes in small steps and may be closed at every
+    event.
 
     Raises
     ------
@@ -100,45 +102,65 @@ def find_suspects(
         With fewer than two classes, or no class with two strokes.
     """
     known = [c.id for c in classes]
-    yield Progress(0, 0, "Looking at the strokes")
-    sections = labelled_sections(features.source, labels)
-    strokes = {one: Strokes(features.source, labels, one, known) for one in sections}
-    folds, single = _dealt(strokes)
+    looking = Progress(0, 0, "Looking at the strokes")
+    yield looking
+    strokes: dict[Section, Strokes] = {}
+    for one in labelled_sections(features.source, labels):
+        strokes[one] = Strokes(features.source, labels, one, known)
+        yield looking
+    groups = yield from _telling(looking, grouped(strokes))
+    folds, single = _dealt(strokes, groups)
     _check(strokes, folds)
-    cells = CellBook(features).gather(labels, known=known)
-    heads = _heads(cells, *_owners(cells, strokes, folds))
+    book = CellBook(features)
+    yield from _telling(looking, book.look(labels, known=known))
+    cells = book.gather(labels, known=known)
+    heads = yield from _telling(looking, _heads(cells, *_owners(cells, strokes, folds)))
     keys, left_out = _tiles(features, strokes)
     court = _Court(features, strokes, folds, heads, known)
     for number, key in enumerate(keys):
         yield Progress(number, len(keys), "Judging labels")
         court.judge(key)
-    yield Progress(len(keys), len(keys), "Judging labels")
+    done = Progress(len(keys), len(keys), "Judging labels")
+    found = yield from _telling(done, court.verdict())
     names = {c.id: c.name for c in classes}
-    notes = [f"{names[one]} has a single stroke and is not judged." for one in single]
+    notes = [f"{names[one]} has {what} and is not judged." for one, what in single.items()]
     if left_out:
         notes.append(f"{left_out} parts of the data with few labels were left out.")
     for note in notes:
         yield Note(note)
     judged = sum(int((each > -1).sum()) for each in folds.values())
-    return Suspects(court.verdict(), judged, tuple(notes))
+    return Suspects(found, judged, tuple(notes))
+
+
+def _telling(event: Event, task: Iterator[None]) -> Generator[Event, None, Any]:
+    """Yield an event after each step of a task, and return what that returns."""
+    while True:
+        try:
+            next(task)
+        except StopIteration as end:
+            return end.value
+        yield event
 
 
 def _dealt(
-    strokes: dict[Section, Strokes],
-) -> tuple[dict[Section, np.ndarray], list[int]]:
-    """Return the fold of each stroke, -1 for those of a class with one only, and these classes."""
+    strokes: dict[Section, Strokes], groups: dict[Section, np.ndarray]
+) -> tuple[dict[Section, np.ndarray], dict[int, str]]:
+    """Return the fold of each stroke, -1 for those that none can judge; and their classes, why."""
     folds = {section: np.full(each.count + 1, -1) for section, each in strokes.items()}
-    by_class: dict[int, list[tuple[int, Section, int]]] = {}
+    by_class: dict[int, dict[int, list[tuple[Section, int]]]] = {}
     for section, each in strokes.items():
         for number in range(1, each.count + 1):
-            row = (-int(each.sizes[number]), section, number)
-            by_class.setdefault(int(each.ids[number]), []).append(row)
-    single = sorted(one for one, rows in by_class.items() if len(rows) == 1)
-    for one, rows in by_class.items():
-        if one in single:
+            mine = by_class.setdefault(int(each.ids[number]), {})
+            mine.setdefault(int(groups[section][number]), []).append((section, number))
+    single = {}
+    for one, rows in sorted(by_class.items()):
+        each = sorted(rows.values(), key=lambda row: -sum(int(strokes[s].sizes[n]) for s, n in row))
+        if len(each) == 1:
+            single[one] = "a single stroke" if len(each[0]) == 1 else "strokes in one place only"
             continue
-        for place, (_, section, number) in enumerate(sorted(rows, key=lambda row: row[0])):
-            folds[section][number] = place % min(FOLDS, len(rows))
+        for place, row in enumerate(each):
+            for section, number in row:
+                folds[section][number] = place % min(FOLDS, len(each))
     return folds, single
 
 
@@ -168,30 +190,35 @@ def _owners(
     return fold, owner
 
 
-def _heads(cells: LabelledCells, fold: np.ndarray, stroke: np.ndarray) -> tuple[Head, ...]:
+def _heads(
+    cells: LabelledCells, fold: np.ndarray, stroke: np.ndarray
+) -> Generator[None, None, tuple[Head, ...]]:
     """Return the head of each fold; the second fit leaves out strokes that the first heads doubt.
 
     `stroke` int (n,) numbers the strokes of the cells from 0. The heads are as sure as they are
-    right on strokes that they have not seen, and softened.
+    right on strokes that they have not seen, and softened. Yields after each fit.
     """
     size = np.bincount(stroke)
-    heads = _fitted(cells, fold, np.ones(len(fold), bool))
+    heads = yield from _fitted(cells, fold, np.ones(len(fold), bool))
     against = np.zeros(len(fold))
     for own, head, logits in _held_out(cells, fold, heads):
         said = logits.softmax(dim=1).numpy()
         against[own] = _denied(said, head, cells.ids[own])[2] >= OTHER_AT_LEAST
     kept = (np.bincount(stroke, against) < WHOLE_FROM * size)[stroke]
-    heads = _fitted(cells, fold, kept)
+    heads = yield from _fitted(cells, fold, kept)
     cool = _temperature(cells, _held_out(cells, fold, heads), kept / size[stroke]) * SOFTENING
     return tuple(replace(h, weights=h.weights / cool, bias=h.bias / cool) for h in heads)
 
 
-def _fitted(cells: LabelledCells, fold: np.ndarray, kept: np.ndarray) -> list[Head]:
+def _fitted(
+    cells: LabelledCells, fold: np.ndarray, kept: np.ndarray
+) -> Generator[None, None, list[Head]]:
     """Return a head for each fold, fitted to the cells of the others that are kept."""
     found = []
     for one in range(int(fold.max()) + 1):
         part = cells.take(np.flatnonzero(kept & (fold != one)))
         found.append(fit_head(part.features, part.ids))
+        yield
     return found
 
 
@@ -280,9 +307,12 @@ class _Court:
                 judged = _denied(said[:, *inner][:, mask].T, head, strokes.ids[mine])
                 self._sums[section].add(Part(rows, columns, mask), mine, *judged)
 
-    def verdict(self) -> tuple[Suspect, ...]:
-        """Return the suspects, the weightiest first."""
-        found = [one for sums in self._sums.values() for one in sums.suspects(self._known)]
+    def verdict(self) -> Generator[None, None, tuple[Suspect, ...]]:
+        """Return the suspects, the weightiest first; yields after each section."""
+        found: list[Suspect] = []
+        for sums in self._sums.values():
+            found += sums.suspects(self._known)
+            yield
         return tuple(sorted(found, key=lambda one: -one.weight)[:MOST_SUSPECTS])
 
 

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from live_sources import open_values, small_backbone, two_textures
 
+from geocnn_gui.data.source import Section
 from geocnn_gui.errors import NotEnoughLabels
 from geocnn_gui.inference.device import choose_device
 from geocnn_gui.labels.classes import classes_for
 from geocnn_gui.labels.store import LabelSnapshot
 from geocnn_gui.live.features import Features
+from geocnn_gui.live.groups import grouped
+from geocnn_gui.live.strokes import Strokes
 from geocnn_gui.live.suspects import find_suspects
 
 SHAPE = (240, 160)
@@ -100,3 +103,69 @@ def test_that_labels_which_cannot_judge_each_other_are_refused(textures):
     labels[200:210, 10:20] = 2
     with pytest.raises(NotEnoughLabels, match="No class has two strokes"):
         find(textures, labels)
+
+
+@pytest.fixture(scope="module")
+def cube(textures):
+    """A cube of inlines that are nearly alike, as neighbours are."""
+    values, truth = two_textures(SHAPE)
+    noise = np.random.default_rng(1).normal(scale=0.1, size=(20, *SHAPE)).astype(np.float32)
+    source = open_values(values + 2 * truth + noise)
+    return Features(small_backbone(source), source, device=choose_device("cpu")), truth
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+def test_that_a_wrong_stroke_copied_to_neighbours_does_not_vouch_for_itself(cube, copies):
+    labels, bad = strokes(cube[1], wrong=(9,), count=24)
+    every = np.zeros((20, *SHAPE), np.uint8)
+    every[5] = labels
+    every[5 : 6 + copies, bad] = labels[bad]
+    suspects, _ = find(cube, every)
+    assert sorted(one.section.index for one in suspects.found) == [*range(5, 6 + copies)]
+    assert {one.says for one in suspects.found} == {1}
+
+
+def test_that_strokes_that_cross_or_lie_on_each_other_are_of_one_group(cube):
+    every = np.zeros((20, *SHAPE), np.uint8)
+    every[5, 20:80, 10:40] = 1
+    every[:, 50, 20:30] = 1  # crosses it
+    every[9, 60:90, 30:60] = 1  # lies on it, four inlines on
+    every[9, 60:90, 100:120] = 1  # lies elsewhere
+    every[16, 20:80, 10:40] = 2  # is of another class
+    labels, source = LabelSnapshot.from_array(every), cube[0].source
+    sections = [Section(0, 5), Section(0, 9), Section(0, 16), Section(1, 50)]
+    found, _ = result(grouped({one: Strokes(source, labels, one, [1, 2]) for one in sections}))
+    groups = [set(found[one][1:].tolist()) for one in sections]
+    assert groups[0] <= groups[1]
+    assert len(groups[1]) == 2
+    assert groups[0] < groups[3]  # with the trace of the stroke of another class
+    assert groups[2] < groups[3]
+    assert not groups[2] & groups[1]
+
+
+def test_that_a_cube_labelled_all_through_is_judged():
+    values, truth = two_textures((60, 40, 40))
+    with open_values(values + 2 * truth) as source:
+        features = Features(small_backbone(source), source, device=choose_device("cpu"))
+        labels = LabelSnapshot.from_array(np.ascontiguousarray(truth.swapaxes(0, 1)).swapaxes(0, 1))
+        suspects, _ = result(find_suspects(features, labels, classes_for([1, 2])))
+    assert suspects.strokes > 2
+    assert suspects.found == ()
+
+
+def test_that_no_step_looks_at_more_than_a_tile():
+    values, truth = two_textures((1024, 600))
+    labels = np.zeros(values.shape, np.uint8)
+    for row in range(20, 1024, 160):
+        for column in (20, 200, 560):
+            cells = slice(row, row + 12), slice(column, column + 12)
+            labels[cells] = truth[cells]
+    with open_values(values + 2 * truth) as source:
+        features = Features(small_backbone(source), source, device=choose_device("cpu"), room=0)
+        tiles, steps = [], []
+        features.before_tile = lambda: tiles.append(1)
+        for _ in find_suspects(features, LabelSnapshot.from_array(labels), classes_for([1, 2])):
+            steps.append(len(tiles))
+            tiles.clear()
+    assert sum(steps) >= 8  # to learn, and to judge
+    assert max(steps) == 1
