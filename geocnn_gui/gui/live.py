@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from geocnn_gui.live.head import Head
     from geocnn_gui.live.loop import Live
     from geocnn_gui.models.survey_card import BackboneCard
+    from geocnn_gui.project.project import SourceEntry
 
 FEW = "Live: paint strokes of at least two classes."
 LARGE = "Live colours the middle of the view; zoom in for the rest."
@@ -77,6 +78,7 @@ class LiveState(QObject):
         self._mark = 0
         self._thread: Newest | None = None
         self._work: LiveWork | None = None
+        self._beside: tuple[SourceEntry, ...] = ()
         self._tiles: deque[Window] = deque()
         self._soon = QTimer(self, singleShot=True, interval=0)
         self._soon.timeout.connect(self._send)
@@ -87,6 +89,7 @@ class LiveState(QObject):
         session.classes_changed.connect(self._on_classes)
         session.section_changed.connect(self._on_section)
         session.source_changed.connect(self._on_source)
+        session.project_changed.connect(self._on_project)
 
     # -- on and off ------------------------------------------------------------------------------
 
@@ -187,6 +190,19 @@ class LiveState(QObject):
         if had or self.on:
             self.changed.emit()
 
+    def _on_project(self) -> None:
+        """Let the labels of the sources that the project has now count, and no others."""
+        work, thread, beside = self._work, self._thread, self._sources_beside()
+        if work is None or thread is None or beside == self._beside:
+            return
+        self._beside = beside
+        thread.do(work.look_around)
+        self._learn_soon()
+
+    def _sources_beside(self) -> tuple[SourceEntry, ...]:
+        project, mine = self._session.project, self._session.entry_id
+        return () if project is None else tuple(e for e in project.sources if e.id != mine)
+
     def _on_section(self) -> None:
         if self._work is None:
             return
@@ -214,6 +230,7 @@ class LiveState(QObject):
         except SourceLeft:
             return
         ground = Ground(view, session.project, session.survey.files())
+        self._beside = self._sources_beside()
         self._work = LiveWork(ground, lambda thread=self._thread: thread.overtaken)
         self.preparing = True
         self.map = LiveMap(session.source, session.section, ())

@@ -112,6 +112,7 @@ class LiveWork:
         self.core: Live | None = None
         self._overtaken = overtaken
         self._stack = ExitStack()
+        self._anew = False
         self._others: list[tuple[Source, LabelBook]] | None = None
         self._watched: list[Features] = []
         self._room: int | None = None
@@ -125,7 +126,7 @@ class LiveWork:
         Ends between tiles when overtaken, but never without a tile. Raises what reading the
         source and torch raise; `shrink` makes room where memory was short.
         """
-        if self.core is None:
+        if self.core is None or self._anew:
             yield from self._begin()
         core = self.core
         assert core is not None
@@ -136,14 +137,23 @@ class LiveWork:
             yield from self._draw(core, core.head, wish)
 
     def renew(self, backbones: tuple[Path, ...]) -> None:
-        """Begin anew with another backbone; what is drawn stays until it is drawn again."""
+        """Begin anew with another backbone; what is drawn stays until it is drawn again.
+
+        Until then the loop that there is answers what is asked.
+        """
         self.ground = Ground(self.ground.view, self.ground.project, backbones)
-        self.core = None
+        self._anew = True
+
+    def look_around(self) -> None:
+        """Begin anew with the sources that the project has now."""
+        self._stack.close()
+        self._others, self._anew = None, True
 
     def shrink(self) -> bool:
         """Keep fewer features, after memory was short; False where that is not possible."""
         room = self.core.features.room if self.core is not None else 2**30
-        self.core, self._room = None, min(room, 2**30) // 4
+        self._drop_core()
+        self._room = min(room, 2**30) // 4
         from geocnn_gui.inference.memory import let_go
 
         let_go()
@@ -151,8 +161,14 @@ class LiveWork:
 
     def close(self) -> None:
         """Let go of the features and of the sources that were opened for it."""
-        self.core, self._watched = None, []
+        self._drop_core()
         self._stack.close()
+
+    def _drop_core(self) -> None:
+        """Let go of the features, also of those that somebody still looks at."""
+        for features in self._watched:
+            features.let_go()
+        self.core, self._watched = None, []
 
     # -- beginning -------------------------------------------------------------------------------
 
@@ -165,6 +181,7 @@ class LiveWork:
             yield from self._open_others()
         file, backbone, notes = self._load()
         yield from notes
+        self._drop_core()
         device, view = choose_device(), self.ground.view
         core = Live(Features(backbone, view.source, device=device, room=self._room))
         self._watched = [core.features]
@@ -173,7 +190,7 @@ class LiveWork:
             core.add(beside)
             self._watched.append(beside)
         _warm_up(core.features.channels)
-        self.core, self._fitted = core, None
+        self.core, self._fitted, self._anew = core, None, False
         self._drawn_by = None, None
         yield InUseNow(file, backbone.card, core)
 

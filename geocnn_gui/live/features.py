@@ -149,6 +149,12 @@ class Features:
         with self._lock:
             return tuple(self._tiles.values())
 
+    def let_go(self) -> None:
+        """Keep nothing from now on but the latest tile: others are to have the room."""
+        with self._lock:
+            self._tiles.clear()
+            self._held = self.room = 0
+
     def at(self, section: Section, cells: np.ndarray) -> tuple[Tensor, np.ndarray]:
         """Return the features at cells (n, 2) of a section, rows and columns, and which are live.
 

@@ -232,6 +232,46 @@ def test_that_the_labels_of_a_like_source_count(live, session, canvas, halves, q
     assert halves_found(said(session))
 
 
+def test_that_the_labels_of_a_removed_source_count_no_more_and_again_when_it_is_put_back(
+    live, session, canvas, halves, qtbot, settled
+):
+    stroke(session, canvas, 1, (10, 5), (10, 20))
+    first = session.entry_id
+    with qtbot.waitSignals([session.source_changed, session.statistics_changed], timeout=PATIENCE):
+        session.add_path(halves.with_name("more.npy"))
+    stroke(session, canvas, 2, (10, 40), (10, 55))
+    settled()
+    assert live.head.ids == (1, 2)
+    session.remove_source(first)
+    stroke(session, canvas, 2, (12, 40), (12, 55))
+    settled()
+    assert live.head is None
+    session.put_back(first)
+    settled()
+    assert live.head.ids == (1, 2)
+
+
+def test_that_a_question_is_answered_while_another_backbone_is_taken(both, session, qtbot):
+    found, old = [], both.core
+    began, go = threading.Event(), threading.Event()
+
+    def busy():
+        began.set()
+        go.wait(20)
+
+    both._thread.do(busy)
+    qtbot.waitUntil(began.is_set, timeout=PATIENCE)
+    both.ask(lambda core: core.head, found.append)
+    both.renew()
+    both._soon.stop()  # the question runs before anything is drawn anew
+    go.set()
+    qtbot.waitUntil(lambda: bool(found), timeout=PATIENCE)
+    assert found[0] is not None
+    both._learn_soon()
+    qtbot.waitUntil(lambda: both.core is not old, timeout=PATIENCE)
+    assert old.features.kept() == ()
+
+
 def test_that_short_memory_makes_live_keep_less(live, canvas, session, settled, monkeypatch):
     compute, failed = Features._compute, []
 
