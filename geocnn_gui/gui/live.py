@@ -192,16 +192,12 @@ class LiveState(QObject):
 
     def _on_project(self) -> None:
         """Let the labels of the sources that the project has now count, and no others."""
-        work, thread, beside = self._work, self._thread, self._sources_beside()
+        work, thread, beside = self._work, self._thread, _sources_beside(self._session)
         if work is None or thread is None or beside == self._beside:
             return
         self._beside = beside
         thread.do(work.look_around)
         self._learn_soon()
-
-    def _sources_beside(self) -> tuple[SourceEntry, ...]:
-        project, mine = self._session.project, self._session.entry_id
-        return () if project is None else tuple(e for e in project.sources if e.id != mine)
 
     def _on_section(self) -> None:
         if self._work is None:
@@ -230,7 +226,7 @@ class LiveState(QObject):
         except SourceLeft:
             return
         ground = Ground(view, session.project, session.survey.files())
-        self._beside = self._sources_beside()
+        self._beside = _sources_beside(self._session)
         self._work = LiveWork(ground, lambda thread=self._thread: thread.overtaken)
         self.preparing = True
         self.map = LiveMap(session.source, session.section, ())
@@ -372,6 +368,12 @@ class LiveState(QObject):
             self._session.tell(f"Live is off. {error}", "warning")
         else:
             self._session.report(error)
+
+
+def _sources_beside(session: State) -> tuple[SourceEntry, ...]:
+    """Return the sources of the project that are not in view."""
+    project = session.project
+    return () if project is None else tuple(e for e in project.sources if e.id != session.entry_id)
 
 
 @dataclass(eq=False)
