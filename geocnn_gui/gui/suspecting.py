@@ -153,10 +153,10 @@ class Suspecting(QObject):
         session, one = self._session, self.found[number]
         self.at = number
         mine, other = (class_name(session, each) for each in (one.label, one.says))
-        what = "A stroke" if one.share > 0.99 else f"{one.share:.0%} of a stroke"
+        what = "A stroke" if one.share > 0.99 else f"{100 * one.share:.0f} % of a stroke"
         self.sentence = (
             f"{number + 1} of {len(self.found)}: {what} of \u201c{mine}\u201d looks like "
-            f"\u201c{other}\u201d. Other strokes give \u201c{mine}\u201d {one.own:.0%}."
+            f"\u201c{other}\u201d. Other strokes give \u201c{mine}\u201d {100 * one.own:.0f} %."
         )
         session.set_section(one.section)
         session.block_wanted.emit((one.rows, one.columns))

@@ -5,6 +5,10 @@ first of the places named next, or at random places again. Strokes are 40 px lon
 random direction, of the class that the truth has at the place, and clipped to it. The figure is
 the mean IoU of the live head on section 211, which nobody has labelled.
 
+Measured with six seeds: 0.510 / 0.546 after 20 / 30 strokes in the places named, 0.501 / 0.531 at
+random: too little to tell from chance, and the ranking was chosen among twelve on these very data.
+Ranking by the head's doubt alone lay 0.07 / 0.10 below random, which is why doubt counts little.
+
     python tests/benchmarks/next_place.py BACKBONE [--seeds 3]
 
 BACKBONE is a file that `geocnn learn` has made of section 61.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -22,6 +22,7 @@ from geocnn_gui.gui.widgets.card import Fold, button, enable, grouped, label
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from geocnn_gui.data.source import Section
     from geocnn_gui.events import Progress
     from geocnn_gui.gui.session import Session
 
@@ -57,6 +58,8 @@ class _Folded(QWidget):
         self.lines.setObjectName(f"{name}_list")
         self.lines.setAccessibleName(title)
         self.lines.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.lines.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.lines.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.buttons = QHBoxLayout()
         self.buttons.setSpacing(8)
         content = QWidget()
@@ -118,7 +121,8 @@ class _Places(_Folded):
         self.on_line(self._show)
         session.next_places.changed.connect(self._refresh)
         session.next_places.progressed.connect(self.show_progress)
-        session.source_changed.connect(self._refresh)
+        for signal in (session.source_changed, session.section_changed):
+            signal.connect(self._refresh)
         self._refresh()
 
     def _show(self, number: int) -> None:
@@ -128,7 +132,7 @@ class _Places(_Folded):
     def _refresh(self) -> None:
         guide = self._session.next_places
         lines = [
-            f"{number}  {'; '.join(place.reasons)} \u00b7 {where_words(self._session, place.section)}"
+            f"{number}  {'; '.join(place.reasons)}{_where(self._session, place.section)}"
             for number, place in enumerate(guide.places, 1)
         ]
         self.show_lines(lines, guide.at)
@@ -156,7 +160,7 @@ class _Suspects(_Folded):
         suspects.changed.connect(self._refresh)
         suspects.progressed.connect(self.show_progress)
         suspects.wanted.connect(self.unfold)
-        for signal in (session.source_changed, session.classes_changed):
+        for signal in (session.source_changed, session.section_changed, session.classes_changed):
             signal.connect(self._refresh)
         session.labels_changed.connect(self._refresh)
         self._refresh()
@@ -169,7 +173,7 @@ class _Suspects(_Folded):
         suspects = self._session.suspects
         lines = [
             f"{class_name(self._session, one.label)} \u2192 {class_name(self._session, one.says)}, "
-            f"{grouped(one.cells)} pixels \u00b7 {where_words(self._session, one.section)}"
+            f"{grouped(one.cells)} pixels{_where(self._session, one.section)}"
             for one in suspects.found
         ]
         self.show_lines(lines, suspects.at)
@@ -184,3 +188,9 @@ class _Suspects(_Folded):
             each.setVisible(bool(suspects.found))
             reason = suspects.why_no_change() if each is not self._next else ""
             enable(each, reason, tip=tip)
+
+
+def _where(session: Session, section: Section) -> str:
+    """Name a section other than the one in view."""
+    words = where_words(session, section)
+    return "" if words == "here" else f" \u00b7 {words}"
