@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +93,13 @@ class RateFound:
 
 
 Event = Progress | EpochDone | TileDone | Saved | Note | RateTried | RateFound
+
+
+def telling(event: Event, task: Iterator[None]) -> Generator[Event, None, Any]:
+    """Yield an event after each step of a task, and return what that returns."""
+    while True:
+        try:
+            next(task)
+        except StopIteration as end:
+            return end.value
+        yield event

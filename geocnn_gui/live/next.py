@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from geocnn_gui.data.source import Section
-from geocnn_gui.events import Event, Progress
+from geocnn_gui.events import Event, Progress, telling
 from geocnn_gui.labels.classes import Classes
 from geocnn_gui.labels.matching import predicted_ids
 from geocnn_gui.labels.store import LabelSnapshot
@@ -35,6 +35,8 @@ MOST_PLACES, MOST_TILES, _SECTIONS = 12, 48, 6
 _DOUBT, _DISPUTE = 0.25, 1.0
 #: Of more labelled places so many are compared with.
 _MOST_COMPARED = 2000
+#: Distances are found for so many windows at once.
+_AT_ONCE = 512
 #: Windows with fewer live cells, and with more labelled ones, are left out.
 _LEAST_LIVE, _MOST_LABELLED = 0.5, 0.02
 #: From so much on a reason is told.
@@ -118,8 +120,9 @@ def next_places(ground: Ground) -> Generator[Event, None, tuple[Place, ...]]:
     for done, (section, row, column) in enumerate(tiles):
         yield Progress(done, len(tiles), "Looking where to label next")
         book.look(section, row, column)
-    yield Progress(len(tiles), len(tiles), "Looking where to label next")
-    return book.best()
+    ranking = Progress(len(tiles), len(tiles), "Looking where to label next")
+    yield ranking
+    return (yield from telling(ranking, book.best()))
 
 
 def _tiles(features: Features, section: Section) -> list[tuple[Section, int, int]]:
@@ -213,13 +216,17 @@ class _Book:
         told = np.isin(theirs, self.ground.head.ids)
         return float((ours != theirs)[told].mean()) if told.any() else 0.0
 
-    def best(self) -> tuple[Place, ...]:
-        """Return the best places, none too like another."""
+    def best(self) -> Generator[None, None, tuple[Place, ...]]:
+        """Return the best places, none too like another; yields after each part of the work."""
         if not self.places:
             return ()
-        pooled, found = np.stack(self.pooled), []
-        apart = distances(pooled, pooled)
-        near = distances(pooled, self._labelled_places()).min(axis=1)
+        pooled, found, labelled = np.stack(self.pooled), [], self._labelled_places()
+        apart, near = np.empty((len(pooled), len(pooled)), np.float32), np.empty(len(pooled))
+        for start in range(0, len(pooled), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            apart[part] = distances(pooled[part], pooled)
+            near[part] = distances(pooled[part], labelled).min(axis=1)
+            yield
         usual = float(np.median(near)) or 1.0
         strange = near / usual
         more = 1 + _DOUBT * np.array(self.doubt) + _DISPUTE * np.array(self.dispute)
@@ -233,6 +240,7 @@ class _Book:
             found.append(self._place(at, float(score[at]) / first, float(strange[at])))
             near = np.minimum(near, apart[at])
             free = np.minimum(free, self._apart(at))
+            yield
         return tuple(found)
 
     def _labelled_places(self) -> np.ndarray:

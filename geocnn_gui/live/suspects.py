@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from geocnn_gui.data.source import Section
 from geocnn_gui.errors import NotEnoughLabels
-from geocnn_gui.events import Event, Note, Progress
+from geocnn_gui.events import Event, Note, Progress, telling
 from geocnn_gui.labels.store import LabelStore
 from geocnn_gui.live.cells import CellBook, LabelledCells
 from geocnn_gui.live.features import TILE
@@ -108,20 +108,20 @@ def find_suspects(
     for one in labelled_sections(features.source, labels):
         strokes[one] = Strokes(features.source, labels, one, known)
         yield looking
-    groups = yield from _telling(looking, grouped(strokes))
+    groups = yield from telling(looking, grouped(strokes))
     folds, single = _dealt(strokes, groups)
     _check(strokes, folds)
     book = CellBook(features)
-    yield from _telling(looking, book.look(labels, known=known))
+    yield from telling(looking, book.look(labels, known=known))
     cells = book.gather(labels, known=known)
-    heads = yield from _telling(looking, _heads(cells, *_owners(cells, strokes, folds)))
+    heads = yield from telling(looking, _heads(cells, *_owners(cells, strokes, folds)))
     keys, left_out = _tiles(features, strokes)
     court = _Court(features, strokes, folds, heads, known)
     for number, key in enumerate(keys):
         yield Progress(number, len(keys), "Judging labels")
         court.judge(key)
     done = Progress(len(keys), len(keys), "Judging labels")
-    found = yield from _telling(done, court.verdict())
+    found = yield from telling(done, court.verdict())
     names = {c.id: c.name for c in classes}
     notes = [f"{names[one]} has {what} and is not judged." for one, what in single.items()]
     if left_out:
@@ -130,16 +130,6 @@ def find_suspects(
         yield Note(note)
     judged = sum(int((each > -1).sum()) for each in folds.values())
     return Suspects(found, judged, tuple(notes))
-
-
-def _telling(event: Event, task: Iterator[None]) -> Generator[Event, None, Any]:
-    """Yield an event after each step of a task, and return what that returns."""
-    while True:
-        try:
-            next(task)
-        except StopIteration as end:
-            return end.value
-        yield event
 
 
 def _dealt(
