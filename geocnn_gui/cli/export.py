@@ -10,14 +10,13 @@ import click
 from geocnn_gui import workflow
 from geocnn_gui.cli.app import STOPPED
 from geocnn_gui.cli.console import Outcome, follow, print_json
-from geocnn_gui.cli.options import SectionRange, SectionRangeType, json_option
+from geocnn_gui.cli.options import SectionRange, SectionRangeType, json_option, one_section
 from geocnn_gui.data.colour_maps import COLOUR_MAPS
 from geocnn_gui.export.figure import FigureSpec
 from geocnn_gui.export.layers import target_of
 from geocnn_gui.export.table import FORMATS, Kind, Material, Order, kind_for
 
 if TYPE_CHECKING:
-    from geocnn_gui.data.source import Section, Source
     from geocnn_gui.export.segy import Samples
     from geocnn_gui.labels.classes import Classes
 
@@ -114,7 +113,7 @@ def export(
         if what is None and kind == "classes" and target_of(material.prediction) is not None:
             kind = "values"
         order = Order(
-            kind, out, _section(section, material.source), _class_id(name, material.classes),
+            kind, out, one_section(section, material.source), _class_id(name, material.classes),
             samples,
         )  # fmt: skip
         outcome = follow(workflow.export(_with_figure(order, figure, material), material))
@@ -131,19 +130,6 @@ def _check_options(kind: Kind, figure: dict[str, Any], section: SectionRange | N
         raise click.UsageError(f"{names} belong to a figure, and this is {kind}.")
     if section is not None and kind not in ("figure", "polygons"):
         raise click.UsageError(f"--section belongs to a figure or polygons, and this is {kind}.")
-
-
-def _section(wanted: SectionRange | None, source: Source) -> Section | None:
-    if wanted is None:
-        return None
-    try:
-        first, *more = wanted.sections(source)
-    except click.BadParameter as error:
-        error.param_hint = "--section"
-        raise
-    if more:
-        raise click.BadParameter("give one section: inline:150.", param_hint="--section")
-    return first
 
 
 def _class_id(name: str, classes: Classes) -> int:

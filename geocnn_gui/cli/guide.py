@@ -19,7 +19,7 @@ from geocnn_gui.cli.options import (
     device_option,
     domain_option,
     json_option,
-    resolve_sections,
+    one_section,
 )
 
 if TYPE_CHECKING:
@@ -89,10 +89,9 @@ def next_command(
     with ExitStack() as opened:
         pairs, classes = open_pairs(((file, labels),), domain, opened)
         source = pairs[0].source
-        wanted = None if section is None else resolve_sections([section], source)
         outcome = follow(_kept(found, workflow.next_places(
             pairs[0], classes, backbone_for(backbone, source), prediction=prediction,
-            section=wanted[0] if wanted else None, device=device,
+            section=one_section(section, source), device=device,
         )))  # fmt: skip
         places = [_place(each, source) for each in (found[0] if found else ())]
     if outcome.stopped:

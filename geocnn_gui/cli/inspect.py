@@ -16,8 +16,8 @@ from geocnn_gui.cli.options import (
     SectionRangeType,
     domain_option,
     json_option,
+    one_section,
     open_as,
-    resolve_sections,
 )
 from geocnn_gui.inspection.spec import Place, Wish
 from geocnn_gui.models.weights import read_card
@@ -25,7 +25,7 @@ from geocnn_gui.models.weights import read_card
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from geocnn_gui.data.source import Domain, Section, Source
+    from geocnn_gui.data.source import Domain
     from geocnn_gui.events import Event
     from geocnn_gui.inspection.report import Report
 
@@ -98,7 +98,7 @@ def inspect(
     found: list[Report] = []
     card = read_card(model)
     with open_as(file, domain or card.domain) as source:
-        place = Place(_section(section, source), *at)
+        place = Place(one_section(section, source) or source.first_section(), *at)
         task = workflow.inspect(model, source, place, wish=Wish(**wish), out=out)
         outcome = follow(_kept(found, task))
     if outcome.stopped:
@@ -119,15 +119,6 @@ def inspect(
 def _kept(found: list[Report], task: Generator[Event, None, Report]) -> Generator[Event]:
     """Pass on the events of a task and keep what it returns."""
     found.append((yield from task))
-
-
-def _section(wanted: SectionRange | None, source: Source) -> Section:
-    if wanted is None:
-        return source.first_section()
-    chosen = resolve_sections((wanted,), source)
-    if chosen is None or len(chosen) != 1:
-        raise click.BadParameter("name one section, such as inline:150.", param_hint="--section")
-    return chosen[0]
 
 
 def _lines(facts: dict[str, Any]) -> list[str]:

@@ -238,5 +238,19 @@ def resolve_sections(ranges: Sequence[SectionRange], source: Source) -> tuple[Se
     return tuple(dict.fromkeys(found)) or None
 
 
+def one_section(wanted: SectionRange | None, source: Source) -> Section | None:
+    """Return the section that --section names; raises `click.BadParameter` where it is not one."""
+    if wanted is None:
+        return None
+    try:
+        first, *more = wanted.sections(source)
+    except click.BadParameter as error:
+        error.param_hint = "--section"
+        raise
+    if more:
+        raise click.BadParameter("give one section: inline:150.", param_hint="--section")
+    return first
+
+
 def _bad_sections(text: str) -> click.BadParameter:
     return click.BadParameter(text, param_hint="--sections")

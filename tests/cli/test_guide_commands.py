@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from geocnn_gui.data.source import open_source
+
 TWO = ("--backbone", "none", "--domain", "seismic", "--device", "cpu")
 
 
@@ -70,3 +72,23 @@ def test_that_labels_of_one_class_are_refused_in_a_sentence(geocnn, line):
         assert found.code == 1
         assert "two classes" in found.err
         assert found.out == ""
+
+
+@pytest.mark.parametrize(
+    ("section", "fact"),
+    [("inline:3-9", "give one section"), ("inline:900", "has no inline there"),
+     ("depth:3", "has no axis depth")],
+)  # fmt: skip
+def test_that_a_wrong_section_is_told_of_by_its_option(geocnn, files, tmp_path, section, fact):
+    cube = files / "f3_cube_cut.sgy"
+    with open_source(cube) as source:
+        labels = np.zeros(source.shape, np.uint8)
+        first = source.axes[0].first
+    labels[1, :, 35:45], labels[1, :, -10:] = 1, 2
+    np.save(tmp_path / "labels.npy", labels)
+    if section.endswith("3-9"):
+        section = f"inline:{first:g}-{first + 2:g}"
+    found = geocnn("next", cube, "--labels", tmp_path / "labels.npy", *TWO, "--section", section)
+    assert found.code == 2
+    assert "'--section'" in found.err or " --section:" in found.err
+    assert fact in found.err
