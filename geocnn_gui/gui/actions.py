@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt
@@ -360,6 +361,9 @@ def refresh(window: MainWindow, actions: dict[str, QAction]) -> None:
             what = info.of(window)
             action.setText(f"{info.text} {what.replace('&', '&&')}".strip())
             plain = f"{plain} {what}".strip()
-        action.setToolTip(f"{plain}{key}" + (f"\n{reason}" if reason else ""))
+        tip = f"{plain}{key}" + (f"\n{reason}" if reason else "")
+        if "<" in tip:  # the name of a step may come from a stranger's project
+            tip = f"<qt>{escape(tip)}</qt>".replace("\n", "<br>")
+        action.setToolTip(tip)
         if info.checked is not None:
             action.setChecked(info.checked(window))
