@@ -9,6 +9,7 @@ from geocnn_gui.gui.ruling import Ruling
 from geocnn_gui.gui.strokes import StrokePart, Tally, area, bounds, joined, only_value
 from geocnn_gui.labels.classes import by_id
 from geocnn_gui.labels.edit import LabelEdit
+from geocnn_gui.labels.store import weighed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -138,8 +139,9 @@ class Painting(Ruling):
         name = tally.text or {0: "Erase", None: "Accept the prediction"}.get(tally.value, "")
         name = name or f"Paint {name_of(self.classes, tally.value or 0)}"
         self.steps.do(
-            name, edits(), cells=cells, then=lambda done: self._after_paint(window, tally, done)
-        )
+            name, edits(), cells=weighed(cells, source.shape),
+            then=lambda done: self._after_paint(window, tally, done),
+        )  # fmt: skip
 
     def _after_paint(self, window: Window, tally: Tally, done: bool) -> None:
         """Show what became of cells that were shown as painted, and tell why nothing has changed."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from geocnn_gui.errors import GeoCNNError
 from geocnn_gui.events import Progress
 from geocnn_gui.gui.jobs import Job
 from geocnn_gui.project.history import Changed, Making
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from geocnn_gui.project.history import History
 
-#: What meets more cells runs on another thread; fewer take a few hundredths of a second.
+#: What meets more cells of a plane runs on another thread; fewer take a few hundredths of a second.
 LIGHT_CELLS = 1_000_000
 #: Seconds that such a step may take before anyone is told to wait for it.
 PATIENCE = 0.3
@@ -61,7 +60,7 @@ class StepRunner(QObject):
 
     Signals
     -------
-    failed: a GeoCNNError; nothing changed. busy_changed: `busy` or `stopping`. progressed: a
+    failed: an exception; nothing changed. busy_changed: `busy` or `stopping`. progressed: a
     Progress. stopped: what was stopped; nothing changed.
     """
 
@@ -128,7 +127,7 @@ class StepRunner(QObject):
     def _run_here(self, task: Task) -> bool:
         try:
             task.changed = drawn(task.making)
-        except GeoCNNError as error:
+        except Exception as error:  # noqa: BLE001 - a bug or no memory: what was shown goes too
             self._settle(task, error)
             return False
         self._settle(task)

@@ -151,9 +151,9 @@ class Steps(StepRunner):
     ) -> bool:  # fmt: skip
         """Make a step of labels and classes, as `History.do`; say whether it is done already.
 
-        `cells` are about those of all parts: where they are many it is made in the background,
-        under `title`, `parts` drawn there. `before` is called first. `then` hears, on this
-        thread, whether it was done, in any case.
+        `cells` are about those of all parts, `weighed`: where they are many it is made in the
+        background, under `title`, `parts` drawn there. `before` is called first. `then` hears,
+        on this thread, whether it was done, in any case.
         """
         history = self._history
         if history is None:

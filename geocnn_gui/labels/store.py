@@ -19,6 +19,11 @@ Key = tuple[int, ...]
 CHUNK_SHAPES: dict[int, tuple[int, ...]] = {1: (65536,), 2: (256, 256), 3: (64, 64, 64)}
 
 
+def weighed(cells: int, shape: tuple[int, ...]) -> int:
+    """Return how many cells of a plane are as much work: a section of a cube cuts many chunks."""
+    return 8 * cells if len(shape) == 3 else cells
+
+
 class _Chunks:
     """What a store and a snapshot share: a shape, chunks by number, and reading from them."""
 

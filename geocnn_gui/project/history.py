@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from geocnn_gui.data.source import Window
 from geocnn_gui.errors import BadRequest, CannotWrite, GeoCNNError, UnreadableFile
+from geocnn_gui.labels.store import weighed
 from geocnn_gui.project.agreement import brought_up
 from geocnn_gui.project.history_log import MOST_MOVES, PIECE_CELLS, HistoryLog, drawn
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from geocnn_gui.labels.book import Change, LabelBook
     from geocnn_gui.labels.classes import Classes
@@ -42,7 +43,7 @@ class Changed:
     classes: bool = False
 
 
-#: A step or a move on its way; yields the cells of each part's window as it has met them.
+#: A step or a move on its way; yields the cells (`weighed`) of each part's window as met.
 Making: TypeAlias = "Generator[int, None, Changed]"
 
 
@@ -139,6 +140,7 @@ class History:
         """
         if self._project.read_only or entry in self._settled:
             return
+        _ = book.store.mark  # may take long: not under the lock, nor at the first stroke
         with self._lock:
             if entry in self._settled:
                 return
@@ -154,7 +156,7 @@ class History:
             self._settled.add(entry)
 
     def _compare(self, entry: str, book: LabelBook) -> None:
-        log, _ = self._log, book.store.mark  # it is found out here, not at the first stroke
+        log = self._log
         if log is None:
             return
         try:
@@ -209,7 +211,7 @@ class History:
             log, now = self._writable(), self._project.classes
             pair = None if classes is None or classes == now else (now, classes)
             before = log.state()
-            pieces = self._pieces(parts)
+            pieces = _pieces(parts, self._book)
             step = yield from log.writing(text[:200], pieces, pair, time.time(), self._marks)
             if step is None:
                 return Changed()
@@ -308,14 +310,6 @@ class History:
             raise ValueError(f"the labels of {entry} are not open")
         return book
 
-    def _pieces(
-        self, parts: Iterable[tuple[str, LabelEdit]]
-    ) -> Iterator[tuple[str, tuple[int, ...], LabelEdit]]:
-        for entry, edit in parts:
-            shape = self._book(entry).store.shape
-            for piece in edit.pieces(PIECE_CELLS):
-                yield entry, shape, piece
-
     def _marks(self) -> dict[str, int]:
         """Return the marks of the labels that are known to agree with the steps."""
         books = ((entry, self._books.get(entry)) for entry in sorted(self._settled))
@@ -333,7 +327,7 @@ class History:
                     changes[entry] = self._book(entry).change()
                 changes[entry].write(edit)
                 changed.windows.setdefault(entry, []).append(edit.window)
-                yield edit.mask.size
+                yield weighed(edit.mask.size, self._book(entry).store.shape)
             for change in changes.values():
                 change.sync()
             if classes is not None:
@@ -397,6 +391,15 @@ class History:
         if self._log is not None and marks.keys() - self._log.ends.keys():
             with suppress(CannotWrite):  # they are looked at more closely then
                 self._log.move(self._log.position, marks)
+
+
+def _pieces(
+    parts: Iterable[tuple[str, LabelEdit]], book_of: Callable[[str], LabelBook]
+) -> Iterator[tuple[str, tuple[int, ...], LabelEdit]]:
+    for entry, edit in parts:
+        shape = book_of(entry).store.shape
+        for piece in edit.pieces(PIECE_CELLS):
+            yield entry, shape, piece
 
 
 def _classes_around(moves: Moves) -> tuple[Classes, Classes]:

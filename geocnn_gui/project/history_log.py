@@ -22,6 +22,7 @@ from geocnn_gui.files import replacing, write_bytes
 from geocnn_gui.labels.classes import Classes
 from geocnn_gui.labels.journal import packed, unpacked
 from geocnn_gui.labels.records import RECORD, RecordFile
+from geocnn_gui.labels.store import weighed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -83,7 +84,7 @@ class LoggedStep:
     """A step: its name, when it was made (seconds since 1970), and what it changed.
 
     `classes` are those before and after; `start` and `end` are where its records stand; `cells`
-    are those of the windows of its parts.
+    are those of the windows of its parts, `weighed`.
     """
 
     text: str
@@ -298,10 +299,10 @@ class HistoryLog:
         gathered = cells = 0
         try:
             for entry, shape, edit in parts:
-                yield edit.mask.size
+                yield weighed(edit.mask.size, shape)
                 if not edit.cells:
                     continue
-                cells += edit.mask.size
+                cells += weighed(edit.mask.size, shape)
                 waiting.append((entry, shape, _part_bytes(entry, shape, edit)))
                 gathered += len(waiting[-1][2])
                 if gathered > _BUFFER:

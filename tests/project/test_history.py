@@ -24,7 +24,7 @@ from geocnn_gui.labels.book import LabelBook
 from geocnn_gui.labels.edit import LabelEdit
 from geocnn_gui.project import history_log
 from geocnn_gui.project.copying import copy_project
-from geocnn_gui.project.history import ASIDE_FILE, HISTORY_FILE
+from geocnn_gui.project.history import ASIDE_FILE, HISTORY_FILE, _pieces
 from geocnn_gui.project.project import Project
 
 
@@ -374,7 +374,7 @@ def test_that_what_a_full_disk_kept_from_being_finished_is_finished_later(folder
     with Project.open(folder) as project:
         log = project.history._writable()
         part = [deeds.edit(project, "s1", 40, 1)]
-        log.write("Paint", project.history._pieces(part), None, 1.0, project.history._marks)
+        log.write("Paint", _pieces(part, project.history._book), None, 1.0, project.history._marks)
         crash(project)
     with full_after(monkeypatch, 0):
         project = Project.open(folder)
