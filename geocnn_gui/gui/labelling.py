@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PySide6.QtCore import Signal
 
 from geocnn_gui.data.source import Window
@@ -17,6 +18,7 @@ from geocnn_gui.labels.classes import LabelClass, by_id
 from geocnn_gui.labels.edit import LabelEdit
 from geocnn_gui.labels.matching import merge_classes
 from geocnn_gui.labels.rules import merge_labels
+from geocnn_gui.labels.store import weighed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -179,8 +181,38 @@ class Labelling(Painting):
             before=lambda: books.update(all_books(project, damaged)),
         )  # fmt: skip
 
-    def _cells_of_all(self, number: int) -> int:
-        """Return about how many cells are searched for a class in all sources of the project."""
+    def _offer_to_erase(self, entry_id: str, book: LabelBook) -> None:
+        """Ask about labels of classes that were deleted while their source was out, or damaged."""
+        if self.project is None or self.project.read_only or not self.classes:
+            return
+        gone = book.store.counts.keys() - {c.id for c in self.classes}
+        if gone:
+            cells = f"{sum(book.store.counts[n] for n in gone):,}".replace(",", "\u202f")
+            self.tell(
+                f"{self.project.source(entry_id).name}: {cells} cells are labelled with classes"
+                " that are no longer there.", "warning",
+                actions=(("Erase them", lambda: self._erase_unknown(entry_id, book)),
+                         ("Keep them", lambda: None)),
+            )  # fmt: skip
+
+    def _erase_unknown(self, entry_id: str, book: LabelBook) -> None:
+        """Erase the labels of classes that are not there, as one undo step."""
+        if self.project is None or self.project.book(entry_id) is not book or self._waits():
+            return
+        known, store = [0, *(c.id for c in self.classes)], book.store
+
+        def parts() -> Iterator[tuple[str, LabelEdit]]:
+            for window in store.snapshot().labelled_windows():
+                unknown = np.isin(store.read(window), known, invert=True)
+                yield entry_id, LabelEdit.paint(store, window, unknown, 0)
+
+        self.steps.do(
+            "Erase labels without a class", parts(), then=lambda _: self._tell_history(),
+            cells=weighed(sum(store.counts.values()), store.shape),
+        )  # fmt: skip
+
+    def _cells_of_all(self, number: int | None = None) -> int:
+        """Return about how many cells are searched, for a class, in all sources of the project."""
         cells, project = 0, self.project
         if project is None:
             return cells
@@ -188,8 +220,8 @@ class Labelling(Painting):
             book = self._books.get(entry.id)
             if book is None:  # not opened yet
                 cells += _CELLS_A_BYTE * labels_size(project.folder / "labels" / entry.id)
-            elif number in book.store.counts:
-                cells += sum(book.store.counts.values())
+            elif number is None or number in book.store.counts:
+                cells += weighed(sum(book.store.counts.values()), book.store.shape)
         return cells
 
     def _change_classes(self, text: str, after: Classes) -> bool:
@@ -234,9 +266,10 @@ class Labelling(Painting):
                 said = f"{name}: {cells:,} {self.cell_noun}s labelled.{kept}"
                 self.tell(said.replace(",", "\u202f"))
 
+        cells = sum(window.cells for window in file.snapshot.labelled_windows())
         self.steps.do(
             f"Labels from {name}", parts(), classes=classes, title="Bringing labels in",
-            cells=sum(window.cells for window in file.snapshot.labelled_windows()), then=taken,
+            cells=weighed(cells, store.shape), then=taken,
         )  # fmt: skip
 
     def save_labels(self, path: Path | str) -> None:

@@ -248,6 +248,23 @@ def open_entry(entry: SourceEntry) -> Source:
     return open_source(entry.path)  # choices that no reader knows, in a project from elsewhere
 
 
+def open_with_labels(project: Project, entry: SourceEntry) -> Source:
+    """Open a source as `open_entry` and read its labels too, so that joining it is quick.
+
+    Raises
+    ------
+    UnreadableFile, LabelsMismatch, CannotWrite
+        From the source or its labels; nothing stays open then.
+    """
+    source = open_entry(entry)
+    try:
+        _labels(project, entry, source)
+    except BaseException:
+        source.close()
+        raise
+    return source
+
+
 def labelled_entries(project: Project) -> set[str]:
     """Return the ids of the sources that have labels on disk, without opening any."""
     return {file.parent.name for file in (project.folder / "labels").glob("*/labels.*")}

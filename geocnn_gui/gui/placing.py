@@ -19,9 +19,13 @@ from geocnn_gui.project.marks import forget_mark, interrupted
 from geocnn_gui.project.removed import removed_sources
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from PySide6.QtCore import QObject
 
     from geocnn_gui.gui.opening import Opened
+    from geocnn_gui.labels.book import LabelBook
+    from geocnn_gui.labels.edit import LabelEdit
     from geocnn_gui.project.file import StoredSource
     from geocnn_gui.project.marks import Interrupted
     from geocnn_gui.project.project import Project, SourceEntry
@@ -107,7 +111,7 @@ class Placing(Showing):
             return
         entry = replace(project.source(entry_id), path=str(path), state="there")
         self._open(
-            lambda: opening.open_entry(entry),
+            lambda: opening.open_with_labels(project, entry),
             lambda source: self._join(source, lambda: opening.relinked(project, entry, source)),
             entry.path,
         )
@@ -168,6 +172,12 @@ class Placing(Showing):
             return
         self.project_changed.emit()
 
+        def ask(book: LabelBook | None) -> None:
+            if book is not None and self.project is project and project.book(stored.id) is book:
+                self._offer_to_erase(stored.id, book)
+
+        self.call(lambda: project.stored_labels(stored.id), ask)
+
     # Projects held elsewhere, or left in a crash
 
     def _on_problem(self, problem: Exception) -> None:
@@ -187,6 +197,8 @@ class Placing(Showing):
                       " goes on.")  # fmt: skip
         if opened.back and opened.entry is not None:
             self.tell(f"{opened.entry.name} had been removed: it is back, with its labels.")
+        if opened.labels is not None and opened.entry is not None:
+            self._offer_to_erase(opened.entry.id, opened.labels)
         if opened.own is not None and opened.entry is not None:
             self._take_labels(opened.own, opened.entry.name)
         if opened.recovered:
@@ -223,25 +235,20 @@ class Placing(Showing):
         if self._waits():
             return
         damaged: list[GeoCNNError] = []
-        books = all_books(project, damaged)
-        edits = {entry: book.edits_to_tidy() for entry, book in books.items()}
-        try:
-            copies = [books[entry].keep_copy() for entry, found in edits.items() if found]
-        except GeoCNNError as error:
-            self.report(error)
-            return
-        kept = f"; all of them are kept in {copies[0]}" if copies else ""
+        books: dict[str, LabelBook] = {}
+        copies: list[Path] = []
 
         def out(done: bool) -> None:
             for error in damaged:
                 self.report(error)
+            kept = f"; all of them are kept in {copies[0]}" if copies else ""
             if done:
                 self.tell(f"The recovered edits are out; what was painted since stays{kept}.")
 
         self.steps.do(
-            "Without the recovered edits",
-            ((entry, edit) for entry, found in edits.items() for edit in found),
-            cells=sum(edit.mask.size for found in edits.values() for edit in found), then=out,
+            "Without the recovered edits", _recovered_edits(books, copies), then=out,
+            cells=self._cells_of_all(), title="Taking the recovered edits out",
+            before=lambda: books.update(all_books(project, damaged)),
         )  # fmt: skip
 
     def offer_recovery(self) -> None:
@@ -267,6 +274,17 @@ class Placing(Showing):
         folder = item.folder
         forget_mark(item.mark)
         self._open(lambda: opening.open_project(folder), self._show, item.name)
+
+
+def _recovered_edits(
+    books: dict[str, LabelBook], copies: list[Path]
+) -> Iterator[tuple[str, LabelEdit]]:
+    """Yield what takes recovered edits away, once the labels they are in have been copied."""
+    for entry, book in books.items():
+        for number, edit in enumerate(book.edits_to_tidy()):
+            if not number:
+                copies.append(book.keep_copy())
+            yield entry, edit
 
 
 def _edits(number: int) -> str:

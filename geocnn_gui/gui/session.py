@@ -164,7 +164,7 @@ class Session(Placing):
             self._ask_about(entry)
             return
         self._open(
-            lambda: opening.open_entry(entry),
+            lambda: opening.open_with_labels(project, entry),
             lambda source: self._join(source, lambda: opening.show_again(project, entry, source)),
             entry.path,
         )

@@ -21,6 +21,7 @@ from geocnn_gui.labels.journal import Journal, count_records, read_header
 from geocnn_gui.labels.store import LabelStore
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from geocnn_gui.labels.store import LabelSnapshot
@@ -116,20 +117,20 @@ class LabelBook:
                 f" labels are as they stood before it{kept}."
             )
 
-    def edits_to_tidy(self) -> tuple[LabelEdit, ...]:
-        """Return the edits that take away what came from the journal on opening.
+    def edits_to_tidy(self) -> Iterator[LabelEdit]:
+        """Yield the edits that take away what came from the journal on opening.
 
         Cells that were changed since stay as they are.
         """
         if self._tidy is None or self._replayed is None:
-            return ()
+            return
         windows = {*self._replayed.labelled_windows(), *self._tidy.labelled_windows()}
-        edits = []
         for window in sorted(windows, key=lambda w: w.offset):
             now, replayed = self.store.read(window), self._replayed.read(window)
             values = np.where(now == replayed, self._tidy.read(window), now)
-            edits.append(LabelEdit.replace(self.store, window, values, erase=True))
-        return tuple(edit for edit in edits if edit.cells)
+            edit = LabelEdit.replace(self.store, window, values, erase=True)
+            if edit.cells:
+                yield edit
 
     def keep_copy(self) -> Path:
         """Write the labels as they are beside their files, as "labels-DATE.npz"; return where.
