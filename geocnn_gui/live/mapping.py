@@ -112,6 +112,8 @@ def _fit(live: Live, wish: MapWish, device: Device) -> Generator[Event]:
         )
         for _ in book.look(pair.labels, known=known):
             yield Progress(0, 0, f"Looking at the labels of {pair.source.name}")
+        if not own:
+            book.features.let_go()  # the cells are in the book, and others need the room
     for section, row, column in _spread(live.features, wish.wanted):
         live.features.tile(section, row, column)
         yield Progress(0, 0, f"Looking at {wish.source.name}")
