@@ -105,6 +105,7 @@ def test_that_a_better_network_takes_over_and_says_so(painted, session, work, sc
     verdict = painted.findChild(QLabel, "live_verdict")
     assert verdict.isVisible()
     assert verdict.text() in said.text
+    assert "epoch that was best there" in verdict.toolTip()
     dict(said.actions)["Show Live"]()
     assert session.shown_map is session.live.map
     assert choice(painted)["live"].isChecked()

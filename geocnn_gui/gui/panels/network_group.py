@@ -15,6 +15,10 @@ _TIP = (
     "A U-Net that begins with what Live has learned, on all labels as they are now; painting and "
     "Live go on. It is shown where it is better on what was held out."
 )
+_VERDICT_TIP = (
+    "Mean IoU on the same held-out ground. The network's is that of the epoch that was best there, "
+    "which flatters it a little; Live chooses nothing there."
+)
 
 
 class NetworkGroup(QWidget):
@@ -34,6 +38,7 @@ class NetworkGroup(QWidget):
         self._live.clicked.connect(lambda: session.show_map("live"))
         self._network.clicked.connect(lambda: session.show_map("network"))
         self._verdict = label(role="muted", name="live_verdict", wrap=True)
+        self._verdict.setToolTip(_VERDICT_TIP)
         group = QButtonGroup(self)
         line = QHBoxLayout(self._choice)
         line.setContentsMargins(0, 0, 0, 0)
