@@ -183,23 +183,26 @@ class Labelling(Painting):
 
     def _offer_to_erase(self, entry_id: str, book: LabelBook) -> None:
         """Ask about labels of classes that were deleted while their source was out, or damaged."""
-        if self.project is None or self.project.read_only or not self.classes:
+        sources = {e.id: e.name for e in self.project.sources} if self.project else {}
+        if entry_id not in sources or self.why_read_only() or not self.classes:
             return
         gone = book.store.counts.keys() - {c.id for c in self.classes}
         if gone:
             cells = f"{sum(book.store.counts[n] for n in gone):,}".replace(",", "\u202f")
             self.tell(
-                f"{self.project.source(entry_id).name}: {cells} cells are labelled with classes"
+                f"{sources[entry_id]}: {cells} cells are labelled with classes"
                 " that are no longer there.", "warning",
-                actions=(("Erase them", lambda: self._erase_unknown(entry_id, book)),
+                actions=(("Erase them", lambda: self._erase_unknown(entry_id, book.store.shape)),
                          ("Keep them", lambda: None)),
             )  # fmt: skip
 
-    def _erase_unknown(self, entry_id: str, book: LabelBook) -> None:
+    def _erase_unknown(self, entry_id: str, shape: tuple[int, ...]) -> None:
         """Erase the labels of classes that are not there, as one undo step."""
-        if self.project is None or self.project.book(entry_id) is not book or self._waits():
+        project = self.project
+        if project is None or entry_id not in {e.id for e in project.sources} or self._waits():
             return
-        known, store = [0, *(c.id for c in self.classes)], book.store
+        known = [0, *(c.id for c in self.classes)]
+        store = project.labels(entry_id, shape).store
 
         def parts() -> Iterator[tuple[str, LabelEdit]]:
             for window in store.snapshot().labelled_windows():

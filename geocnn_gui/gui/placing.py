@@ -173,7 +173,7 @@ class Placing(Showing):
         self.project_changed.emit()
 
         def ask(book: LabelBook | None) -> None:
-            if book is not None and self.project is project and project.book(stored.id) is book:
+            if book is not None and self.project is project:
                 self._offer_to_erase(stored.id, book)
 
         self.call(lambda: project.stored_labels(stored.id), ask)

@@ -298,10 +298,6 @@ class Project:
         self.history.settle(stored.id, book)
         return book
 
-    def book(self, entry_id: str) -> LabelBook | None:
-        """Return the labels of a source where they are open."""
-        return self._books.get(entry_id)
-
     def stored_labels(self, entry_id: str) -> LabelBook | None:
         """Return the labels of a source that need not be there; None where it has none.
 

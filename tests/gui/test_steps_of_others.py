@@ -49,7 +49,7 @@ def test_that_labels_of_a_class_deleted_while_their_source_was_out_can_be_erased
     message = wait_for(two, qtbot, "no longer there")
     assert "60 cells" in message.text
     press(message, "Erase them")
-    store = two.project.book("s2").store
+    store = two.project.stored_labels("s2").store
     assert store.counts == {}
     two.undo()
     assert store.counts == {2: 60}
