@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -12,7 +13,6 @@ from PySide6.QtWidgets import QApplication
 
 from geocnn_gui import __version__
 from geocnn_gui.gui.ending import EndWhenTold
-from geocnn_gui.gui.session import Session
 from geocnn_gui.gui.settings import read_settings
 from geocnn_gui.gui.theme import app_icon, apply_theme
 from geocnn_gui.project.home import data_home
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from geocnn_gui.gui.main_window import MainWindow
+    from geocnn_gui.gui.session import Session
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ _log = logging.getLogger(__name__)
 def main(argv: Sequence[str] | None = None) -> int:
     """Show the window, opening the file, project or "example:NAME" named first in `argv`, if any."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    gc.disable()  # nothing of what is made until the window shows is garbage
     _start_log()
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)
@@ -37,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     told = EndWhenTold(window.leave, window)
     window.session.survey.set_automatic(window.settings.learn_surveys)
     window.show()
+    gc.freeze()
+    gc.enable()
     if arguments:
         window.session.open_path(arguments[0])
     window.session.offer_recovery()
@@ -49,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def make_window(app: QApplication, session: Session | None = None) -> MainWindow:
     """Return the window on a session, a new one by default, in its theme; not shown yet."""
     from geocnn_gui.gui.main_window import MainWindow
+    from geocnn_gui.gui.session import Session
 
     # torch's threads sleep while they wait for each other: turning round and round they would
     # take the cores from the window, and from Live while a survey is learned. Read by OpenMP

@@ -190,8 +190,9 @@ def icon(name: str, colour: str) -> QIcon:
     """Return an icon drawn in `colour`, paler where disabled; raises `KeyError`."""
     made, drawing = QIcon(), _drawing(name, colour)
     for size in (16, 20, 24, 32, 48, 64):
-        made.addPixmap(_pixmap(drawing, size))
-        made.addPixmap(_pixmap(drawing, size, opacity=0.35), QIcon.Mode.Disabled)
+        whole = _pixmap(drawing, size)
+        made.addPixmap(whole)
+        made.addPixmap(_paler(whole), QIcon.Mode.Disabled)
     return made
 
 
@@ -216,12 +217,22 @@ def _drawing(name: str, colour: str) -> QSvgRenderer:
     return QSvgRenderer(QByteArray(text.encode()))
 
 
-def _pixmap(drawing: QSvgRenderer, size: int, *, opacity: float = 1.0) -> QPixmap:
+def _pixmap(drawing: QSvgRenderer, size: int) -> QPixmap:
     pixmap = QPixmap(size, size)
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
-    painter.setOpacity(opacity)
     drawing.render(painter, QRectF(0, 0, size, size))
+    painter.end()
+    return pixmap
+
+
+def _paler(whole: QPixmap) -> QPixmap:
+    """Return what is not to be used just now; drawing the SVG again would take ten times as long."""
+    pixmap = QPixmap(whole.size())
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setOpacity(0.35)
+    painter.drawPixmap(0, 0, whole)
     painter.end()
     return pixmap
 
