@@ -30,7 +30,7 @@ HINT = "Paint a few strokes of at least two classes, then train."
 #: A wait longer than this is shown.
 _PATIENCE_MS = 200
 _CHANNEL_INKS = ("#d1495b", "#3a9d5d", "#3b7dd8")
-_INSET = 12
+_INSET, _GAP = 12, 4
 _READING = "Reading\u2026"
 
 
@@ -297,9 +297,7 @@ class CanvasView(QWidget):
 
     def _show_hint(self, text: str) -> None:
         """Say what to do next with the tool in hand, in the place of what to do at first."""
-        self.tool_hint.setText(text)
-        self.tool_hint.adjustSize()
-        self.tool_hint.setVisible(bool(text))
+        self.tool_hint.say(text)
         self._show_sentences()
 
     def _hint_y(self) -> int:
@@ -311,7 +309,7 @@ class CanvasView(QWidget):
     def _guide_y(self) -> int:
         """Return where the guide's sentence is free of the others above."""
         taken = [s for s in (self.waiting, self.tool_hint) if s.isVisible() and s.y() <= _INSET]
-        return _INSET + sum(sentence.height() + 4 for sentence in taken)
+        return _INSET + sum(sentence.height() + _GAP for sentence in taken)
 
     def _show_split(self) -> None:
         """Draw what the next training holds out, and say what the colours mean."""
@@ -359,17 +357,21 @@ class CanvasView(QWidget):
     def _place_overlays(self) -> None:
         width, height = self.canvas.width(), self.canvas.height()
         for sentence, y in (
-            (self.hint, height - self.hint.height() - _INSET),
-            (self.tool_hint, self._hint_y()),
-            (self.waiting, _INSET),
-            (self.guide, self._guide_y()),
+            (self.hint, lambda: height - self.hint.height() - _INSET),
+            (self.tool_hint, self._hint_y),
+            (self.waiting, lambda: _INSET),
+            (self.guide, self._guide_y),
         ):
             if sentence.isVisible():
-                sentence.fit()
-            sentence.move((width - sentence.width()) // 2, y)
-        right = width - self.legend.width() - _INSET
-        self.legend.move(right, height - self.legend.height() - _INSET)
-        self.split_legend.move(_INSET, height - self.split_legend.height() - _INSET)
+                sentence.fit()  # before its place is asked for, which is by its height
+            sentence.move((width - sentence.width()) // 2, y())
+        for legend, x in (
+            (self.legend, width - self.legend.width() - _INSET), (self.split_legend, _INSET),
+        ):  # fmt: skip
+            legend.move(x, height - legend.height() - _INSET)
+            for sentence in (self.hint, self.tool_hint):
+                if sentence.isVisible() and sentence.geometry().intersects(legend.geometry()):
+                    legend.move(x, sentence.y() - legend.height() - _GAP)
 
 
 class _Sentence(QLabel):
@@ -390,8 +392,8 @@ class _Sentence(QLabel):
 
     def say(self, text: str) -> None:
         """Show a sentence, or nothing; one that is wider than the canvas takes several lines."""
+        self.setText(text)
         if text:
-            self.setText(text)
             self.fit()
         self.setVisible(bool(text))
 

@@ -651,3 +651,28 @@ def test_that_the_canvas_takes_the_keys_when_the_mouse_comes_unless_one_types(
     field.setFocus()
     QApplication.sendEvent(view.canvas, enter)
     assert field.hasFocus()
+
+
+def test_that_what_a_tool_says_lies_at_the_edge_and_covers_no_legend(
+    view: CanvasView, session: Session, show: Show, settled: Settle, tmp_path: Path
+) -> None:
+    source = line_source()
+    show(source)
+    view.resize(420, 500)
+    store = PredictionStore.create(tmp_path / "p", source, session.classes, model="m")
+    session.prediction = store
+    session.overlay_changed.emit()
+    for tool in ("wand", "edge", "between"):
+        session.set_tool(tool)
+        settled()
+        hint, legend = view.tool_hint.geometry(), view.legend.geometry()
+        assert view.tool_hint.isVisible()
+        assert view.legend.isVisible()
+        assert hint.height() > 40
+        assert view.canvas.height() - 14 < hint.bottom() < view.canvas.height() - 10
+        assert not hint.intersects(legend)
+        assert view.canvas.rect().contains(legend)
+    session.set_tool("pan")
+    assert view.legend.geometry().bottom() > hint.top()
+    session.prediction = None
+    store.close()
