@@ -1,7 +1,7 @@
 """From 30 strokes a class on a section of F3 to a map of another section.
 
 Beside each other, from the same strokes: a filter bank with a random forest, the live head on
-backbones, and with `--networks` the U-Net of `geocnn train` with and without one to begin with.
+backbones, and with `--networks EPOCHS` the U-Net of `geocnn train`, begun with and without one.
 A backbone is a file, by name: `--backbone "survey, 400 steps=FILE"`; `geocnn learn` makes them.
 Needs scikit-learn.
 """
@@ -24,7 +24,7 @@ def main() -> None:
     """Print a row for each way and direction."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--backbone", action="append", default=[], metavar="NAME=FILE")
-    parser.add_argument("--networks", action="store_true")
+    parser.add_argument("--networks", type=int, default=0, metavar="EPOCHS")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--lines", nargs=2, default=("61", "211"), metavar=("FROM", "TO"))
     wish = parser.parse_args()
@@ -44,8 +44,8 @@ def main() -> None:
     if wish.networks:
         for name, file in files.items():
             begin = "fresh weights" if file is None else f"backbone {name}"
-            found = [by_network(*lines, seed, file) for seed in range(wish.seeds)]
-            row(f"U-Net trained, begun from {begin}", found)
+            found = [by_network(*lines, seed, file, wish.networks) for seed in range(wish.seeds)]
+            row(f"U-Net trained {wish.networks} epochs, begun from {begin}", found)
 
 
 class Line:
@@ -89,10 +89,11 @@ def scores(line: Line, other: Line, labels: np.ndarray, maps: list[np.ndarray]) 
     )
 
 
-def by_network(line: Line, other: Line, seed: int, file: Path | None) -> Pair:
-    """Train with defaults, but for a share held out: one fit to all strokes."""
-    wish = argparse.Namespace(train=(line.path,), test=(other.path, other.labels))
+def by_network(line: Line, other: Line, seed: int, file: Path | None, epochs: int) -> Pair:
+    """Train with defaults on all strokes: nothing is held out."""
+    wish = argparse.Namespace(train=(line.path,), test=(other.path, other.labels), more=())
     begin = () if file is None else (f"training.start={file}",)
+    begin = (*begin, f"training.epochs={epochs}")
     with tempfile.TemporaryDirectory(prefix="geocnn-bench-") as name:
         painted = Path(name) / "strokes.npy"
         np.save(painted, strokes(line.truth, seed).T)  # (trace, sample)
