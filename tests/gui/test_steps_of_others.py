@@ -7,12 +7,14 @@ import threading
 
 import numpy as np
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QTextDocument
 
 from geocnn_gui.data.source import Window
 from geocnn_gui.gui import step_runner
 from geocnn_gui.gui.session import Session
 from geocnn_gui.gui.steps import Steps
+from geocnn_gui.gui.widgets.step_table import StepTable
 from geocnn_gui.labels.book import LabelBook
 from geocnn_gui.labels.edit import LabelEdit
 from geocnn_gui.project.project import Project
@@ -119,13 +121,19 @@ def test_that_a_step_that_fails_in_any_way_is_told_and_takes_back_what_was_shown
         steps.attach(None)
 
 
-def test_that_the_name_of_a_step_is_no_markup(window, opened):
+def test_that_the_name_of_a_step_is_no_markup(window, opened, qtbot):
     text = '<img src="file:///etc/passwd"><b>Paint</b>'
     opened.project.history.do(text, classes=opened.classes[:1])
     opened.steps.refresh()
-    shown = QTextDocument()
-    shown.setHtml(window._actions["undo"].toolTip())
-    assert text in shown.toPlainText()
+    window._actions["history"].trigger()
+    view = window.findChild(StepTable, "step_table")
+    qtbot.waitUntil(view.isVisible, timeout=5000)
+    table = view.model()
+    last = table.index(table.rowCount() - 1, 0)
+    for tip in (window._actions["undo"].toolTip(), last.data(Qt.ItemDataRole.ToolTipRole)):
+        shown = QTextDocument()
+        shown.setHtml(tip)
+        assert text in shown.toPlainText()
 
 
 def test_that_recovered_edits_are_taken_out_away_from_the_window(two, qtbot, monkeypatch, tmp_path):

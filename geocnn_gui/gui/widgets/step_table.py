@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from html import escape
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, Signal
@@ -45,7 +46,8 @@ class _Model(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return line.text if index.column() == _TEXT else when(line.time)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return line.tip
+            tip = escape(line.tip).replace("\n", "<br>")  # names in it may come from strangers
+            return f"<qt>{tip}</qt>" if "<" in line.tip else line.tip
         if role == Qt.ItemDataRole.ForegroundRole and (
             index.column() == _TIME or index.row() > self.current
         ):
