@@ -169,15 +169,16 @@ class Canvas(QWidget):
         self._held = None
 
     def take_labels(self) -> None:
-        """Let the tool in hand look again, as labels have changed."""
-        self._tool.relabelled()
+        """Let the tool in hand look again, as labels or classes have changed.
 
-    def take_classes(self) -> None:
-        """Drop what the tool has in hand where a class has gone, for it may be of that class."""
+        Where a class has gone it drops what it has in hand, which may be of that class.
+        """
         ids = frozenset(one.id for one in self.session.classes)
         gone, self._ids = self._ids - ids, ids
         if gone:
             self._tool.cancel()
+        else:
+            self._tool.relabelled()
 
     def show_painted(
         self, rows: slice, columns: slice, mask: np.ndarray, value: np.ndarray | int
@@ -187,10 +188,6 @@ class Canvas(QWidget):
         for one in values:
             cells = mask if isinstance(value, int) else mask & (value == one)
             self.labels.paint_mask(rows, columns, cells, int(one))
-        self.update_cells(rows, columns)
-
-    def update_cells(self, rows: slice, columns: slice) -> None:
-        """Draw a block of cells again."""
         self.update(self._viewport.dirty(rows, columns))
 
     def update_overlay(self) -> None:

@@ -174,7 +174,7 @@ class Feed(QObject):
             self._ask_labels(held)
         elif part is not None:
             self._canvas.labels.update(part, label_levels(labels.store, plane, part))
-            self._canvas.update_cells(part.rows, part.columns)
+            self._canvas.update(self._canvas.viewport.dirty(part.rows, part.columns))
 
     def take_tile(self, window: Window) -> None:
         """Show a tile of the prediction that is on disk."""
@@ -187,7 +187,7 @@ class Feed(QObject):
         part = _touched(plane, held, window)
         if part is not None:
             self._canvas.prediction.update(part, levels(plane, part))
-            self._canvas.update_cells(part.rows, part.columns)
+            self._canvas.update(self._canvas.viewport.dirty(part.rows, part.columns))
 
     # -- what is in view -----------------------------------------------------------------------
 

@@ -186,7 +186,7 @@ class CanvasView(QWidget):
         self._show_sentences()
 
     def _on_classes_changed(self) -> None:
-        self.canvas.take_classes()
+        self.canvas.take_labels()
         self.feed.take_classes()
         self._show_sentences()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from geocnn_gui.gui.canvas.parts import Part
     from geocnn_gui.gui.canvas.view import CanvasView
     from geocnn_gui.gui.session import Session
+    from geocnn_gui.gui.state import Tool
     from geocnn_gui.labels.store import LabelStore
 
     Show = Callable[[Source], None]
@@ -63,7 +64,7 @@ def swept(session: Session, monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]
 @pytest.mark.parametrize("tool", ["brush", "eraser", "accept", "line"])
 def test_that_a_flick_across_a_large_raster_holds_little_more_than_it_covers(
     view: CanvasView, session: Session, show: Show, swept: list[np.ndarray], tmp_path: Path,
-    tool: str, brush: str,
+    tool: Tool, brush: Literal["round", "square"],
 ) -> None:  # fmt: skip
     show(line_source(SIDE, SIDE))
     session.set_brush_size(12)

@@ -155,8 +155,7 @@ def test_that_the_pick_takes_the_class_that_is_seen(
     view: CanvasView, session: Session, places: list[QPointF]
 ) -> None:
     ids = np.isin(values(session), (1, 2)).astype(np.uint8) + 1
-    every = (slice(0, n) for n in SHAPE)
-    session.paint_values(session.section, *every, ids)
+    session.paint_values(session.section, slice(0, SHAPE[0]), slice(0, SHAPE[1]), ids)
     for at in places:
         session.set_current_class(0)
         session.set_tool("pick")
