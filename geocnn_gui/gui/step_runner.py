@@ -45,7 +45,7 @@ class Task:
         with closing(self._kept()) as making:
             for cells in making:
                 met = min(met + cells, self.cells)
-                yield Progress(met, self.cells, f"{self.title} {met / max(self.cells, 1):.0%}")
+                yield Progress(met, self.cells, f"{self.title} {100 * met // max(self.cells, 1)} %")
 
     def _kept(self) -> Making:
         self.changed = yield from self.making

@@ -62,4 +62,6 @@ def test_that_labels_of_a_file_spare_locked_classes_alone(old, new, rules):
     locks, renamed = PaintRules(locked=rules.locked), table[new]
     after = expected(old, renamed > 0, renamed, locks)
     assert np.array_equal(store.read(Window.whole(SHAPE)), after)
-    assert sum(spared for _, spared in merged) == np.count_nonzero((renamed > 0) & (after != renamed))
+    assert sum(spared for _, spared in merged) == np.count_nonzero(
+        (renamed > 0) & (after != renamed)
+    )

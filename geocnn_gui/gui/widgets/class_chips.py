@@ -42,7 +42,7 @@ class Chip(QAbstractButton):
         metrics = self.fontMetrics()
         number = metrics.horizontalAdvance(str(self.number))
         name = 0 if short else 6 + min(metrics.horizontalAdvance(self.text()), _LONGEST)
-        return number + name + 20 + (_LOCK if self.locked else 0)
+        return number + name + 20 + (_LOCK + 4 if self.locked else 0)
 
     def sizeHint(self) -> QSize:
         """Return the size of the box."""
@@ -68,7 +68,7 @@ class Chip(QAbstractButton):
         painter.setPen(self.palette().windowText().color())
         metrics = self.fontMetrics()
         number = str(self.number)
-        inner = box.adjusted(9, 0, -9 - (_LOCK if self.locked else 0), 0)
+        inner = box.adjusted(9, 0, -9 - (_LOCK + 4 if self.locked else 0), 0)
         flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
         painter.drawText(inner, flags, number)
         if not self.short or self.isChecked():
