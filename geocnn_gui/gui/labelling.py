@@ -269,10 +269,9 @@ class Labelling(Painting):
                 said = f"{name}: {cells:,} {self.cell_noun}s labelled.{kept}"
                 self.tell(said.replace(",", "\u202f"))
 
-        cells = sum(window.cells for window in file.snapshot.labelled_windows())
         self.steps.do(
             f"Labels from {name}", parts(), classes=classes, title="Bringing labels in",
-            cells=weighed(cells, store.shape), then=taken,
+            cells=weighed(file.snapshot.room, store.shape), then=taken,
         )  # fmt: skip
 
     def save_labels(self, path: Path | str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from itertools import product
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -118,6 +119,11 @@ class LabelSnapshot(_Chunks):
         Of a later snapshot a chunk that was not written since is the same object.
         """
         return [(self._window(key), chunk) for key, chunk in self.chunks.items()]
+
+    @property
+    def room(self) -> int:
+        """Return about how many cells lie in the windows that hold any label, without a look."""
+        return min(len(self._chunks) * math.prod(self._chunk_shape), math.prod(self.shape))
 
     @property
     def digest(self) -> str:

@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import rasterio  # noqa: F401  GDAL is loaded with the first label file, 60 ms once
 from _rows import head, milliseconds, private_home, row
 from PySide6.QtCore import QEventLoop, Qt, QTimer
 from PySide6.QtWidgets import QApplication
