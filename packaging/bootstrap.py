@@ -39,8 +39,8 @@ TORCH_INDEX = "https://download.pytorch.org/whl/"
 SECONDS_FOR_INDEX = 10
 #: What the program does in the terminal alone.
 WITHOUT_WINDOW = (
-    "info", "models", "train", "predict", "learn", "live", "evaluate", "export", "inspect",
-    "reproduce", "--help", "--version",
+    "info", "models", "train", "predict", "learn", "live", "next", "suspects", "evaluate",
+    "export", "inspect", "reproduce", "--help", "--version",
 )  # fmt: skip
 
 #: What Qt and the readers load from a Linux system, and the Debian package that holds it.

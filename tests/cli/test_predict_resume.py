@@ -13,6 +13,7 @@ from geocnn_gui import workflow
 from geocnn_gui.data.source import open_source
 from geocnn_gui.events import TileDone
 from geocnn_gui.project.lock import alone
+from geocnn_gui.workflow import predicting
 
 
 @pytest.fixture
@@ -180,13 +181,13 @@ def test_that_the_end_of_a_task_leaves_the_lock_of_the_next(tmp_path):
 
 def test_that_the_lock_is_given_back_last(trained, tmp_path, monkeypatch):
     kept = []
-    real = workflow.empty_folder
+    real = predicting.empty_folder
 
     def empty(folder):
         real(folder)
         kept.extend(path.name for path in folder.iterdir())
 
-    monkeypatch.setattr(workflow, "empty_folder", empty)
+    monkeypatch.setattr(predicting, "empty_folder", empty)
     with open_source(trained.data) as source:
         for _ in workflow.predict_to_file(trained.model, source, tmp_path / "map.npy"):
             pass

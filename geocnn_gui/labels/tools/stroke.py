@@ -76,7 +76,7 @@ def _add_square(mask: np.ndarray, start: np.ndarray, end: np.ndarray, radius: fl
 
 def _when_within(at: np.ndarray, along: float, radius: float) -> tuple[np.ndarray, np.ndarray]:
     """Return from when to when in 0..1 a move by `along` from 0 is within `radius` of `at`."""
-    if along == 0:
+    if abs(along) < _NUDGE:  # it stands still; a quotient could overflow
         inside = np.abs(at) <= radius
         return np.where(inside, 0.0, 2.0), np.where(inside, 1.0, -1.0)
     ends = np.stack([(at - radius) / along, (at + radius) / along])
