@@ -11,14 +11,15 @@ import click
 from geocnn_gui import workflow
 from geocnn_gui.cli.app import STOPPED
 from geocnn_gui.cli.console import follow, print_json
-from geocnn_gui.cli.learn import BUNDLED
 from geocnn_gui.cli.live import backbone_for, open_pairs
 from geocnn_gui.cli.options import (
     SectionRange,
     SectionRangeType,
+    backbone_option,
     device_option,
     domain_option,
     json_option,
+    labels_option,
     one_section,
 )
 
@@ -43,16 +44,8 @@ def _looking(command: Callable[..., Any]) -> Callable[..., Any]:
             "What rasters and 2-D arrays hold; a section as a picture is imagery unless you say "
             "seismic."
         ),
-        click.option(
-            "--backbone", default=BUNDLED, show_default=True,
-            metavar="FILE|bundled|seismic|imagery|none",
-            help="What looks at the data: a file that learn has written, one that comes with the "
-            "program (by default that for the kind of SOURCE), or fresh weights.",
-        ),
-        click.option(
-            "--labels", required=True, metavar="LABELS",
-            help="Labels on the grid of SOURCE (raster, PNG, SEG-Y or .npy; 0 is unlabelled).",
-        ),
+        backbone_option,
+        labels_option,
         click.argument("file", metavar="SOURCE"),
     ):  # fmt: skip
         command = option(command)

@@ -11,16 +11,14 @@ import click
 from geocnn_gui import workflow
 from geocnn_gui.cli.app import STOPPED
 from geocnn_gui.cli.console import Outcome, follow, print_json
-from geocnn_gui.cli.options import device_option, domain_option, json_option, open_as
-from geocnn_gui.models.survey_card import BackboneCard, read_backbone_card
+from geocnn_gui.cli.options import BUNDLED, device_option, domain_option, json_option, open_as
+from geocnn_gui.models.survey_card import STEPS, BackboneCard, read_backbone_card
 
 if TYPE_CHECKING:
     from geocnn_gui.data.source import Domain
     from geocnn_gui.workflow import DeviceWish
 
-#: Steps that take about two minutes on two cores.
-_STEPS = 400
-BUNDLED, NONE = "bundled", "none"
+NONE = "none"
 
 
 @click.command()
@@ -35,7 +33,7 @@ BUNDLED, NONE = "bundled", "none"
     "that comes with the program, or fresh weights.",
 )  # fmt: skip
 @click.option(
-    "--steps", type=click.IntRange(1, 1_000_000), default=_STEPS, show_default=True,
+    "--steps", type=click.IntRange(1, 1_000_000), default=STEPS, show_default=True,
     help="Steps to take, on top of those of the backbone that it begins with.",
 )  # fmt: skip
 @click.option(

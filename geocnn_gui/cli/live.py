@@ -11,13 +11,16 @@ import click
 from geocnn_gui import workflow
 from geocnn_gui.cli.app import STOPPED
 from geocnn_gui.cli.console import follow, print_json
-from geocnn_gui.cli.learn import BUNDLED, NONE, backbone_named
+from geocnn_gui.cli.learn import NONE, backbone_named
 from geocnn_gui.cli.options import (
+    BUNDLED,
     SectionRange,
     SectionRangeType,
+    backbone_option,
     device_option,
     domain_option,
     json_option,
+    labels_option,
     open_as,
     resolve_sections,
 )
@@ -37,10 +40,7 @@ _DOMAINS = ("seismic", "imagery")
 
 @click.command()
 @click.argument("file", metavar="SOURCE")
-@click.option(
-    "--labels", required=True, metavar="LABELS",
-    help="Labels on the grid of SOURCE (raster, PNG, SEG-Y or .npy; 0 is unlabelled).",
-)  # fmt: skip
+@labels_option
 @click.option(
     "--data", "more", nargs=2, multiple=True, metavar="FILE LABELS",
     help="Another data file of the same kind and its labels; may be given several times.",
@@ -57,11 +57,7 @@ _DOMAINS = ("seismic", "imagery")
     "--probabilities", type=_OUTPUT,
     help="Probability of each class, to write as well: a .tif with a band for each, or .npy.",
 )  # fmt: skip
-@click.option(
-    "--backbone", default=BUNDLED, show_default=True, metavar="FILE|bundled|seismic|imagery|none",
-    help="What looks at the data: a file that learn has written, one that comes with the program "
-    "(by default that for the kind of SOURCE), or fresh weights.",
-)  # fmt: skip
+@backbone_option
 @click.option(
     "--sections", type=SectionRangeType(), multiple=True,
     help="Draw only these sections of a cube: inline:100-200:10; the rest stays 0.",

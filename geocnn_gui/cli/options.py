@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from geocnn_gui.data.source import Domain, Source
 
 S = TypeVar("S", bound=Spec)
+#: The backbone that comes with the program, for the kind of data.
+BUNDLED = "bundled"
 _NUMBER = r"(-?\d+(?:\.\d+)?)"
 _SECTIONS = re.compile(rf"^([a-z]+):{_NUMBER}(?:-{_NUMBER})?(?::{_NUMBER})?$")
 
@@ -37,6 +39,24 @@ def device_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto",
         show_default=True, help="Where the network runs; auto takes a GPU that works.",
+    )(command)  # fmt: skip
+
+
+def labels_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --labels to a command on one SOURCE."""
+    return click.option(
+        "--labels", required=True, metavar="LABELS",
+        help="Labels on the grid of SOURCE (raster, PNG, SEG-Y or .npy; 0 is unlabelled).",
+    )(command)  # fmt: skip
+
+
+def backbone_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --backbone to a command on one SOURCE."""
+    return click.option(
+        "--backbone", default=BUNDLED, show_default=True,
+        metavar="FILE|bundled|seismic|imagery|none",
+        help="What looks at the data: a file that learn has written, one that comes with the "
+        "program (by default that for the kind of SOURCE), or fresh weights.",
     )(command)  # fmt: skip
 
 

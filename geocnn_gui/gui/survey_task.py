@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from geocnn_gui.data.source import Source
 from geocnn_gui.errors import GeoCNNError, writing
 from geocnn_gui.gui.opening import open_entry
-from geocnn_gui.models.survey_card import BackboneCard, whole_card
+from geocnn_gui.models.survey_card import STEPS, BackboneCard, whole_card
 from geocnn_gui.project.project import SourceEntry
 from geocnn_gui.training.checkpoint import identity
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from geocnn_gui.events import Event
 
-#: Steps of a first learning; about two minutes on two cores.
-STEPS = 400
 _NICE = 10
 
 

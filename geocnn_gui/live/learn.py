@@ -31,7 +31,7 @@ from geocnn_gui.models.survey import (
     new_backbone,
     save_backbone,
 )
-from geocnn_gui.models.survey_card import whole_card
+from geocnn_gui.models.survey_card import STEPS, whole_card
 from geocnn_gui.training.checkpoint import identity
 
 if TYPE_CHECKING:
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
     from geocnn_gui.inference.device import Device
 
-#: Steps that take about two minutes on two cores.
-STEPS = 400
 BATCH = 16
 _RATE, _DECAY = 2e-3, 0.01
 #: Side of the blocks that are hidden, and the share of them.

@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+from _loop import wait, wait_until
 from _rows import head, milliseconds, private_home, row
-from PySide6.QtCore import QEvent, QEventLoop, QObject, QPointF, Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, QPointF, Qt
 from PySide6.QtGui import QImage, QMouseEvent, QPainter, QPixmap
 from PySide6.QtWidgets import QApplication
 
@@ -130,21 +131,6 @@ class PaintCounter(QObject):
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
         self.count += event.type() == QEvent.Type.Paint
         return False
-
-
-def wait(seconds: float) -> None:
-    """Let the event loop run."""
-    loop = QEventLoop()
-    QTimer.singleShot(int(seconds * 1000), loop.quit)
-    loop.exec()
-
-
-def wait_until(ready, seconds: float = 30) -> None:
-    """Let the event loop run until `ready()`."""
-    deadline = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < deadline, "nothing happened"
-        wait(0.02)
 
 
 if __name__ == "__main__":

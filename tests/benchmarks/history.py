@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import rasterio  # noqa: F401  GDAL is loaded with the first label file, 60 ms once
+from _loop import wait, wait_until
 from _rows import head, milliseconds, private_home, row
-from PySide6.QtCore import QEventLoop, Qt, QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from geocnn_gui.data.source import Section
@@ -161,21 +162,6 @@ class Large:
         ids = ids.astype(np.uint8).repeat(8, 0).repeat(8, 1)
         store.write(plane.window(rows, rows), ids, np.full(ids.shape, 0.9))
         return store
-
-
-def wait(seconds: float) -> None:
-    """Let the event loop run."""
-    loop = QEventLoop()
-    QTimer.singleShot(int(seconds * 1000), loop.quit)
-    loop.exec()
-
-
-def wait_until(ready, seconds: float = 60) -> None:
-    """Let the event loop run until `ready()`."""
-    deadline = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < deadline, "nothing happened"
-        wait(0.02)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+from _loop import wait, wait_until
 from _rows import head, milliseconds, private_home, row
-from PySide6.QtCore import QEvent, QEventLoop, QObject, QPointF, Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, QPointF, Qt, QTimer
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication
 
@@ -142,12 +143,12 @@ class Measurement:
 
     def settle(self) -> None:
         """Wait until what was asked for is drawn and painted."""
-        wait_until(lambda: not self.live._soon.isActive())
+        wait_until(lambda: not self.live._soon.isActive(), every=0.003)
         ended: list[bool] = []
         self.live._thread.ask(lambda: ended.append(True))
-        wait_until(lambda: bool(ended))
+        wait_until(lambda: bool(ended), every=0.003)
         wait(0.06)
-        wait_until(lambda: not self.live._tiles)
+        wait_until(lambda: not self.live._tiles, every=0.003)
         wait(0.03)
 
     def gaps(self, what: str, work) -> None:
@@ -185,21 +186,6 @@ class Paints(QObject):
         if event.type() == QEvent.Type.Paint:
             self.times.append(time.perf_counter())
         return False
-
-
-def wait(seconds: float) -> None:
-    """Let the event loop run."""
-    loop = QEventLoop()
-    QTimer.singleShot(int(seconds * 1000), loop.quit)
-    loop.exec()
-
-
-def wait_until(ready, seconds: float = 60) -> None:
-    """Let the event loop run until `ready()`."""
-    deadline = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < deadline, "nothing happened"
-        wait(0.003)
 
 
 if __name__ == "__main__":

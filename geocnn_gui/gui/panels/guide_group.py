@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
     QListWidget,
     QListWidgetItem,
     QProgressBar,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -75,18 +74,6 @@ class _Folded(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.fold)
-
-    def unfold(self) -> None:
-        """Open it and bring it into sight."""
-        self.fold.button.setChecked(True)
-        QTimer.singleShot(0, self, self._come_into_view)
-
-    def _come_into_view(self) -> None:
-        area = self.parentWidget()
-        while area is not None and not isinstance(area, QScrollArea):
-            area = area.parentWidget()
-        if area is not None:
-            area.ensureWidgetVisible(self)
 
     def show_lines(self, lines: Sequence[str], current: int) -> None:
         """Show lines, each whole in its tooltip, of which one is current; -1 for none."""
@@ -159,7 +146,7 @@ class _Suspects(_Folded):
         self.on_line(self._show)
         suspects.changed.connect(self._refresh)
         suspects.progressed.connect(self.show_progress)
-        suspects.wanted.connect(self.unfold)
+        suspects.wanted.connect(self.fold.unfold)
         for signal in (session.source_changed, session.section_changed, session.classes_changed):
             signal.connect(self._refresh)
         session.labels_changed.connect(self._refresh)

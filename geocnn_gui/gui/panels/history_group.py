@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from geocnn_gui.gui.widgets.card import Fold, label, plural
 from geocnn_gui.gui.widgets.step_table import StepLine, StepTable
@@ -45,15 +44,7 @@ class HistoryGroup(QWidget):
         session.request_history.connect(self._unfold)
 
     def _unfold(self) -> None:
-        self.fold.button.setChecked(True)
-        QTimer.singleShot(0, self, self._come_into_view)
-
-    def _come_into_view(self) -> None:
-        area = self.parentWidget()
-        while area is not None and not isinstance(area, QScrollArea):
-            area = area.parentWidget()
-        if area is not None:
-            area.ensureWidgetVisible(self)
+        self.fold.unfold()
         self.table.setFocus()
 
     def _on_changed(self) -> None:
